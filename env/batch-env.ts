@@ -1,0 +1,417 @@
+/** Many episodes at once: owns the buffers of a batch of lanes and plays them step by step. */
+
+import { MecgymError } from "./errors.js";
+import {
+  actionLatencySlots,
+  assignTask,
+  costliestAction,
+  costOfLatency,
+  type Lanes,
+} from "./kernel.js";
+import { allocateLanes } from "./layout.js";
+import { allocateLookAhead, type DecisionState, LookAhead, type LookAheadOptions, type LookAheadResult, readDecision } from "./look-ahead.js";
+import { deriveParameters } from "./parameters.js";
+import { maxServersOf, maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "./scenario.js";
+import { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";
+import { TaskLists } from "./task-list.js";
+import { advanceToNextTask, PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED, startEpisode } from "./workload.js";
+
+/** What a batch does with a lane whose episode has ended; Gymnasium's three modes. */
+export type AutoresetMode = "next-step" | "same-step" | "disabled";
+
+export interface BatchEnvOptions {
+  /** Scenarios by id or by their fields. */
+  readonly scenarios: readonly (string | ScenarioInput)[];
+  readonly numLanes: number;
+  /** Which scenario each lane plays; the first one where left out. */
+  readonly laneScenario?: ArrayLike<number>;
+  /** Servers an observation has room for; the most any scenario has where left out. */
+  readonly maxServers?: number;
+  /** Whether observations end with the workload history. */
+  readonly history?: boolean;
+  readonly autoreset?: AutoresetMode;
+  /** What an action outside {0, …, E} does: an error, or the costliest action with a flag. */
+  readonly invalidActions?: "error" | "costliest";
+  /** Where the seeds of resets without one come from. */
+  readonly split?: Split;
+  /** Seed of the function that picks them. */
+  readonly seed?: number;
+  /** Index of this batch's first lane among all lanes of a session; part of the same function. */
+  readonly firstLane?: number;
+}
+
+/** Bits of `flags`. */
+export const FLAG_TRUNCATED = 1;
+export const FLAG_LATE = 2;
+export const FLAG_INVALID_ACTION = 4;
+/** The step only reset the lane: no action was taken, and the reward is 0. */
+export const FLAG_RESET = 8;
+
+/** The numbers that begin a lane's observation, in order. */
+export const observationHeader = [
+  "sizeMbit",
+  "densityGcyclesPerMbit",
+  "deadlineSlots",
+  "userIndex",
+  "localCpuGHz",
+  "localWaitSlots",
+] as const;
+
+/** The numbers of each server that follow, in order. */
+export const observationServerFields = ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit"] as const;
+
+/** What is known of an episode when it has ended; the columns of `finalStats`. */
+export const episodeStatsFields = [
+  "episodeSeed",
+  "numDecisions",
+  "finishedTasks",
+  "finishedLateTasks",
+  "realisedLatencySumSlots",
+  "unfinishedTasks",
+  "unfinishedLateTasks",
+] as const;
+
+export class BatchEnv {
+  readonly scenarios: readonly Scenario[];
+  readonly numLanes: number;
+  readonly maxServers: number;
+  readonly maxUsers: number;
+  /** W of the observations; 0 where they have no history. */
+  readonly historySlots: number;
+  /** Numbers in one lane's observation. */
+  readonly observationSize: number;
+  readonly autoreset: AutoresetMode;
+
+  /** Observations, [numLanes, observationSize]; units as in `observationHeader` and `observationServerFields`. */
+  readonly observation: Float32Array;
+  /** 1 where an action exists, [numLanes, maxServers + 1]. */
+  readonly actionMask: Uint8Array;
+  /** Base reward −J of the last step (eq. 14), slots, [numLanes]. */
+  readonly reward: Float64Array;
+  /** Latency C of the last step, slots, [numLanes]. */
+  readonly latencySlots: Float64Array;
+  /** Cost J of the last step, slots, [numLanes]. */
+  readonly costSlots: Float64Array;
+  /** Action that was carried out, [numLanes]. */
+  readonly executedAction: Int32Array;
+  /** FLAG_… bits of the last step, [numLanes]. */
+  readonly flags: Uint8Array;
+  /** Lanes whose episode ended in the last step: the first `numFinal` entries. */
+  numFinal = 0;
+  readonly finalLane: Int32Array;
+  /** `episodeStatsFields` of those lanes, a row each. */
+  readonly finalStats: Float64Array;
+  /** Final observations of those lanes, a row each (same-step autoreset alone; else they stand in `observation`). */
+  readonly finalObservation: Float32Array;
+
+  /** The lanes themselves, for views of them. */
+  readonly lanes: Lanes;
+
+  readonly #laneScenario: Int32Array;
+  readonly #invalidActions: "error" | "costliest";
+  readonly #split: Split;
+  readonly #firstLane: number;
+  /** Seed of the next-seed function, and episodes started, lane by lane. */
+  readonly #laneSeed: Float64Array;
+  readonly #episodeIndex: Float64Array;
+  readonly #lookAhead: LookAhead;
+  readonly #decision: DecisionState;
+
+  constructor(options: BatchEnvOptions) {
+    const { numLanes } = options;
+    this.scenarios = options.scenarios.map((scenario) => resolveScenario(scenario));
+    if (this.scenarios.length === 0) {
+      throw new MecgymError("invalidOption", { path: "scenarios", got: [], expected: "at least one scenario" });
+    }
+    checkCount(numLanes, "numLanes", 1, 1_048_576);
+    const neededServers = Math.max(...this.scenarios.map(maxServersOf));
+    this.maxServers = options.maxServers ?? neededServers;
+    checkCount(this.maxServers, "maxServers", neededServers, 512);
+    if (options.split !== undefined && !Object.hasOwn(splits, options.split)) {
+      throw new MecgymError("invalidOption", {
+        path: "split",
+        got: options.split,
+        expected: `one of ${Object.keys(splits).join(", ")}`,
+      });
+    }
+    this.numLanes = numLanes;
+    this.maxUsers = Math.max(...this.scenarios.map(maxUsersOf));
+    this.autoreset = options.autoreset ?? "disabled";
+    this.#invalidActions = options.invalidActions ?? "error";
+    this.#split = options.split ?? "train";
+    this.#firstLane = options.firstLane ?? 0;
+    checkSeed(options.seed ?? 0, "seed");
+    this.#laneSeed = new Float64Array(numLanes).fill(options.seed ?? 0);
+    this.#episodeIndex = new Float64Array(numLanes);
+    this.#laneScenario = new Int32Array(numLanes);
+    if (options.laneScenario !== undefined) {
+      for (let lane = 0; lane < numLanes; lane++) {
+        const index = options.laneScenario[lane];
+        if (!Number.isInteger(index) || index < 0 || index >= this.scenarios.length) {
+          throw new MecgymError("invalidOption", {
+            path: `laneScenario/${lane}`,
+            got: index,
+            expected: `an index into the ${this.scenarios.length} scenarios`,
+          });
+        }
+        this.#laneScenario[lane] = index;
+      }
+    }
+
+    const historySlots = Math.max(...this.scenarios.map((scenario) => scenario.historySlots));
+    const size = { numLanes, maxServers: this.maxServers, maxUsers: this.maxUsers, historySlots };
+    const parameters = this.scenarios.map(deriveParameters);
+    this.lanes = {
+      size,
+      arrays: allocateLanes(size),
+      tasks: new TaskLists(numLanes),
+      parameters: Array.from(this.#laneScenario, (index) => parameters[index]),
+      shareMbit: new Float64Array(this.maxServers),
+      serviceMbit: new Float64Array(this.maxServers),
+      sharingTasks: new Int32Array(this.maxServers),
+      fading: new Float64Array(this.maxServers),
+    };
+    this.#lookAhead = new LookAhead(this.maxServers);
+    this.#decision = {} as DecisionState;
+
+    this.historySlots = options.history ? historySlots : 0;
+    this.observationSize =
+      observationHeader.length + this.maxServers * (observationServerFields.length + this.historySlots);
+    this.observation = new Float32Array(numLanes * this.observationSize);
+    this.actionMask = new Uint8Array(numLanes * (this.maxServers + 1));
+    this.reward = new Float64Array(numLanes);
+    this.latencySlots = new Float64Array(numLanes);
+    this.costSlots = new Float64Array(numLanes);
+    this.executedAction = new Int32Array(numLanes);
+    this.flags = new Uint8Array(numLanes);
+    this.finalLane = new Int32Array(numLanes);
+    this.finalStats = new Float64Array(numLanes * episodeStatsFields.length);
+    this.finalObservation = new Float32Array(this.autoreset === "same-step" ? numLanes * this.observationSize : 0);
+  }
+
+  /**
+   * Starts new episodes.
+   *
+   * @param seeds one episode seed for each lane; NaN, or none at all, takes the next seed of the split
+   * @param mask 1 where a lane is to be reset; all lanes where left out
+   * @throws MecgymError `invalidSeed`, `invalidOption`; no lane is changed
+   */
+  reset(seeds?: ArrayLike<number>, mask?: ArrayLike<number>): void {
+    const { numLanes } = this;
+    if (seeds !== undefined) this.#checkLength(seeds, "seeds");
+    if (mask !== undefined) this.#checkLength(mask, "mask");
+    if (seeds !== undefined) {
+      for (let lane = 0; lane < numLanes; lane++) {
+        if ((mask === undefined || mask[lane]) && !Number.isNaN(seeds[lane])) checkSeed(seeds[lane], `seeds/${lane}`);
+      }
+    }
+    this.numFinal = 0;
+    for (let lane = 0; lane < numLanes; lane++) {
+      if (mask !== undefined && !mask[lane]) continue;
+      const seed = seeds === undefined ? Number.NaN : seeds[lane];
+      if (!Number.isNaN(seed)) {
+        this.#laneSeed[lane] = seed;
+        this.#episodeIndex[lane] = 0;
+      }
+      this.#startLane(lane, seed);
+      this.#clearStep(lane);
+    }
+  }
+
+  /**
+   * Carries out one decision in every lane.
+   *
+   * @param actions one action for each lane; an action of a lane that only resets (next-step autoreset) is ignored
+   * @throws MecgymError `needsReset`, `invalidAction`; no lane is changed
+   */
+  step(actions: ArrayLike<number>): void {
+    this.#checkLength(actions, "actions");
+    this.#checkActions(actions);
+    this.numFinal = 0;
+    for (let lane = 0; lane < this.numLanes; lane++) {
+      if (this.lanes.arrays.phase[lane] === PHASE_ENDED) {
+        this.#startLane(lane, Number.NaN);
+        this.#clearStep(lane);
+        this.flags[lane] = FLAG_RESET;
+      } else {
+        this.#stepLane(lane, actions[lane]);
+      }
+    }
+  }
+
+  /** Settings of the look-ahead that a lane's scenario gives. */
+  lookAheadOptions(lane: number): LookAheadOptions {
+    return this.scenarios[this.#laneScenario[lane]].lookAhead;
+  }
+
+  /**
+   * C, J, C_impact and r of every action of a lane's current decision (eq. 22-26).
+   *
+   * @param options the scenario's own settings where left out
+   * @throws MecgymError `needsReset` where the lane has no decision
+   */
+  lookAhead(lane: number, options?: Partial<LookAheadOptions>, out?: LookAheadResult): LookAheadResult {
+    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
+    const result = out ?? allocateLookAhead(this.lanes.arrays.numServers[lane]);
+    readDecision(this.lanes, lane, this.#decision);
+    this.#lookAhead.evaluate(
+      this.#decision,
+      this.lanes.parameters[lane],
+      { ...this.lookAheadOptions(lane), ...options },
+      result,
+    );
+    return result;
+  }
+
+  #checkLength(values: ArrayLike<number>, path: string): void {
+    if (values.length !== this.numLanes) {
+      throw new MecgymError("invalidOption", {
+        path,
+        got: `${values.length} values`,
+        expected: `${this.numLanes}, one for each lane`,
+      });
+    }
+  }
+
+  #needsReset(lane: number): MecgymError {
+    return new MecgymError("needsReset", {
+      path: `lanes/${lane}`,
+      got: this.lanes.arrays.phase[lane] === PHASE_UNUSED ? "a lane before its first reset" : "a lane after its end",
+      expected: "a reset first",
+    });
+  }
+
+  #checkActions(actions: ArrayLike<number>): void {
+    const { phase, numServers } = this.lanes.arrays;
+    for (let lane = 0; lane < this.numLanes; lane++) {
+      if (phase[lane] !== PHASE_RUNNING) {
+        if (phase[lane] === PHASE_ENDED && this.autoreset === "next-step") continue;
+        throw this.#needsReset(lane);
+      }
+      const action = actions[lane];
+      const isInteger = (action | 0) === action;
+      if (isInteger && action >= 0 && action <= numServers[lane]) continue;
+      if (isInteger && this.#invalidActions === "costliest") continue;
+      throw new MecgymError("invalidAction", {
+        path: `actions/${lane}`,
+        got: action,
+        expected: `an integer from 0 (local) to ${numServers[lane]} (server ${numServers[lane]})`,
+      });
+    }
+  }
+
+  #startLane(lane: number, seed: number): void {
+    const episode = this.#episodeIndex[lane];
+    this.#episodeIndex[lane] = episode + 1;
+    const episodeSeed = Number.isNaN(seed)
+      ? nextEpisodeSeed(this.#split, this.#laneSeed[lane], this.#firstLane + lane, episode)
+      : seed;
+    startEpisode(this.lanes, lane, this.scenarios[this.#laneScenario[lane]], episodeSeed);
+    const { numServers } = this.lanes.arrays;
+    const numActions = this.maxServers + 1;
+    this.actionMask.fill(0, lane * numActions, (lane + 1) * numActions);
+    this.actionMask.fill(1, lane * numActions, lane * numActions + numServers[lane] + 1);
+    this.observation.fill(0, lane * this.observationSize, (lane + 1) * this.observationSize);
+    this.#observe(lane);
+  }
+
+  #clearStep(lane: number): void {
+    this.reward[lane] = 0;
+    this.latencySlots[lane] = 0;
+    this.costSlots[lane] = 0;
+    this.executedAction[lane] = 0;
+    this.flags[lane] = 0;
+  }
+
+  #stepLane(lane: number, requested: number): void {
+    const { lanes } = this;
+    const { arrays } = lanes;
+    const p = lanes.parameters[lane];
+    let action = requested;
+    let flags = 0;
+    if (action < 0 || action > arrays.numServers[lane]) {
+      action = costliestAction(lanes, lane);
+      flags = FLAG_INVALID_ACTION;
+    }
+    const latencySlots = actionLatencySlots(lanes, lane, action);
+    const costSlots = costOfLatency(latencySlots, p.deadlineSlots, p.penaltySlots);
+    if (latencySlots > p.deadlineSlots) flags |= FLAG_LATE;
+    assignTask(lanes, lane, action);
+    arrays.decisionIndex[lane] += 1;
+    advanceToNextTask(lanes, lane);
+    this.latencySlots[lane] = latencySlots;
+    this.costSlots[lane] = costSlots;
+    this.reward[lane] = -costSlots; // eq. 14
+    this.executedAction[lane] = action;
+    if (arrays.slot[lane] >= arrays.endSlot[lane]) {
+      arrays.phase[lane] = PHASE_ENDED;
+      flags |= FLAG_TRUNCATED;
+      this.#observe(lane);
+      this.#endLane(lane);
+    } else {
+      this.#observe(lane);
+    }
+    this.flags[lane] = flags;
+  }
+
+  #endLane(lane: number): void {
+    const { arrays } = this.lanes;
+    const row = this.numFinal;
+    this.numFinal = row + 1;
+    this.finalLane[row] = lane;
+    const stats = this.finalStats;
+    const at = row * episodeStatsFields.length;
+    stats[at] = arrays.episodeSeed[lane];
+    stats[at + 1] = arrays.decisionIndex[lane];
+    stats[at + 2] = arrays.finishedTasks[lane];
+    stats[at + 3] = arrays.finishedLateTasks[lane];
+    stats[at + 4] = arrays.realisedLatencySumSlots[lane];
+    stats[at + 5] = arrays.unfinishedTasks[lane];
+    stats[at + 6] = arrays.unfinishedLateTasks[lane];
+    if (this.autoreset !== "same-step") return;
+    const width = this.observationSize;
+    for (let i = 0, from = lane * width, to = row * width; i < width; i++) {
+      this.finalObservation[to + i] = this.observation[from + i];
+    }
+    this.#startLane(lane, Number.NaN);
+  }
+
+  #observe(lane: number): void {
+    const { lanes, observation, maxServers, historySlots } = this;
+    const { arrays, size } = lanes;
+    const p = lanes.parameters[lane];
+    const user = lane * size.maxUsers + arrays.userIndex[lane];
+    const backlogMbit = arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
+    let at = lane * this.observationSize;
+    observation[at++] = arrays.sizeMbit[lane];
+    observation[at++] = p.densityGcyclesPerMbit;
+    observation[at++] = p.deadlineSlots;
+    observation[at++] = arrays.userIndex[lane];
+    observation[at++] = p.localCpuGHz;
+    observation[at++] = (backlogMbit * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
+    const first = lane * maxServers;
+    const end = first + arrays.numServers[lane];
+    for (let e = first; e < end; e++) {
+      observation[at++] = arrays.rateMbps[e];
+      observation[at++] = arrays.cpuGHz[e];
+      observation[at++] = arrays.activeTasks[e];
+      observation[at++] = arrays.workloadMbit[e];
+    }
+    if (historySlots === 0) return;
+    at = lane * this.observationSize + observationHeader.length + maxServers * observationServerFields.length;
+    const firstRow = lane * size.historySlots;
+    const oldest = arrays.slot[lane] % p.historySlots;
+    // a lane whose own history is shorter than the batch's leaves the rest of its row at zero
+    for (let e = 0; e < end - first; e++, at += historySlots) {
+      for (let i = 0; i < p.historySlots; i++) {
+        const row = firstRow + ((oldest + i) % p.historySlots);
+        observation[at + i] = arrays.historyMbit[row * maxServers + e];
+      }
+    }
+  }
+}
+
+function checkCount(value: unknown, path: string, min: number, max: number): void {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
+  throw new MecgymError("invalidOption", { path, got: value, expected: `an integer from ${min} to ${max}` });
+}

@@ -1,0 +1,40 @@
+/** The simulator's public names. */
+
+export {
+  type AutoresetMode,
+  BatchEnv,
+  type BatchEnvOptions,
+  episodeStatsFields,
+  FLAG_INVALID_ACTION,
+  FLAG_LATE,
+  FLAG_RESET,
+  FLAG_TRUNCATED,
+  observationHeader,
+  observationServerFields,
+} from "./batch-env.js";
+export { TrajectoryDigest } from "./digest.js";
+export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
+export { type ErrorCode, MecgymError } from "./errors.js";
+export {
+  allocateLookAhead,
+  type LookAheadOptions,
+  type LookAheadResult,
+} from "./look-ahead.js";
+export {
+  copyObservation,
+  LaneView,
+  type Observation,
+  type ObservationData,
+  observedCostSlots,
+  observedLatencySlots,
+} from "./observation.js";
+export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
+export {
+  listScenarios,
+  maxServersOf,
+  resolveScenario,
+  type Scenario,
+  type ScenarioInput,
+  scenarioHash,
+} from "./scenario.js";
+export { nextEpisodeSeed, type Split, splits } from "./seeds.js";

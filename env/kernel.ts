@@ -1,0 +1,302 @@
+/**
+ * The physics: cost of an action, its effect, and a slot of service, over lanes in typed arrays.
+ *
+ * Hot: nothing here allocates (but for a lane's task list outgrowing its block), throws or does I/O. The order of
+ * operations is part of the definition (docs/model.md), because costs must have the same bits everywhere.
+ */
+
+import type { LaneArrays, LaneSize } from "./layout.js";
+import type { Parameters } from "./parameters.js";
+import type { TaskLists } from "./task-list.js";
+
+/** Work that is left after a service and is not more than this is done, Mbit. */
+export const RESIDUAL_TOLERANCE_MBIT = 1e-12;
+
+/** All lanes of a batch, with the constants of each lane's scenario and room to compute in. */
+export interface Lanes {
+  readonly size: LaneSize;
+  readonly arrays: LaneArrays;
+  readonly tasks: TaskLists;
+  /** Constants of the scenario each lane plays. */
+  readonly parameters: readonly Parameters[];
+  /** Scratch, one number for each server. */
+  readonly shareMbit: Float64Array;
+  readonly serviceMbit: Float64Array;
+  readonly sharingTasks: Int32Array;
+  readonly fading: Float64Array;
+}
+
+/** Latency of an edge server in slots (eq. 7): upload (eq. 2), queueing (eq. 6), execution (eq. 5). */
+export function edgeLatencySlots(
+  sizeMbit: number,
+  rateMbps: number,
+  workloadMbit: number,
+  activeTasks: number,
+  cpuGHz: number,
+  densityGcyclesPerMbit: number,
+  slotSeconds: number,
+): number {
+  const sharers = activeTasks + 1; // eq. 4: the task itself shares too
+  return (
+    (sizeMbit / rateMbps +
+      (workloadMbit * densityGcyclesPerMbit * sharers) / cpuGHz +
+      (sizeMbit * densityGcyclesPerMbit * sharers) / cpuGHz) /
+    slotSeconds
+  );
+}
+
+/** Latency on the user's own device in slots (eq. 3). */
+export function localLatencySlots(
+  sizeMbit: number,
+  backlogMbit: number,
+  localCpuGHz: number,
+  densityGcyclesPerMbit: number,
+  slotSeconds: number,
+): number {
+  return (
+    ((backlogMbit * densityGcyclesPerMbit) / localCpuGHz + (sizeMbit * densityGcyclesPerMbit) / localCpuGHz) /
+    slotSeconds
+  );
+}
+
+/** Cost J of a latency in slots: the latency, and the penalty where it exceeds the deadline (eq. 11). */
+export function costOfLatency(latencySlots: number, deadlineSlots: number, penaltySlots: number): number {
+  return latencySlots > deadlineSlots ? latencySlots + penaltySlots : latencySlots;
+}
+
+/** Latency C of `action` for a lane's current task, slots (eq. 8). `action` must be in {0, …, E}. */
+export function actionLatencySlots(lanes: Lanes, lane: number, action: number): number {
+  const { arrays, size } = lanes;
+  const p = lanes.parameters[lane];
+  const sizeMbit = arrays.sizeMbit[lane];
+  if (action === 0) {
+    const user = lane * size.maxUsers + arrays.userIndex[lane];
+    const backlogMbit = arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
+    return localLatencySlots(sizeMbit, backlogMbit, p.localCpuGHz, p.densityGcyclesPerMbit, p.slotSeconds);
+  }
+  const server = lane * size.maxServers + action - 1;
+  return edgeLatencySlots(
+    sizeMbit,
+    arrays.rateMbps[server],
+    arrays.workloadMbit[server],
+    arrays.activeTasks[server],
+    arrays.cpuGHz[server],
+    p.densityGcyclesPerMbit,
+    p.slotSeconds,
+  );
+}
+
+/** The action of the smallest cost for a lane's current task (eq. 15), ties to the lowest index. */
+export function cheapestAction(lanes: Lanes, lane: number): number {
+  const numServers = lanes.arrays.numServers[lane];
+  const p = lanes.parameters[lane];
+  let best = 0;
+  let bestCost = costOfLatency(actionLatencySlots(lanes, lane, 0), p.deadlineSlots, p.penaltySlots);
+  for (let action = 1; action <= numServers; action++) {
+    const cost = costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
+    if (cost < bestCost) {
+      best = action;
+      bestCost = cost;
+    }
+  }
+  return best;
+}
+
+/** The action of the largest cost, ties to the lowest index: what an action that does not exist is charged. */
+export function costliestAction(lanes: Lanes, lane: number): number {
+  const numServers = lanes.arrays.numServers[lane];
+  const p = lanes.parameters[lane];
+  let worst = 0;
+  let worstCost = costOfLatency(actionLatencySlots(lanes, lane, 0), p.deadlineSlots, p.penaltySlots);
+  for (let action = 1; action <= numServers; action++) {
+    const cost = costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
+    if (cost > worstCost) {
+      worst = action;
+      worstCost = cost;
+    }
+  }
+  return worst;
+}
+
+/** Gives a lane's current task to `action`: it waits from now on, and later tasks of the slot see it. */
+export function assignTask(lanes: Lanes, lane: number, action: number): void {
+  const { arrays, size, tasks } = lanes;
+  const p = lanes.parameters[lane];
+  const sizeMbit = arrays.sizeMbit[lane];
+  const slot = arrays.slot[lane];
+  if (action === 0) {
+    const user = lane * size.maxUsers + arrays.userIndex[lane];
+    arrays.addedBacklogMbit[user] += sizeMbit;
+    followLocalTask(lanes, lane, user);
+    return;
+  }
+  const server = lane * size.maxServers + action - 1;
+  const numTasks = arrays.numTasks[lane];
+  if (numTasks === tasks.capacity[lane]) tasks.reserve(lane, numTasks + 1);
+  const index = tasks.offset[lane] + numTasks;
+  tasks.residualMbit[index] = sizeMbit;
+  tasks.serverIndex[index] = action - 1;
+  tasks.decisionSlot[index] = slot;
+  tasks.uploadSlots[index] = sizeMbit / arrays.rateMbps[server] / p.slotSeconds;
+  arrays.numTasks[lane] = numTasks + 1;
+  arrays.activeTasks[server] += 1;
+  arrays.workloadMbit[server] += sizeMbit;
+}
+
+/**
+ * Books what becomes of a local task. A device serves first come, first served, at a constant rate, so the slot in
+ * which the newest task will be done is known when it is taken on.
+ */
+function followLocalTask(lanes: Lanes, lane: number, user: number): void {
+  const { arrays } = lanes;
+  const p = lanes.parameters[lane];
+  const left = arrays.backlogMbit[user] - p.localServiceMbit;
+  const aheadMbit = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + arrays.addedBacklogMbit[user];
+  const slots = Math.ceil((aheadMbit - RESIDUAL_TOLERANCE_MBIT) / p.localServiceMbit);
+  const slotsToEnd = arrays.endSlot[lane] - arrays.slot[lane];
+  if (slots < slotsToEnd) {
+    arrays.finishedTasks[lane] += 1;
+    arrays.realisedLatencySumSlots[lane] += slots;
+    if (slots > p.deadlineSlots) arrays.finishedLateTasks[lane] += 1;
+  } else {
+    arrays.unfinishedTasks[lane] += 1;
+    if (slotsToEnd > p.deadlineSlots) arrays.unfinishedLateTasks[lane] += 1;
+  }
+}
+
+/** One slot of service at every server and device (eq. 9, 10), for the work that was there as the slot began. */
+export function serveSlot(lanes: Lanes, lane: number): void {
+  if (lanes.arrays.numTasksAtSlotStart[lane] > 0) serveServers(lanes, lane);
+  lanes.arrays.numTasksAtSlotStart[lane] = lanes.arrays.numTasks[lane];
+  serveDevices(lanes, lane);
+  appendHistory(lanes, lane);
+}
+
+/**
+ * Processor sharing: a server's work of the slot is shared equally among its tasks; what a task does not need goes to
+ * the others. Rounds: every task that needs no more than its share is done, then the rest is shared anew, until all
+ * that are left need more than their share.
+ */
+function serveServers(lanes: Lanes, lane: number): void {
+  const { arrays, size, tasks, shareMbit, serviceMbit, sharingTasks } = lanes;
+  const { residualMbit, serverIndex } = tasks;
+  const p = lanes.parameters[lane];
+  const numServers = arrays.numServers[lane];
+  const firstServer = lane * size.maxServers;
+  const first = tasks.offset[lane];
+  const end = first + arrays.numTasksAtSlotStart[lane];
+
+  for (let e = 0; e < numServers; e++) sharingTasks[e] = 0;
+  for (let i = first; i < end; i++) sharingTasks[serverIndex[i]]++;
+  for (let e = 0; e < numServers; e++) {
+    const sharers = sharingTasks[e];
+    if (sharers === 0) continue;
+    const work = arrays.cpuGHz[firstServer + e] * p.slotSeconds;
+    serviceMbit[e] = p.isSharedRate
+      ? work / (p.densityGcyclesPerMbit * (sharers + 1)) // eq. 9
+      : work / p.densityGcyclesPerMbit;
+    shareMbit[e] = serviceMbit[e] / sharers;
+  }
+
+  let again = true;
+  while (again) {
+    again = false;
+    for (let i = first; i < end; i++) {
+      const residual = residualMbit[i];
+      const e = serverIndex[i];
+      if (residual === 0 || residual - shareMbit[e] > RESIDUAL_TOLERANCE_MBIT) continue;
+      residualMbit[i] = 0;
+      const left = serviceMbit[e] - residual;
+      serviceMbit[e] = left > 0 ? left : 0;
+      sharingTasks[e]--;
+      again = true;
+    }
+    if (again) {
+      for (let e = 0; e < numServers; e++) if (sharingTasks[e] > 0) shareMbit[e] = serviceMbit[e] / sharingTasks[e];
+    }
+  }
+  for (let i = first; i < end; i++) if (residualMbit[i] > 0) residualMbit[i] -= shareMbit[serverIndex[i]];
+
+  removeFinished(lanes, lane);
+}
+
+/** Drops the tasks that are done, and sums N and L anew in arrival order. */
+function removeFinished(lanes: Lanes, lane: number): void {
+  const { arrays, size, tasks } = lanes;
+  const { residualMbit, serverIndex, decisionSlot, uploadSlots } = tasks;
+  const { activeTasks, workloadMbit } = arrays;
+  const p = lanes.parameters[lane];
+  const firstServer = lane * size.maxServers;
+  const slot = arrays.slot[lane];
+  const isCounted = slot < arrays.endSlot[lane];
+  const first = tasks.offset[lane];
+  const end = first + arrays.numTasks[lane];
+
+  for (let e = firstServer, last = firstServer + arrays.numServers[lane]; e < last; e++) {
+    activeTasks[e] = 0;
+    workloadMbit[e] = 0;
+  }
+  let kept = first;
+  for (let i = first; i < end; i++) {
+    const residual = residualMbit[i];
+    if (residual === 0) {
+      if (!isCounted) continue;
+      const latencySlots = uploadSlots[i] + (slot - decisionSlot[i]);
+      arrays.finishedTasks[lane] += 1;
+      arrays.realisedLatencySumSlots[lane] += latencySlots;
+      if (latencySlots > p.deadlineSlots) arrays.finishedLateTasks[lane] += 1;
+      continue;
+    }
+    const server = firstServer + serverIndex[i];
+    activeTasks[server] += 1;
+    workloadMbit[server] += residual;
+    if (kept !== i) {
+      residualMbit[kept] = residual;
+      serverIndex[kept] = serverIndex[i];
+      decisionSlot[kept] = decisionSlot[i];
+      uploadSlots[kept] = uploadSlots[i];
+    }
+    kept++;
+  }
+  arrays.numTasks[lane] = kept - first;
+}
+
+/** A slot of local computing on every device (eq. 10's local counterpart). */
+function serveDevices(lanes: Lanes, lane: number): void {
+  const { backlogMbit, addedBacklogMbit, numUsers } = lanes.arrays;
+  const serviceMbit = lanes.parameters[lane].localServiceMbit;
+  const first = lane * lanes.size.maxUsers;
+  for (let u = first, end = first + numUsers[lane]; u < end; u++) {
+    const before = backlogMbit[u];
+    const added = addedBacklogMbit[u];
+    if (before === 0 && added === 0) continue;
+    const left = before - serviceMbit;
+    backlogMbit[u] = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + added;
+    addedBacklogMbit[u] = 0;
+  }
+}
+
+/** Writes L_e over the oldest row of the history. */
+function appendHistory(lanes: Lanes, lane: number): void {
+  const { arrays, size } = lanes;
+  const firstServer = lane * size.maxServers;
+  const row = lane * size.historySlots + (arrays.slot[lane] % lanes.parameters[lane].historySlots);
+  const firstEntry = row * size.maxServers;
+  for (let e = 0, numServers = arrays.numServers[lane]; e < numServers; e++) {
+    arrays.historyMbit[firstEntry + e] = arrays.workloadMbit[firstServer + e];
+  }
+}
+
+/** Counts the tasks that the episode's last slot left unfinished, and those of them that can only be late. */
+export function countUnfinished(lanes: Lanes, lane: number): void {
+  const { arrays, tasks } = lanes;
+  const { deadlineSlots } = lanes.parameters[lane];
+  const endSlot = arrays.endSlot[lane];
+  const first = tasks.offset[lane];
+  for (let i = first, end = first + arrays.numTasks[lane]; i < end; i++) {
+    arrays.unfinishedTasks[lane] += 1;
+    if (tasks.uploadSlots[i] + (endSlot - tasks.decisionSlot[i]) > deadlineSlots) {
+      arrays.unfinishedLateTasks[lane] += 1;
+    }
+  }
+}

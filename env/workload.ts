@@ -1,0 +1,202 @@
+/** What happens to an episode whatever its policy does: topology, arrivals, task sizes and fading. */
+
+import { countUnfinished, type Lanes, serveSlot } from "./kernel.js";
+import { lnInPlace } from "./math.js";
+import type { Parameters } from "./parameters.js";
+import { ALEA_MULTIPLIER, drawUniform, seedFutureKeys, seedStream, streamName, TWO_TO_MINUS_32 } from "./random.js";
+import type { Scenario } from "./scenario.js";
+
+/** Values of `phase`. */
+export const PHASE_UNUSED = 0;
+export const PHASE_RUNNING = 1;
+export const PHASE_ENDED = 2;
+
+/** Scratch for the topology stream, which is needed only while an episode is set up. */
+const topologyStream = new Float64Array(4);
+
+/**
+ * Sets a lane to the first decision of episode `seed`: empty queues, capacities drawn, slots played until a task
+ * arrives.
+ */
+export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, seed: number): void {
+  const { arrays, size } = lanes;
+  const p = lanes.parameters[lane];
+  const clear = (values: Float64Array | Int32Array, width: number) =>
+    values.fill(0, lane * width, (lane + 1) * width);
+  clear(arrays.rateMbps, size.maxServers);
+  clear(arrays.cpuGHz, size.maxServers);
+  clear(arrays.activeTasks, size.maxServers);
+  clear(arrays.workloadMbit, size.maxServers);
+  clear(arrays.historyMbit, size.maxServers * size.historySlots);
+  clear(arrays.backlogMbit, size.maxUsers);
+  clear(arrays.addedBacklogMbit, size.maxUsers);
+
+  seedStream(streamName("arrivals", seed), arrays.arrivalStream, lane * 4);
+  seedStream(streamName("sizes", seed), arrays.sizeStream, lane * 4);
+  seedStream(streamName("fading", seed), arrays.fadingStream, lane * 4);
+  seedFutureKeys(seed, arrays.futureKeys, lane * 2);
+  seedStream(streamName("topology", seed), topologyStream, 0);
+  drawTopology(lanes, lane, scenario);
+
+  arrays.episodeSeed[lane] = seed;
+  arrays.slot[lane] = 0;
+  arrays.endSlot[lane] = p.episodeSlots;
+  arrays.decisionIndex[lane] = 0;
+  arrays.userIndex[lane] = -1;
+  arrays.pendingTasks[lane] = 0;
+  arrays.numTasks[lane] = 0;
+  arrays.numTasksAtSlotStart[lane] = 0;
+  arrays.finishedTasks[lane] = 0;
+  arrays.finishedLateTasks[lane] = 0;
+  arrays.realisedLatencySumSlots[lane] = 0;
+  arrays.unfinishedTasks[lane] = 0;
+  arrays.unfinishedLateTasks[lane] = 0;
+  arrays.phase[lane] = PHASE_RUNNING;
+  advanceToNextTask(lanes, lane);
+  // an episode without a task is extended to its first one
+  if (arrays.slot[lane] >= p.episodeSlots) arrays.endSlot[lane] = arrays.slot[lane] + 1;
+}
+
+function drawTopology(lanes: Lanes, lane: number, scenario: Scenario): void {
+  const { arrays, size } = lanes;
+  const { numServers, users, serverCpuGHz } = scenario;
+  let count: number;
+  if (typeof numServers === "number") {
+    count = numServers;
+  } else {
+    const u = drawUniform(topologyStream, 0);
+    count = Array.isArray(numServers)
+      ? numServers[Math.floor(u * numServers.length)]
+      : numServers.min + Math.floor(u * (numServers.max - numServers.min + 1));
+  }
+  arrays.numServers[lane] = count;
+  arrays.numUsers[lane] = "count" in users ? users.count : users.perServer * count;
+  const firstServer = lane * size.maxServers;
+  for (let e = 0; e < count; e++) {
+    arrays.cpuGHz[firstServer + e] = Array.isArray(serverCpuGHz)
+      ? serverCpuGHz[e]
+      : serverCpuGHz.min + (serverCpuGHz.max - serverCpuGHz.min) * drawUniform(topologyStream, 0);
+  }
+}
+
+/**
+ * Moves a lane to the next task: the next one of this slot or, after service, the first one of the next slot that has
+ * any. Arrivals are drawn user by user as they are asked for; they depend on nothing a policy does.
+ */
+export function advanceToNextTask(lanes: Lanes, lane: number): void {
+  const { arrays } = lanes;
+  if (arrays.pendingTasks[lane] > 0) {
+    arrays.pendingTasks[lane] -= 1;
+    drawSize(lanes, lane);
+    return;
+  }
+  while (!findArrival(lanes, lane)) {
+    serveSlot(lanes, lane);
+    arrays.slot[lane] += 1;
+    arrays.userIndex[lane] = -1;
+    if (arrays.slot[lane] === arrays.endSlot[lane]) countUnfinished(lanes, lane);
+  }
+  drawRates(lanes, lane);
+  drawSize(lanes, lane);
+}
+
+/** Asks the users of this slot in order, from the one after the current, until one has a task. */
+function findArrival(lanes: Lanes, lane: number): boolean {
+  const { arrivalStream, userIndex, numUsers, pendingTasks } = lanes.arrays;
+  const p = lanes.parameters[lane];
+  const threshold = p.arrivalThreshold;
+  const offset = lane * 4;
+  const end = numUsers[lane];
+  let user = userIndex[lane] + 1;
+  // drawUniform, written out: the stream's state stays in registers while the users are asked
+  let s0 = arrivalStream[offset];
+  let s1 = arrivalStream[offset + 1];
+  let s2 = arrivalStream[offset + 2];
+  let carry = arrivalStream[offset + 3];
+  let isFound = false;
+  for (; user < end; user++) {
+    const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
+    s0 = s1;
+    s1 = s2;
+    carry = t | 0;
+    s2 = t - carry;
+    if (p.isPoisson ? s2 >= threshold : s2 < threshold) {
+      isFound = true;
+      break;
+    }
+  }
+  arrivalStream[offset] = s0;
+  arrivalStream[offset + 1] = s1;
+  arrivalStream[offset + 2] = s2;
+  arrivalStream[offset + 3] = carry;
+  if (isFound) {
+    userIndex[lane] = user;
+    if (p.isPoisson) pendingTasks[lane] = poissonCount(s2, threshold, p.arrivalRate) - 1;
+  }
+  return isFound;
+}
+
+/** The Poisson count that belongs to the uniform `u`, by inversion: the smallest k with P(X ≤ k) > u. */
+function poissonCount(u: number, probabilityOfNone: number, mean: number): number {
+  let count = 0;
+  let probability = probabilityOfNone;
+  let cumulative = probability;
+  // the terms fall to nothing before the sum reaches a u next to 1, so the count is bounded
+  while (u >= cumulative && probability > 0) {
+    count++;
+    probability = (probability * mean) / count;
+    cumulative += probability;
+  }
+  return count;
+}
+
+/** Half a step of the generator: keeps a uniform draw off 0, where the rate would be 0 and the latency infinite. */
+const TWO_TO_MINUS_33 = 1.1641532182693481e-10;
+
+/** Rates R_{u,e} of the current user in this slot: Rayleigh fading, raised to the floor (eq. 1). */
+function drawRates(lanes: Lanes, lane: number): void {
+  const { fadingStream, rateMbps, numServers } = lanes.arrays;
+  const { fading } = lanes;
+  const offset = lane * 4;
+  const count = numServers[lane];
+  let s0 = fadingStream[offset];
+  let s1 = fadingStream[offset + 1];
+  let s2 = fadingStream[offset + 2];
+  let carry = fadingStream[offset + 3];
+  for (let e = 0; e < count; e++) {
+    const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
+    s0 = s1;
+    s1 = s2;
+    carry = t | 0;
+    s2 = t - carry;
+    fading[e] = s2;
+  }
+  fadingStream[offset] = s0;
+  fadingStream[offset + 1] = s1;
+  fadingStream[offset + 2] = s2;
+  fadingStream[offset + 3] = carry;
+  ratesOfUniforms(fading, count, lanes.parameters[lane]);
+  const first = lane * lanes.size.maxServers;
+  for (let e = 0; e < count; e++) rateMbps[first + e] = fading[e];
+}
+
+/**
+ * Turns uniform draws u into uplink rates in Mbit/s, in place: |h|² = −ln(u + 2^−33), R = (B/ln 2)·ln(1 + SNR·|h|²)
+ * (eq. 1), raised to the floor.
+ */
+export function ratesOfUniforms(values: Float64Array, length: number, p: Parameters): void {
+  const { snrRatio, rateScaleMbps, minRateMbps } = p;
+  for (let e = 0; e < length; e++) values[e] += TWO_TO_MINUS_33;
+  lnInPlace(values, length);
+  for (let e = 0; e < length; e++) values[e] = 1 + snrRatio * -values[e];
+  lnInPlace(values, length);
+  for (let e = 0; e < length; e++) {
+    const rate = rateScaleMbps * values[e];
+    values[e] = rate > minRateMbps ? rate : minRateMbps;
+  }
+}
+
+function drawSize(lanes: Lanes, lane: number): void {
+  const p = lanes.parameters[lane];
+  lanes.arrays.sizeMbit[lane] = p.minSizeMbit + p.sizeSpanMbit * drawUniform(lanes.arrays.sizeStream, lane * 4);
+}

@@ -1,0 +1,80 @@
+/** Checks plain data against the JSON Schemas, and says what came, what was expected and where. */
+
+import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { observationSchema, scenarioSchema } from "./generated/schemas.js";
+
+/** One disagreement between a value and its schema. */
+export interface SchemaProblem {
+  /** JSON path of the offending value, such as `/uplink/meanSnrDb`; empty for the whole. */
+  readonly path: string;
+  readonly expected: string;
+  readonly got: unknown;
+}
+
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, verbose: true, useDefaults: true });
+ajv.addKeyword({ keyword: "tsType", schemaType: "string" });
+
+const schemas = {
+  scenario: scenarioSchema,
+  observation: observationSchema,
+} as const;
+
+export type SchemaName = keyof typeof schemas;
+
+const compiled = new Map<SchemaName, ValidateFunction>();
+
+/**
+ * Checks `value` against the schema `name`, filling in the schema's defaults in place.
+ *
+ * @returns the first problem, or undefined where the value is valid
+ */
+export function findProblem(name: SchemaName, value: unknown): SchemaProblem | undefined {
+  let validate = compiled.get(name);
+  if (validate === undefined) {
+    validate = ajv.compile(schemas[name]);
+    compiled.set(name, validate);
+  }
+  if (validate(value)) return undefined;
+  return describeProblem(validate.errors ?? []);
+}
+
+function describeProblem(errors: readonly ErrorObject[]): SchemaProblem {
+  const error = mostTelling(errors);
+  const parent = error.parentSchema as { properties?: Record<string, unknown> } | undefined;
+  switch (error.keyword) {
+    case "additionalProperties": {
+      const name = error.params.additionalProperty as string;
+      return {
+        path: `${error.instancePath}/${name}`,
+        expected: `one of the fields ${Object.keys(parent?.properties ?? {}).join(", ")}`,
+        got: `the field ${JSON.stringify(name)}`,
+      };
+    }
+    case "enum":
+      return { path: error.instancePath, expected: `one of ${JSON.stringify(error.schema)}`, got: error.data };
+    case "const":
+      return { path: error.instancePath, expected: JSON.stringify(error.schema), got: error.data };
+    case "required":
+      return {
+        path: error.instancePath,
+        expected: `the field ${JSON.stringify(error.params.missingProperty)}`,
+        got: error.data,
+      };
+    default:
+      return { path: error.instancePath, expected: (error.message ?? error.keyword).replace(/^must /, "to "), got: error.data };
+  }
+}
+
+/**
+ * The error a reader can act on. A union reports every branch that failed; the branch whose value came closest is the
+ * one whose error lies deepest, and one that names the kind (`process: "poisson"`) beats its siblings.
+ */
+function mostTelling(errors: readonly ErrorObject[]): ErrorObject {
+  const rank = (error: ErrorObject) => {
+    if (error.keyword === "anyOf" || error.keyword === "oneOf") return -1;
+    const depth = error.instancePath.split("/").length;
+    const isWrongBranch = error.keyword === "type" || error.keyword === "const" || error.keyword === "required";
+    return depth * 2 + (isWrongBranch ? 0 : 1);
+  };
+  return errors.reduce((best, error) => (rank(error) > rank(best) ? error : best));
+}

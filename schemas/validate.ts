@@ -1,7 +1,7 @@
 /** Checks plain data against the JSON Schemas, and says what came, what was expected and where. */
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import { observationSchema, scenarioSchema } from "./generated/schemas.js";
+import { observationSchema, replySchema, requestSchema, scenarioSchema } from "./generated/schemas.js";
 
 /** One disagreement between a value and its schema. */
 export interface SchemaProblem {
@@ -11,12 +11,14 @@ export interface SchemaProblem {
   readonly got: unknown;
 }
 
-const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, verbose: true, useDefaults: true });
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, verbose: true, useDefaults: true, discriminator: true });
 ajv.addKeyword({ keyword: "tsType", schemaType: "string" });
 
 const schemas = {
   scenario: scenarioSchema,
   observation: observationSchema,
+  request: requestSchema,
+  reply: replySchema,
 } as const;
 
 export type SchemaName = keyof typeof schemas;

@@ -146,6 +146,669 @@ export const observationSchema = {
   }
 } as const;
 
+export const replySchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:mecgym:schema:reply:1.0",
+  "title": "Reply",
+  "description": "Header of a reply of the bridge protocol; see docs/protocol.md.",
+  "type": "object",
+  "required": [
+    "v",
+    "op",
+    "ok"
+  ],
+  "oneOf": [
+    {
+      "title": "SuccessReply",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "ok",
+        "result"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "description": "Operation of the request; null where it could not be read.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "requestId": {
+          "description": "Id of the request; null where it could not be read.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "session": {
+          "description": "Session id.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "seq": {
+          "description": "Sequence number.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "ok": {
+          "const": true
+        },
+        "result": {
+          "description": "Result of the operation.",
+          "type": "object"
+        }
+      }
+    },
+    {
+      "title": "FailureReply",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "ok",
+        "error"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "description": "Operation of the request; null where it could not be read.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "requestId": {
+          "description": "Id of the request; null where it could not be read.",
+          "type": [
+            "string",
+            "null"
+          ]
+        },
+        "session": {
+          "description": "Session id.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "seq": {
+          "description": "Sequence number.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "ok": {
+          "const": false
+        },
+        "error": {
+          "title": "ReplyError",
+          "description": "What was wrong with the request.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "code",
+            "path",
+            "message",
+            "expected",
+            "got"
+          ],
+          "properties": {
+            "code": {
+              "description": "Error code, one of docs/protocol.md.",
+              "type": "string"
+            },
+            "path": {
+              "description": "Where: a JSON path or the name of an argument.",
+              "type": "string"
+            },
+            "message": {
+              "description": "One line for a reader.",
+              "type": "string"
+            },
+            "expected": {
+              "description": "What was expected.",
+              "type": "string"
+            },
+            "got": {
+              "description": "What came, as text.",
+              "type": "string"
+            }
+          }
+        }
+      }
+    }
+  ]
+} as const;
+
+export const requestSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:mecgym:schema:request:1.0",
+  "title": "Request",
+  "description": "Header of a request of the bridge protocol; see docs/protocol.md.",
+  "type": "object",
+  "required": [
+    "op"
+  ],
+  "discriminator": {
+    "propertyName": "op"
+  },
+  "oneOf": [
+    {
+      "$ref": "#/$defs/Hello"
+    },
+    {
+      "$ref": "#/$defs/Ping"
+    },
+    {
+      "$ref": "#/$defs/Scenarios"
+    },
+    {
+      "$ref": "#/$defs/Open"
+    },
+    {
+      "$ref": "#/$defs/Reset"
+    },
+    {
+      "$ref": "#/$defs/Step"
+    },
+    {
+      "$ref": "#/$defs/LookAhead"
+    },
+    {
+      "$ref": "#/$defs/Close"
+    }
+  ],
+  "$defs": {
+    "Hello": {
+      "title": "HelloRequest",
+      "description": "Asks who the server is.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "hello"
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "Ping": {
+      "title": "PingRequest",
+      "description": "Asks whether the server lives.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "ping"
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "Scenarios": {
+      "title": "ScenariosRequest",
+      "description": "Lists the frozen scenarios, or checks and completes one.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "scenarios"
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "scenario": {
+          "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+          "type": [
+            "string",
+            "object"
+          ]
+        }
+      }
+    },
+    "Open": {
+      "title": "OpenRequest",
+      "description": "Opens a session: a batch of lanes.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "scenarios",
+        "numEnvs"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "open"
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "scenarios": {
+          "description": "Scenarios the lanes play.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 256,
+          "items": {
+            "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+            "type": [
+              "string",
+              "object"
+            ]
+          }
+        },
+        "numEnvs": {
+          "description": "Lanes N.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 1048576
+        },
+        "laneScenario": {
+          "description": "Index into scenarios for each lane.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 1048576,
+          "items": {
+            "description": "Index.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 255
+          }
+        },
+        "groups": {
+          "description": "Groups G; divides N.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 256
+        },
+        "maxServers": {
+          "description": "Servers an observation has room for.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 512
+        },
+        "history": {
+          "description": "Whether observations end with the workload history.",
+          "type": "boolean"
+        },
+        "autoreset": {
+          "description": "What happens to a lane whose episode has ended.",
+          "type": "string",
+          "enum": [
+            "next-step",
+            "same-step",
+            "disabled"
+          ]
+        },
+        "split": {
+          "description": "Where seeds of resets without one come from.",
+          "type": "string",
+          "enum": [
+            "train",
+            "validation",
+            "test"
+          ]
+        },
+        "seed": {
+          "description": "Seed of the function that picks them.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    },
+    "Reset": {
+      "title": "ResetRequest",
+      "description": "Starts episodes; body: seeds and mask, or none.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "reset"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, from 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    },
+    "Step": {
+      "title": "StepRequest",
+      "description": "Carries out one decision in every lane of the group; body: actions.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "step"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, from 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    },
+    "LookAhead": {
+      "title": "LookAheadRequest",
+      "description": "Asks what every action costs now and leaves for later.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "lookahead"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, from 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "numSamples": {
+          "description": "Future tasks K.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 64
+        },
+        "weight": {
+          "description": "Weight of the future in the reward.",
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1000
+        },
+        "sizeFactor": {
+          "description": "Range of the future sizes as factors of the current size.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "min",
+            "max"
+          ],
+          "properties": {
+            "min": {
+              "description": "Smallest factor.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1000
+            },
+            "max": {
+              "description": "Largest factor.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1000
+            }
+          }
+        },
+        "mode": {
+          "description": "How the future tasks follow.",
+          "type": "string",
+          "enum": [
+            "independent",
+            "sequential"
+          ]
+        },
+        "rates": {
+          "description": "Uplink rates of the future tasks.",
+          "type": "string",
+          "enum": [
+            "frozen",
+            "resampled"
+          ]
+        }
+      }
+    },
+    "Close": {
+      "title": "CloseRequest",
+      "description": "Ends the session.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "close"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, from 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    }
+  }
+} as const;
+
 export const scenarioSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:scenario:1.0",

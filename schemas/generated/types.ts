@@ -89,6 +89,373 @@ export interface Observation {
   workloadHistoryMbit: number[][];
 }
 
+/**
+ * Header of a reply of the bridge protocol; see docs/protocol.md.
+ */
+export type Reply = SuccessReply | FailureReply;
+
+export interface SuccessReply {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation of the request; null where it could not be read.
+   */
+  op: string | null;
+  /**
+   * Id of the request; null where it could not be read.
+   */
+  requestId?: string | null;
+  /**
+   * Session id.
+   */
+  session?: string;
+  /**
+   * Epoch.
+   */
+  epoch?: number;
+  /**
+   * Group.
+   */
+  group?: number;
+  /**
+   * Sequence number.
+   */
+  seq?: number;
+  ok: true;
+  /**
+   * Result of the operation.
+   */
+  result: {};
+}
+export interface FailureReply {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation of the request; null where it could not be read.
+   */
+  op: string | null;
+  /**
+   * Id of the request; null where it could not be read.
+   */
+  requestId?: string | null;
+  /**
+   * Session id.
+   */
+  session?: string;
+  /**
+   * Epoch.
+   */
+  epoch?: number;
+  /**
+   * Group.
+   */
+  group?: number;
+  /**
+   * Sequence number.
+   */
+  seq?: number;
+  ok: false;
+  error: ReplyError;
+}
+/**
+ * What was wrong with the request.
+ */
+export interface ReplyError {
+  /**
+   * Error code, one of docs/protocol.md.
+   */
+  code: string;
+  /**
+   * Where: a JSON path or the name of an argument.
+   */
+  path: string;
+  /**
+   * One line for a reader.
+   */
+  message: string;
+  /**
+   * What was expected.
+   */
+  expected: string;
+  /**
+   * What came, as text.
+   */
+  got: string;
+}
+
+/**
+ * Header of a request of the bridge protocol; see docs/protocol.md.
+ */
+export type Request =
+  | HelloRequest
+  | PingRequest
+  | ScenariosRequest
+  | OpenRequest
+  | ResetRequest
+  | StepRequest
+  | LookAheadRequest
+  | CloseRequest;
+
+/**
+ * Asks who the server is.
+ */
+export interface HelloRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "hello";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+}
+/**
+ * Asks whether the server lives.
+ */
+export interface PingRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "ping";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+}
+/**
+ * Lists the frozen scenarios, or checks and completes one.
+ */
+export interface ScenariosRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "scenarios";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenario?: string | {};
+}
+/**
+ * Opens a session: a batch of lanes.
+ */
+export interface OpenRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "open";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Scenarios the lanes play.
+   *
+   * @minItems 1
+   * @maxItems 256
+   *
+   * Items: A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenarios: (string | {})[];
+  /**
+   * Lanes N.
+   */
+  numEnvs: number;
+  /**
+   * Index into scenarios for each lane.
+   *
+   * @minItems 1
+   * @maxItems 1048576
+   *
+   * Items: Index.
+   */
+  laneScenario?: number[];
+  /**
+   * Groups G; divides N.
+   */
+  groups?: number;
+  /**
+   * Servers an observation has room for.
+   */
+  maxServers?: number;
+  /**
+   * Whether observations end with the workload history.
+   */
+  history?: boolean;
+  /**
+   * What happens to a lane whose episode has ended.
+   */
+  autoreset?: "next-step" | "same-step" | "disabled";
+  /**
+   * Where seeds of resets without one come from.
+   */
+  split?: "train" | "validation" | "test";
+  /**
+   * Seed of the function that picks them.
+   */
+  seed?: number;
+}
+/**
+ * Starts episodes; body: seeds and mask, or none.
+ */
+export interface ResetRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "reset";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session.
+   */
+  epoch: number;
+  /**
+   * Group of lanes.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, from 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply.
+   */
+  ack: number;
+}
+/**
+ * Carries out one decision in every lane of the group; body: actions.
+ */
+export interface StepRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "step";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session.
+   */
+  epoch: number;
+  /**
+   * Group of lanes.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, from 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply.
+   */
+  ack: number;
+}
+/**
+ * Asks what every action costs now and leaves for later.
+ */
+export interface LookAheadRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "lookahead";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session.
+   */
+  epoch: number;
+  /**
+   * Group of lanes.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, from 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply.
+   */
+  ack: number;
+  /**
+   * Future tasks K.
+   */
+  numSamples?: number;
+  /**
+   * Weight of the future in the reward.
+   */
+  weight?: number;
+  /**
+   * Range of the future sizes as factors of the current size.
+   */
+  sizeFactor?: {
+    /**
+     * Smallest factor.
+     */
+    min: number;
+    /**
+     * Largest factor.
+     */
+    max: number;
+  };
+  /**
+   * How the future tasks follow.
+   */
+  mode?: "independent" | "sequential";
+  /**
+   * Uplink rates of the future tasks.
+   */
+  rates?: "frozen" | "resampled";
+}
+/**
+ * Ends the session.
+ */
+export interface CloseRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  op: "close";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session.
+   */
+  epoch: number;
+  /**
+   * Group of lanes.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, from 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply.
+   */
+  ack: number;
+}
+
 export type FixedCount = number;
 /**
  * @minItems 1

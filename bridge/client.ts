@@ -1,0 +1,275 @@
+/** The bridge's TypeScript client: requests with deadlines and repetition, and sessions of lanes. */
+
+import { randomBytes } from "node:crypto";
+import { Dealer } from "zeromq";
+import type { ScenarioInput } from "../env/scenario.js";
+import {
+  type ArraySpec,
+  bodyBytes,
+  decodeHeader,
+  encodeHeader,
+  PROTOCOL_VERSION,
+  type Reply,
+  type Request,
+  readArray,
+  writeArray,
+} from "./protocol.js";
+
+/** An error reply of the server. */
+export class RemoteError extends Error {
+  readonly code: string;
+  readonly path: string;
+  readonly expected: string;
+  readonly got: string;
+
+  constructor(error: { code: string; path: string; message: string; expected: string; got: string }) {
+    super(error.message);
+    this.name = "RemoteError";
+    this.code = error.code;
+    this.path = error.path;
+    this.expected = error.expected;
+    this.got = error.got;
+  }
+}
+
+/** No reply came in time, however often the request was repeated. */
+export class DeadlineExceeded extends Error {
+  constructor(operation: string, address: string, deadlineMs: number) {
+    super(`no reply to ${operation} from ${address} within ${deadlineMs} ms (requestDeadlineMs)`);
+    this.name = "DeadlineExceeded";
+  }
+}
+
+export interface ClientOptions {
+  /** Longest wait for one reply, ms; 30 s where left out. */
+  readonly requestDeadlineMs?: number;
+  /** First wait before a request is sent again, ms; doubles with every repetition. 1 s where left out. */
+  readonly resendAfterMs?: number;
+}
+
+interface Answer {
+  readonly result: Record<string, unknown>;
+  readonly body: Uint8Array | undefined;
+}
+
+interface Pending {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class Client {
+  readonly address: string;
+  readonly #socket: Dealer;
+  readonly #requestDeadlineMs: number;
+  readonly #resendAfterMs: number;
+  readonly #pending = new Map<string, Pending>();
+  #sending: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(address: string, options: ClientOptions = {}) {
+    this.address = address;
+    this.#requestDeadlineMs = options.requestDeadlineMs ?? 30_000;
+    this.#resendAfterMs = options.resendAfterMs ?? 1000;
+    this.#socket = new Dealer({ linger: 0 });
+    this.#socket.connect(address);
+    void this.#receive();
+  }
+
+  hello(): Promise<Record<string, unknown>> {
+    return this.#requestResult({ op: "hello" });
+  }
+
+  ping(): Promise<Record<string, unknown>> {
+    return this.#requestResult({ op: "ping" });
+  }
+
+  scenarios(scenario?: string | ScenarioInput): Promise<Record<string, unknown>> {
+    return this.#requestResult({ op: "scenarios", ...(scenario === undefined ? {} : { scenario }) });
+  }
+
+  /** Opens a session; the options are the fields of `open` in docs/protocol.md. */
+  async open(options: Record<string, unknown>): Promise<ClientSession> {
+    return new ClientSession(this, await this.#requestResult({ op: "open", ...options }));
+  }
+
+  async #requestResult(fields: Record<string, unknown>): Promise<Record<string, unknown>> {
+    const requestId = randomBytes(16).toString("hex");
+    const { result } = await this.request({ v: PROTOCOL_VERSION, requestId, ...fields } as unknown as Request);
+    return result;
+  }
+
+  /**
+   * Sends a request and waits for its reply, sending it again when none comes.
+   *
+   * @throws RemoteError, DeadlineExceeded
+   */
+  async request(header: Request, body?: Uint8Array): Promise<Answer> {
+    if (this.#isClosed) throw new Error(`the client of ${this.address} is closed`);
+    const key = keyOf(header as unknown as Record<string, unknown>);
+    const frames = body === undefined ? [encodeHeader(header)] : [encodeHeader(header), body];
+    return new Promise<Answer>((resolve, reject) => {
+      let resendAfterMs = this.#resendAfterMs;
+      let resend: NodeJS.Timeout | undefined;
+      const settle = () => {
+        clearTimeout(resend);
+        clearTimeout(deadline);
+        this.#pending.delete(key);
+      };
+      const deadline = setTimeout(() => {
+        settle();
+        reject(new DeadlineExceeded(header.op, this.address, this.#requestDeadlineMs));
+      }, this.#requestDeadlineMs);
+      const send = () => {
+        this.#send(frames).catch((error) => {
+          settle();
+          reject(error instanceof Error ? error : new Error(String(error)));
+        });
+        resend = setTimeout(send, resendAfterMs);
+        resendAfterMs *= 2;
+      };
+      this.#pending.set(key, {
+        resolve: (answer) => {
+          settle();
+          resolve(answer);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      });
+      send();
+    });
+  }
+
+  /** A socket takes one send at a time. */
+  #send(frames: Uint8Array[]): Promise<void> {
+    this.#sending = this.#sending.catch(() => {}).then(() => this.#socket.send(frames));
+    return this.#sending;
+  }
+
+  async #receive(): Promise<void> {
+    while (!this.#isClosed) {
+      let frames: Buffer[];
+      try {
+        frames = await this.#socket.receive();
+      } catch {
+        return;
+      }
+      this.#accept(frames);
+    }
+  }
+
+  #accept([head, body]: Buffer[]): void {
+    const reply = decodeHeader(head) as unknown as Reply;
+    const pending = this.#pending.get(keyOf(reply as unknown as Record<string, unknown>));
+    if (pending === undefined) return; // a duplicate, or an answer to a request that was given up
+    if (reply.ok) pending.resolve({ result: reply.result as Record<string, unknown>, body });
+    else pending.reject(new RemoteError(reply.error));
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#socket.close();
+    for (const pending of [...this.#pending.values()]) pending.reject(new Error(`the client of ${this.address} was closed`));
+  }
+}
+
+function keyOf(header: Record<string, unknown>): string {
+  return typeof header.requestId === "string"
+    ? header.requestId
+    : `${header.session}/${header.epoch}/${header.group}/${header.seq}`;
+}
+
+/** What a reset or a step brought: the arrays of `stepReply`, and those of ended lanes. */
+export interface StepArrays {
+  readonly observation: Float32Array;
+  readonly reward: Float64Array;
+  readonly latencySlots: Float64Array;
+  readonly costSlots: Float64Array;
+  readonly episodeSeed: Float64Array;
+  readonly executedAction: Int32Array;
+  readonly decisionIndex: Int32Array;
+  readonly slot: Int32Array;
+  readonly numServers: Int32Array;
+  readonly flags: Uint8Array;
+  readonly actionMask: Uint8Array;
+  readonly numFinal: number;
+  readonly finalLane?: Int32Array;
+  readonly finalStats?: Float64Array;
+  readonly finalObservation?: Float32Array;
+}
+
+interface SessionInfo {
+  readonly session: string;
+  readonly epoch: number;
+  readonly numEnvs: number;
+  readonly groups: number;
+  readonly maxServers: number;
+  readonly observationSize: number;
+  readonly layouts: Readonly<Record<"resetRequest" | "stepRequest" | "stepReply", readonly ArraySpec[]>>;
+}
+
+const NO_SEED = 0xffff_ffff;
+
+/** An open session. Requests of one group are sent one after another; different groups may be in flight together. */
+export class ClientSession {
+  readonly info: SessionInfo & Record<string, unknown>;
+  readonly #client: Client;
+  readonly #nextSeq: Float64Array;
+
+  constructor(client: Client, info: Record<string, unknown>) {
+    this.#client = client;
+    this.info = info as unknown as SessionInfo & Record<string, unknown>;
+    this.#nextSeq = new Float64Array(this.info.groups).fill(1);
+  }
+
+  async #request(group: number, fields: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
+    const seq = this.#nextSeq[group]++;
+    const { session, epoch } = this.info;
+    const ids = { v: PROTOCOL_VERSION, session, epoch, group, seq, ack: seq - 1 };
+    return this.#client.request({ ...ids, ...fields } as unknown as Request, body);
+  }
+
+  /** Starts episodes: the given seeds, or the next ones of the split, in all lanes of a group or the masked ones. */
+  async reset(seeds?: readonly number[], mask?: readonly number[], group = 0): Promise<StepArrays> {
+    const layout = this.info.layouts.resetRequest;
+    if (seeds === undefined && mask === undefined) return this.#arrays(await this.#request(group, { op: "reset" }));
+    const [seedSpec, maskSpec] = layout;
+    const numLanes = seedSpec.shape[0];
+    const body = new Uint8Array(bodyBytes(layout));
+    const words = new Int32Array(2 * numLanes).fill(NO_SEED);
+    seeds?.forEach((seed, lane) => {
+      words[2 * lane] = seed % 4_294_967_296;
+      words[2 * lane + 1] = Math.floor(seed / 4_294_967_296);
+    });
+    writeArray(body, seedSpec, words);
+    writeArray(body, maskSpec, mask === undefined ? new Uint8Array(numLanes).fill(1) : Uint8Array.from(mask));
+    return this.#arrays(await this.#request(group, { op: "reset" }, body));
+  }
+
+  async step(actions: ArrayLike<number>, group = 0): Promise<StepArrays> {
+    const layout = this.info.layouts.stepRequest;
+    const body = new Uint8Array(bodyBytes(layout));
+    writeArray(body, layout[0], Int32Array.from(actions));
+    return this.#arrays(await this.#request(group, { op: "step" }, body));
+  }
+
+  /** C, J, C_impact and r of all actions, [lanes, maxServers + 1] each. */
+  async lookAhead(options: Record<string, unknown> = {}, group = 0): Promise<Record<string, Float64Array>> {
+    const { result, body } = await this.#request(group, { op: "lookahead", ...options });
+    const layout = result.layout as ArraySpec[];
+    return Object.fromEntries(layout.map((spec) => [spec.name, readArray(body as Uint8Array, spec) as Float64Array]));
+  }
+
+  async close(): Promise<void> {
+    await this.#request(0, { op: "close" });
+  }
+
+  #arrays({ result, body }: Answer): StepArrays {
+    const layout = [...this.info.layouts.stepReply, ...((result.finalLayout ?? []) as ArraySpec[])];
+    const arrays = layout.map((spec) => [spec.name, readArray(body as Uint8Array, spec)]);
+    return { numFinal: result.numFinal, ...Object.fromEntries(arrays) } as StepArrays;
+  }
+}
+

@@ -1,0 +1,68 @@
+/** What all subcommands share: exit codes, one clear line for bad input, and JSON on standard output. */
+
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { MecgymError } from "../../env/errors.js";
+
+/** Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input. */
+export const EXIT_CHECK_FAILED = 1;
+export const EXIT_BAD_INPUT = 2;
+
+/** The version in package.json, which stands one folder above the built command. */
+export const packageVersion: string = JSON.parse(
+  readFileSync(new URL("../package.json", import.meta.url), "utf8"),
+).version;
+
+/** Runs the program on the process's arguments; bad input ends in one line on standard error and exit code 2. */
+export async function runProgram(program: Command): Promise<void> {
+  program.version(packageVersion);
+  configure(program);
+  // a reader that has seen enough (`mecgym … | head`) is no error
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : EXIT_BAD_INPUT;
+    else if (error instanceof MecgymError) {
+      process.stderr.write(`mecgym: ${error.message}\n`);
+      process.exitCode = EXIT_BAD_INPUT;
+    } else throw error;
+  }
+}
+
+function configure(command: Command): void {
+  command.exitOverride().configureOutput({
+    outputError: (text, write) => write(`mecgym: ${text.replace(/^error: /, "")}`),
+  });
+  command.commands.forEach(configure);
+}
+
+/** Adds an example to a subcommand's help. */
+export function withExample(command: Command, example: string): Command {
+  return command.addHelpText("after", `\nExample:\n  $ mecgym ${example}`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** Parser of an integer option. */
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !Number.isSafeInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`expected an integer from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
+/** Parser of a comma-separated list. */
+export function list(text: string): string[] {
+  const items = text.split(",").map((item) => item.trim());
+  if (items.some((item) => item === "")) throw new InvalidArgumentError("expected names separated by commas.");
+  return items;
+}

@@ -1,0 +1,56 @@
+/** `mecgym serve`: runs the bridge server until it is told to end. */
+
+import { Command } from "commander";
+import pino from "pino";
+import { startServer } from "../server.js";
+import { defaultLimits } from "../session.js";
+import { integer, packageVersion, withExample } from "./program.js";
+
+interface ServeOptions {
+  readonly address?: string;
+  readonly untilStdinCloses?: boolean;
+  readonly maxSessions: number;
+  readonly maxLanes: number;
+  readonly maxInFlight: number;
+  readonly logLevel: string;
+}
+
+export function serveCommand(): Command {
+  const command = new Command("serve")
+    .description("Serve environments over ZeroMQ; prints one line of JSON when ready.")
+    .option("--address <address>", "ipc:// path to bind (default: a fresh one in a private folder)")
+    .option("--until-stdin-closes", "end when standard input ends: the life line of a client that owns the server")
+    .option("--max-sessions <n>", "sessions at once", integer(1, 65_536), defaultLimits.maxSessions)
+    .option("--max-lanes <n>", "lanes of all sessions together", integer(1, 16_777_216), defaultLimits.maxLanes)
+    .option("--max-in-flight <n>", "unacknowledged requests of a group", integer(1, 1024), defaultLimits.maxInFlight)
+    .option("--log-level <level>", "trace, debug, info, warn, error or silent", "warn")
+    .action(serve);
+  return withExample(command, "serve --address ipc:///tmp/mecgym.sock");
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  const logger = pino({ level: options.logLevel }, pino.destination(2));
+  const { maxSessions, maxLanes, maxInFlight } = options;
+  const server = await startServer({
+    packageVersion,
+    limits: { maxSessions, maxLanes, maxInFlight },
+    log: (event, details) => logger.info(details, event),
+    ...(options.address === undefined ? {} : { address: options.address }),
+  });
+  const stop = (reason: string) => {
+    logger.info({ reason }, "ending");
+    void server.close();
+  };
+  process.once("SIGTERM", () => stop("SIGTERM"));
+  process.once("SIGINT", () => stop("SIGINT"));
+  if (options.untilStdinCloses) {
+    process.stdin.once("end", () => stop("standard input ended"));
+    process.stdin.once("error", () => stop("standard input failed"));
+    process.stdin.resume();
+  }
+  const { address, protocolVersion, instance } = server;
+  process.stdout.write(`${JSON.stringify({ address, protocolVersion, instance, pid: process.pid })}\n`);
+  await server.ended;
+  await server.close();
+  process.stdin.destroy();
+}

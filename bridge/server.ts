@@ -40,7 +40,9 @@ export interface Server {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const log = options.log ?? (() => {});
-  const host = new SessionHost(options.packageVersion, options.limits ?? defaultLimits);
+  const host = new SessionHost(options.packageVersion, options.limits ?? defaultLimits, (error) =>
+    log("internal error", { error: error instanceof Error ? error.stack : String(error) }),
+  );
   const folder = options.address === undefined ? makePrivateFolder() : undefined;
   const address = options.address ?? `ipc://${join(folder as string, "s")}`;
   const path = checkAddress(address);

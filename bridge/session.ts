@@ -79,12 +79,15 @@ export class SessionHost {
   readonly instance = randomBytes(16).toString("hex");
   readonly #limits: Limits;
   readonly #packageVersion: string;
+  readonly #report: (error: unknown) => void;
   readonly #sessions = new Map<string, Session>();
   readonly #opens = new Map<string, Message>();
 
-  constructor(packageVersion: string, limits: Limits = defaultLimits) {
+  /** @param report is told of errors that are the server's own fault; their replies say no more than that */
+  constructor(packageVersion: string, limits: Limits = defaultLimits, report: (error: unknown) => void = () => {}) {
     this.#packageVersion = packageVersion;
     this.#limits = limits;
+    this.#report = report;
   }
 
   get numSessions(): number {
@@ -104,7 +107,7 @@ export class SessionHost {
       }
       header = decodeHeader(message[0]);
     } catch (error) {
-      return [errorReply({ v: PROTOCOL_VERSION, op: null, requestId: null }, error)];
+      return [this.#errorReply({ v: PROTOCOL_VERSION, op: null, requestId: null }, error)];
     }
     try {
       const request = checkRequest(header);
@@ -112,8 +115,14 @@ export class SessionHost {
         ? this.#handleInOrder(request, message[1])
         : [this.#handleStateless(request, message[1])];
     } catch (error) {
-      return [errorReply(echo(header), error)];
+      return [this.#errorReply(echo(header), error)];
     }
+  }
+
+  #errorReply(ids: { v: string; op: string | null; requestId?: string | null }, error: unknown): Message {
+    const replyError = toReplyError(error);
+    if (replyError.code === "internalError") this.#report(error);
+    return [encodeHeader({ ...ids, ok: false, error: replyError } as Reply)];
   }
 
   #handleStateless(request: Exclude<Request, SessionRequest>, body: Uint8Array | undefined): Message {
@@ -310,7 +319,7 @@ export class SessionHost {
       try {
         entry.reply = successReply(entry.request, this.#execute(session, group, entry.request, entry.body));
       } catch (error) {
-        entry.reply = errorReply(echo(entry.request), error);
+        entry.reply = this.#errorReply(echo(entry.request), error);
       }
       replies.push(entry.reply);
       if (entry.request.op === "close" && !this.#sessions.has(session.id)) return replies;
@@ -395,10 +404,6 @@ function isId(value: unknown): value is string {
 function successReply(request: Request, outcome: Outcome): Message {
   const header = encodeHeader({ ...echo(request), ok: true, result: outcome.result } as Reply);
   return outcome.body === undefined ? [header] : [header, outcome.body];
-}
-
-function errorReply(ids: { v: string; op: string | null; requestId?: string | null }, error: unknown): Message {
-  return [encodeHeader({ ...ids, ok: false, error: toReplyError(error) } as Reply)];
 }
 
 function describeScenarios(scenario: unknown): Record<string, unknown>[] {

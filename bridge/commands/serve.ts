@@ -34,7 +34,7 @@ async function serve(options: ServeOptions): Promise<void> {
   const server = await startServer({
     packageVersion,
     limits: { maxSessions, maxLanes, maxInFlight },
-    log: (event, details) => logger.info(details, event),
+    log: (event, details) => logger[event === "internal error" ? "error" : "info"](details, event),
     ...(options.address === undefined ? {} : { address: options.address }),
   });
   const stop = (reason: string) => {

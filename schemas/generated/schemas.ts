@@ -152,11 +152,6 @@ export const replySchema = {
   "title": "Reply",
   "description": "Header of a reply of the bridge protocol; see docs/protocol.md.",
   "type": "object",
-  "required": [
-    "v",
-    "op",
-    "ok"
-  ],
   "oneOf": [
     {
       "title": "SuccessReply",
@@ -322,9 +317,6 @@ export const requestSchema = {
   "title": "Request",
   "description": "Header of a request of the bridge protocol; see docs/protocol.md.",
   "type": "object",
-  "required": [
-    "op"
-  ],
   "discriminator": {
     "propertyName": "op"
   },

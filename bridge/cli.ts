@@ -1,13 +1,19 @@
 /** The command `mecgym`: puts the parts together and reads the command line. */
 
 import { Command } from "commander";
-import { serveCommand } from "./commands/serve.js";
-import { scenariosCommand } from "./commands/scenarios.js";
+import { calibrateCommand } from "./commands/calibrate.js";
+import { demoCommand } from "./commands/demo.js";
 import { runProgram } from "./commands/program.js";
+import { runCommand } from "./commands/run.js";
+import { scenariosCommand } from "./commands/scenarios.js";
+import { serveCommand } from "./commands/serve.js";
 
 const program = new Command("mecgym")
   .description("Task offloading in mobile edge computing: simulator, benchmark and bridge.")
   .addCommand(scenariosCommand())
-  .addCommand(serveCommand());
+  .addCommand(runCommand())
+  .addCommand(calibrateCommand())
+  .addCommand(serveCommand())
+  .addCommand(demoCommand());
 
 await runProgram(program);

@@ -1,7 +1,7 @@
 /** Checks plain data against the JSON Schemas, and says what came, what was expected and where. */
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import { observationSchema, replySchema, requestSchema, scenarioSchema } from "./generated/schemas.js";
+import { observationSchema, replySchema, requestSchema, resultSchema, scenarioSchema } from "./generated/schemas.js";
 
 /** One disagreement between a value and its schema. */
 export interface SchemaProblem {
@@ -19,6 +19,7 @@ const schemas = {
   observation: observationSchema,
   request: requestSchema,
   reply: replySchema,
+  result: resultSchema,
 } as const;
 
 export type SchemaName = keyof typeof schemas;

@@ -4,7 +4,406 @@ import type { Scenario } from "../../schemas/generated/types.js";
 
 export const frozenScenarios: readonly Scenario[] = [
   {
+    "id": "paper-11-servers-v1",
+    "description": "The paper's setting with 11 servers (Table IV).",
+    "profile": "paper",
+    "numServers": 11,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-3-servers-v1",
+    "description": "The paper's setting with 3 servers (Table IV).",
+    "profile": "paper",
+    "numServers": 3,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-3-to-11-servers-v1",
+    "description": "The paper's setting with 3, 5, 6, 7, 9 or 11 servers, drawn for each episode.",
+    "profile": "paper",
+    "numServers": [
+      3,
+      5,
+      6,
+      7,
+      9,
+      11
+    ],
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-5-servers-v1",
+    "description": "The paper's setting with 5 servers (Table IV).",
+    "profile": "paper",
+    "numServers": 5,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-7-servers-v1",
+    "description": "The paper's setting with 7 servers (Table IV).",
+    "profile": "paper",
+    "numServers": 7,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-9-servers-v1",
+    "description": "The paper's setting with 9 servers (Table IV).",
+    "profile": "paper",
+    "numServers": 9,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-poisson-v1",
+    "description": "The paper's setting with Poisson arrivals of the same mean (section III).",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "poisson",
+      "ratePerSlot": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "paper-v1",
-    "description": "The default setting of arXiv:2604.07148, Table I: 6 servers, 12 users, tasks of 2 to 5 Mbit."
+    "description": "The paper's default setting (Table I): 6 servers, 12 users, tasks of 2 to 5 Mbit.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "paper-work-conserving-v1",
+    "description": "The paper's setting with servers that work at full speed while work waits.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "work-conserving",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
   }
 ];

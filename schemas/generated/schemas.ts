@@ -801,6 +801,447 @@ export const requestSchema = {
   }
 } as const;
 
+export const resultSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:mecgym:schema:result:1.0",
+  "title": "Result",
+  "description": "What a suite's run found, with all that is needed to replay it.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "schemaVersion",
+    "suite",
+    "profile",
+    "packageVersion",
+    "runtime",
+    "resamples",
+    "settings"
+  ],
+  "properties": {
+    "schemaVersion": {
+      "const": "1.0",
+      "description": "Version of this schema."
+    },
+    "suite": {
+      "description": "Id of the suite.",
+      "type": "string"
+    },
+    "profile": {
+      "description": "Profile of every figure in the file.",
+      "type": "string",
+      "enum": [
+        "paper"
+      ]
+    },
+    "packageVersion": {
+      "description": "Version of mecgym.",
+      "type": "string"
+    },
+    "runtime": {
+      "description": "What it ran on.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "node",
+        "platform",
+        "arch"
+      ],
+      "properties": {
+        "node": {
+          "description": "Version of Node.",
+          "type": "string"
+        },
+        "platform": {
+          "description": "Operating system.",
+          "type": "string"
+        },
+        "arch": {
+          "description": "Processor architecture.",
+          "type": "string"
+        }
+      }
+    },
+    "resamples": {
+      "description": "Bootstrap resamples behind each interval.",
+      "type": "integer",
+      "minimum": 1
+    },
+    "settings": {
+      "description": "What was played.",
+      "type": "array",
+      "minItems": 1,
+      "items": {
+        "$ref": "#/$defs/Setting"
+      }
+    }
+  },
+  "$defs": {
+    "Setting": {
+      "title": "SettingResult",
+      "description": "One scenario under one protocol.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "id",
+        "protocol",
+        "scenario",
+        "seeds",
+        "policies"
+      ],
+      "properties": {
+        "id": {
+          "description": "Name of the setting within the suite.",
+          "type": "string"
+        },
+        "protocol": {
+          "description": "static: each policy answers recorded states once. episodic: a policy's own decisions shape the queues.",
+          "type": "string",
+          "enum": [
+            "static",
+            "episodic"
+          ]
+        },
+        "scenario": {
+          "description": "The scenario played.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "id",
+            "hash"
+          ],
+          "properties": {
+            "id": {
+              "description": "Id.",
+              "type": "string"
+            },
+            "hash": {
+              "description": "Content hash.",
+              "type": "string",
+              "pattern": "^[0-9a-f]{64}$"
+            }
+          }
+        },
+        "fixedSizeMbit": {
+          "description": "Size that replaced the current task's in every state, Mbit.",
+          "type": "number",
+          "exclusiveMinimum": 0
+        },
+        "seeds": {
+          "description": "Episode seeds first … first + count − 1; static: one state for each.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "first",
+            "count"
+          ],
+          "properties": {
+            "first": {
+              "description": "First seed.",
+              "type": "integer",
+              "minimum": 0
+            },
+            "count": {
+              "description": "How many.",
+              "type": "integer",
+              "minimum": 1
+            }
+          }
+        },
+        "policies": {
+          "description": "Results of each policy.",
+          "type": "array",
+          "minItems": 1,
+          "items": {
+            "$ref": "#/$defs/PolicyResult"
+          }
+        }
+      }
+    },
+    "PolicyResult": {
+      "title": "PolicyResult",
+      "description": "What one policy did and what it cost.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "policy",
+        "metrics",
+        "differenceToOracleSlots",
+        "actionCounts",
+        "actions"
+      ],
+      "properties": {
+        "policy": {
+          "description": "Who decided.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "name",
+            "kind"
+          ],
+          "properties": {
+            "name": {
+              "description": "Name.",
+              "type": "string"
+            },
+            "kind": {
+              "description": "native: part of this package.",
+              "type": "string",
+              "enum": [
+                "native"
+              ]
+            }
+          }
+        },
+        "metrics": {
+          "description": "Figures with intervals; null where the protocol has no such metric.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "averageLatencySlots",
+            "averageLatencyNoPenaltySlots",
+            "dropRatePercent",
+            "performanceRatioPercent",
+            "onPathRatioPercent",
+            "loadBalancingIndexPercent",
+            "realisedLatencySlots",
+            "realisedLatePercent",
+            "unfinishedPercent",
+            "localSharePercent",
+            "invalidActionPercent",
+            "parseFailurePercent",
+            "latencyP50Slots",
+            "latencyP95Slots",
+            "latencyP99Slots"
+          ],
+          "properties": {
+            "averageLatencySlots": {
+              "description": "Mean J (eq. 28).",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "averageLatencyNoPenaltySlots": {
+              "description": "Mean C.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "dropRatePercent": {
+              "description": "Share of decisions with C > deadline (eq. 29).",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "performanceRatioPercent": {
+              "description": "Static: mean cheapest J over mean J (eq. 30-32). Episodic: the oracle's average latency on the same seeds over this one.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "onPathRatioPercent": {
+              "description": "Episodic: mean cheapest J in the visited states over mean J.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "loadBalancingIndexPercent": {
+              "description": "Jain's index of the offloads (eq. 33); null where nothing was offloaded.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "realisedLatencySlots": {
+              "description": "Episodic: mean latency of finished tasks as it turned out.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "realisedLatePercent": {
+              "description": "Episodic: share of tasks that turned out late.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "unfinishedPercent": {
+              "description": "Episodic: share of tasks unfinished at the end.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "localSharePercent": {
+              "description": "Share of decisions for the user's device.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "invalidActionPercent": {
+              "description": "Share of actions that do not exist, charged as the costliest.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "parseFailurePercent": {
+              "description": "Share of answers that could not be read; null where a policy does not answer in words.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "latencyP50Slots": {
+              "description": "Median J.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "latencyP95Slots": {
+              "description": "95th percentile of J.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "latencyP99Slots": {
+              "description": "99th percentile of J.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            }
+          }
+        },
+        "differenceToOracleSlots": {
+          "description": "Average latency minus the oracle's on the same seeds or states, slots, paired.",
+          "$ref": "#/$defs/Estimate"
+        },
+        "actionCounts": {
+          "description": "How often local, server 1, server 2, … were chosen.",
+          "type": "array",
+          "items": {
+            "description": "Count.",
+            "type": "integer",
+            "minimum": 0
+          }
+        },
+        "actions": {
+          "description": "The action log: one list for each episode or state, in order of the seeds.",
+          "type": "array",
+          "items": {
+            "type": "array",
+            "items": {
+              "description": "Action.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 512
+            }
+          }
+        }
+      }
+    },
+    "Estimate": {
+      "title": "EstimateWithUnit",
+      "description": "A figure with its 95 % interval.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "value",
+        "low",
+        "high",
+        "unit"
+      ],
+      "properties": {
+        "value": {
+          "description": "The figure.",
+          "type": "number"
+        },
+        "low": {
+          "description": "Lower end of the 95 % interval.",
+          "type": "number"
+        },
+        "high": {
+          "description": "Upper end of the 95 % interval.",
+          "type": "number"
+        },
+        "unit": {
+          "description": "slots or %.",
+          "type": "string"
+        }
+      }
+    }
+  }
+} as const;
+
 export const scenarioSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:scenario:1.0",

@@ -456,6 +456,240 @@ export interface CloseRequest {
   ack: number;
 }
 
+/**
+ * What a suite's run found, with all that is needed to replay it.
+ */
+export interface Result {
+  /**
+   * Version of this schema.
+   */
+  schemaVersion: "1.0";
+  /**
+   * Id of the suite.
+   */
+  suite: string;
+  /**
+   * Profile of every figure in the file.
+   */
+  profile: "paper";
+  /**
+   * Version of mecgym.
+   */
+  packageVersion: string;
+  /**
+   * What it ran on.
+   */
+  runtime: {
+    /**
+     * Version of Node.
+     */
+    node: string;
+    /**
+     * Operating system.
+     */
+    platform: string;
+    /**
+     * Processor architecture.
+     */
+    arch: string;
+  };
+  /**
+   * Bootstrap resamples behind each interval.
+   */
+  resamples: number;
+  /**
+   * What was played.
+   *
+   * @minItems 1
+   */
+  settings: SettingResult[];
+}
+/**
+ * One scenario under one protocol.
+ */
+export interface SettingResult {
+  /**
+   * Name of the setting within the suite.
+   */
+  id: string;
+  /**
+   * static: each policy answers recorded states once. episodic: a policy's own decisions shape the queues.
+   */
+  protocol: "static" | "episodic";
+  /**
+   * The scenario played.
+   */
+  scenario: {
+    /**
+     * Id.
+     */
+    id: string;
+    /**
+     * Content hash.
+     */
+    hash: string;
+  };
+  /**
+   * Size that replaced the current task's in every state, Mbit.
+   */
+  fixedSizeMbit?: number;
+  /**
+   * Episode seeds first … first + count − 1; static: one state for each.
+   */
+  seeds: {
+    /**
+     * First seed.
+     */
+    first: number;
+    /**
+     * How many.
+     */
+    count: number;
+  };
+  /**
+   * Results of each policy.
+   *
+   * @minItems 1
+   */
+  policies: PolicyResult[];
+}
+/**
+ * What one policy did and what it cost.
+ */
+export interface PolicyResult {
+  /**
+   * Who decided.
+   */
+  policy: {
+    /**
+     * Name.
+     */
+    name: string;
+    /**
+     * native: part of this package.
+     */
+    kind: "native";
+  };
+  /**
+   * Figures with intervals; null where the protocol has no such metric.
+   */
+  metrics: {
+    /**
+     * Mean J (eq. 28).
+     */
+    averageLatencySlots: EstimateWithUnit | null;
+    /**
+     * Mean C.
+     */
+    averageLatencyNoPenaltySlots: EstimateWithUnit | null;
+    /**
+     * Share of decisions with C > deadline (eq. 29).
+     */
+    dropRatePercent: EstimateWithUnit | null;
+    /**
+     * Static: mean cheapest J over mean J (eq. 30-32). Episodic: the oracle's average latency on the same seeds over this one.
+     */
+    performanceRatioPercent: EstimateWithUnit | null;
+    /**
+     * Episodic: mean cheapest J in the visited states over mean J.
+     */
+    onPathRatioPercent: EstimateWithUnit | null;
+    /**
+     * Jain's index of the offloads (eq. 33); null where nothing was offloaded.
+     */
+    loadBalancingIndexPercent: EstimateWithUnit | null;
+    /**
+     * Episodic: mean latency of finished tasks as it turned out.
+     */
+    realisedLatencySlots: EstimateWithUnit | null;
+    /**
+     * Episodic: share of tasks that turned out late.
+     */
+    realisedLatePercent: EstimateWithUnit | null;
+    /**
+     * Episodic: share of tasks unfinished at the end.
+     */
+    unfinishedPercent: EstimateWithUnit | null;
+    /**
+     * Share of decisions for the user's device.
+     */
+    localSharePercent: EstimateWithUnit | null;
+    /**
+     * Share of actions that do not exist, charged as the costliest.
+     */
+    invalidActionPercent: EstimateWithUnit | null;
+    /**
+     * Share of answers that could not be read; null where a policy does not answer in words.
+     */
+    parseFailurePercent: EstimateWithUnit | null;
+    /**
+     * Median J.
+     */
+    latencyP50Slots: EstimateWithUnit | null;
+    /**
+     * 95th percentile of J.
+     */
+    latencyP95Slots: EstimateWithUnit | null;
+    /**
+     * 99th percentile of J.
+     */
+    latencyP99Slots: EstimateWithUnit | null;
+  };
+  differenceToOracleSlots: EstimateWithUnit1;
+  /**
+   * How often local, server 1, server 2, … were chosen.
+   *
+   * Items: Count.
+   */
+  actionCounts: number[];
+  /**
+   * The action log: one list for each episode or state, in order of the seeds.
+   */
+  actions: number[][];
+}
+/**
+ * A figure with its 95 % interval.
+ */
+export interface EstimateWithUnit {
+  /**
+   * The figure.
+   */
+  value: number;
+  /**
+   * Lower end of the 95 % interval.
+   */
+  low: number;
+  /**
+   * Upper end of the 95 % interval.
+   */
+  high: number;
+  /**
+   * slots or %.
+   */
+  unit: string;
+}
+/**
+ * A figure with its 95 % interval.
+ */
+export interface EstimateWithUnit1 {
+  /**
+   * The figure.
+   */
+  value: number;
+  /**
+   * Lower end of the 95 % interval.
+   */
+  low: number;
+  /**
+   * Upper end of the 95 % interval.
+   */
+  high: number;
+  /**
+   * slots or %.
+   */
+  unit: string;
+}
+
 export type FixedCount = number;
 /**
  * @minItems 1

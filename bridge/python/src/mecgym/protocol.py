@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import msgpack
 
-from .errors import MecgymError, ServerError, malformed
+from .errors import MecgymError, ServerError, SessionLost, malformed
 
 __all__ = [
     "MAX_HEADER_BYTES",
@@ -25,6 +25,14 @@ MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_DEPTH = 8
 #: The seed that stands for "the next episode of the split" in the body of a reset.
 NEXT_EPISODE = 2**64 - 1
+#: Errors that are not about the request itself.
+ERROR_KINDS: Mapping[str, type[MecgymError]] = {
+    "internalError": ServerError,
+    "sequenceConflict": SessionLost,
+    "staleEpoch": SessionLost,
+    "staleSequence": SessionLost,
+    "unknownSession": SessionLost,
+}
 CONTAINERS = (Mapping, list, tuple)
 
 
@@ -128,7 +136,8 @@ def _error_of(error: Any) -> MecgymError:
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         malformed("error", "a map with a code", error)
     code, message, path = error["code"], error.get("message"), error.get("path")
-    return MecgymError(
+    kind = ERROR_KINDS.get(code, MecgymError)
+    return kind(
         code,
         message if isinstance(message, str) else "",
         path=path if isinstance(path, str) else None,

@@ -1,0 +1,262 @@
+/** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
+
+import { type Estimate, estimate, type ResamplePlan } from "./statistics.js";
+
+/** One decision and what it cost. */
+export interface Decision {
+  /** Action that was carried out. */
+  readonly action: number;
+  /** J, slots. */
+  readonly costSlots: number;
+  /** C, slots. */
+  readonly latencySlots: number;
+  /** Smallest J of any action in the same state, slots (eq. 31). */
+  readonly cheapestCostSlots: number;
+  readonly isLate: boolean;
+  /** Whether the policy named an action that does not exist and was charged the costliest one. */
+  readonly isInvalid: boolean;
+}
+
+/** What became of an episode's tasks; absent in the static protocol. */
+export interface Realised {
+  readonly finishedTasks: number;
+  readonly finishedLateTasks: number;
+  readonly realisedLatencySumSlots: number;
+  readonly unfinishedTasks: number;
+  readonly unfinishedLateTasks: number;
+}
+
+/** What is resampled: an episode with its decisions, or one state. */
+export interface Unit {
+  readonly decisions: readonly Decision[];
+  readonly numServers: number;
+  readonly realised?: Realised;
+}
+
+export type Protocol = "static" | "episodic";
+
+/** Metrics with their units; those a protocol does not have are null. */
+export const metricUnits = {
+  averageLatencySlots: "slots",
+  averageLatencyNoPenaltySlots: "slots",
+  dropRatePercent: "%",
+  performanceRatioPercent: "%",
+  onPathRatioPercent: "%",
+  loadBalancingIndexPercent: "%",
+  realisedLatencySlots: "slots",
+  realisedLatePercent: "%",
+  unfinishedPercent: "%",
+  localSharePercent: "%",
+  invalidActionPercent: "%",
+  latencyP50Slots: "slots",
+  latencyP95Slots: "slots",
+  latencyP99Slots: "slots",
+} as const;
+
+export type MetricName = keyof typeof metricUnits;
+export type Metrics = Readonly<Record<MetricName, Estimate | null>>;
+
+/** Sums over a unit's decisions; every mean is a ratio of two such sums over units. */
+interface UnitSums {
+  readonly decisions: number;
+  readonly cost: number;
+  readonly latency: number;
+  readonly cheapest: number;
+  readonly late: number;
+  readonly local: number;
+  readonly invalid: number;
+  /** Tasks offloaded to each server. */
+  readonly offloads: Float64Array;
+  readonly realised: Realised | undefined;
+}
+
+function sumUnit(unit: Unit, maxServers: number): UnitSums {
+  const offloads = new Float64Array(maxServers);
+  const sums = { decisions: unit.decisions.length, cost: 0, latency: 0, cheapest: 0, late: 0, local: 0, invalid: 0 };
+  for (const decision of unit.decisions) {
+    sums.cost += decision.costSlots;
+    sums.latency += decision.latencySlots;
+    sums.cheapest += decision.cheapestCostSlots;
+    if (decision.isLate) sums.late += 1;
+    if (decision.isInvalid) sums.invalid += 1;
+    if (decision.action === 0) sums.local += 1;
+    else offloads[decision.action - 1] += 1;
+  }
+  return { ...sums, offloads, realised: unit.realised };
+}
+
+/** Jain's fairness index of the tasks each of W servers got (eq. 33); NaN where none got any. */
+export function jainIndex(offloads: ArrayLike<number>, numServers: number): number {
+  let sum = 0;
+  let squares = 0;
+  for (let e = 0; e < numServers; e++) {
+    sum += offloads[e];
+    squares += offloads[e] * offloads[e];
+  }
+  return (sum * sum) / (numServers * squares);
+}
+
+/**
+ * All metrics of one policy.
+ *
+ * @param units episodes (episodic) or states (static)
+ * @param oracleUnits the oracle's units on the same seeds, for the episodic performance ratio
+ */
+export function computeMetrics(
+  protocol: Protocol,
+  units: readonly Unit[],
+  oracleUnits: readonly Unit[],
+  plan: ResamplePlan,
+): Metrics {
+  const maxServers = Math.max(...units.map((unit) => unit.numServers));
+  const sums = units.map((unit) => sumUnit(unit, maxServers));
+  const oracleSums = oracleUnits.map((unit) => sumUnit(unit, Math.max(...oracleUnits.map((u) => u.numServers))));
+  const ratio = (
+    above: (unit: UnitSums, i: number) => number,
+    below: (unit: UnitSums, i: number) => number,
+    scale = 1,
+  ): Estimate => {
+    const numerators = Float64Array.from(sums, above);
+    const denominators = Float64Array.from(sums, below);
+    return estimate(plan, (weights) => (scale * weightedSum(numerators, weights)) / weightedSum(denominators, weights));
+  };
+  const decisions = (unit: UnitSums) => unit.decisions;
+  const perDecision = (field: "cost" | "latency" | "late" | "local" | "invalid", scale = 1) =>
+    ratio((unit) => unit[field], decisions, scale);
+  const cheapestRatio = () => ratio((unit) => unit.cheapest, (unit) => unit.cost, 100); // eq. 30-32
+  const isEpisodic = protocol === "episodic";
+  const [p50, p95, p99] = percentiles(units, plan, [0.5, 0.95, 0.99]);
+  return {
+    averageLatencySlots: perDecision("cost"), // eq. 28
+    averageLatencyNoPenaltySlots: perDecision("latency"),
+    dropRatePercent: perDecision("late", 100), // eq. 29
+    performanceRatioPercent: isEpisodic ? oracleRatio(sums, oracleSums, plan) : cheapestRatio(),
+    onPathRatioPercent: isEpisodic ? cheapestRatio() : null,
+    loadBalancingIndexPercent: loadBalancing(protocol, units, sums, maxServers, plan),
+    realisedLatencySlots: isEpisodic
+      ? ratio(
+          (unit) => unit.realised?.realisedLatencySumSlots ?? 0,
+          (unit) => unit.realised?.finishedTasks ?? 0,
+        )
+      : null,
+    realisedLatePercent: isEpisodic
+      ? ratio(
+          ({ realised }) => (realised?.finishedLateTasks ?? 0) + (realised?.unfinishedLateTasks ?? 0),
+          ({ realised }) => (realised?.finishedTasks ?? 0) + (realised?.unfinishedLateTasks ?? 0),
+          100,
+        )
+      : null,
+    unfinishedPercent: isEpisodic ? ratio((unit) => unit.realised?.unfinishedTasks ?? 0, decisions, 100) : null,
+    localSharePercent: perDecision("local", 100),
+    invalidActionPercent: perDecision("invalid", 100),
+    latencyP50Slots: p50,
+    latencyP95Slots: p95,
+    latencyP99Slots: p99,
+  };
+}
+
+function weightedSum(values: Float64Array, weights: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += weights[i] * values[i];
+  return sum;
+}
+
+/** AL of the oracle ÷ AL on the same seeds, both resampled together. */
+function oracleRatio(sums: readonly UnitSums[], oracleSums: readonly UnitSums[], plan: ResamplePlan): Estimate {
+  const mean = (of: readonly UnitSums[]) => {
+    const costs = Float64Array.from(of, (unit) => unit.cost);
+    const counts = Float64Array.from(of, (unit) => unit.decisions);
+    return (weights: ArrayLike<number>) => weightedSum(costs, weights) / weightedSum(counts, weights);
+  };
+  const own = mean(sums);
+  const oracle = mean(oracleSums);
+  return estimate(plan, (weights) => (100 * oracle(weights)) / own(weights));
+}
+
+/** Difference of the average latencies of two policies on the same units, in slots: first minus second, paired. */
+export function compareAverageLatency(first: readonly Unit[], second: readonly Unit[], plan: ResamplePlan): Estimate {
+  const mean = (units: readonly Unit[]) => {
+    const sums = units.map((unit) => sumUnit(unit, unit.numServers));
+    const costs = Float64Array.from(sums, (unit) => unit.cost);
+    const counts = Float64Array.from(sums, (unit) => unit.decisions);
+    return (weights: ArrayLike<number>) => weightedSum(costs, weights) / weightedSum(counts, weights);
+  };
+  const a = mean(first);
+  const b = mean(second);
+  return estimate(plan, (weights) => a(weights) - b(weights));
+}
+
+/**
+ * Eq. 33. Static: over the pooled answers, and over the most servers any state has. Episodic: for each episode over its
+ * own servers, then averaged over episodes that offloaded anything.
+ */
+function loadBalancing(
+  protocol: Protocol,
+  units: readonly Unit[],
+  sums: readonly UnitSums[],
+  maxServers: number,
+  plan: ResamplePlan,
+): Estimate | null {
+  if (sums.every((unit) => unit.local === unit.decisions)) return null;
+  if (protocol === "episodic") {
+    const indices = sums.map((unit, i) => 100 * jainIndex(unit.offloads, units[i].numServers));
+    return estimate(plan, (weights) => {
+      let sum = 0;
+      let count = 0;
+      for (let i = 0; i < indices.length; i++) {
+        if (Number.isNaN(indices[i])) continue;
+        sum += weights[i] * indices[i];
+        count += weights[i];
+      }
+      return sum / count;
+    });
+  }
+  const columns = Array.from({ length: maxServers }, (_, e) => Float64Array.from(sums, (unit) => unit.offloads[e]));
+  return estimate(
+    plan,
+    (weights) =>
+      100 *
+      jainIndex(
+        columns.map((column) => weightedSum(column, weights)),
+        maxServers,
+      ),
+  );
+}
+
+/** Percentiles of J over the pooled decisions: the smallest value that at least that share does not exceed. */
+function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonly number[]): Estimate[] {
+  const entries = units.flatMap((unit, i) => unit.decisions.map((decision) => ({ cost: decision.costSlots, unit: i })));
+  entries.sort((a, b) => a.cost - b.cost);
+  const costs = Float64Array.from(entries, (entry) => entry.cost);
+  const owners = Int32Array.from(entries, (entry) => entry.unit);
+  const counts = Float64Array.from(units, (unit) => unit.decisions.length);
+  const at = (weights: ArrayLike<number>): number[] => {
+    const total = weightedSum(counts, weights);
+    const found: number[] = [];
+    let cumulative = 0;
+    for (let i = 0; i < costs.length && found.length < shares.length; i++) {
+      cumulative += weights[owners[i]];
+      while (found.length < shares.length && cumulative >= shares[found.length] * total) found.push(costs[i]);
+    }
+    return found;
+  };
+  const point = at(new Uint8Array(units.length).fill(1));
+  const resampled = shares.map(() => [] as number[]);
+  for (let r = 0; r < plan.numResamples; r++) at(plan.weights(r)).forEach((value, s) => resampled[s].push(value));
+  return shares.map((_, s) => {
+    const values = resampled[s].sort((a, b) => a - b);
+    return {
+      value: point[s],
+      low: values[Math.floor(0.025 * (values.length - 1))],
+      high: values[Math.ceil(0.975 * (values.length - 1))],
+    };
+  });
+}
+
+/** How often each action was taken: local, then servers 1…maxServers (Table V). */
+export function actionCounts(units: readonly Unit[]): number[] {
+  const maxServers = Math.max(...units.map((unit) => unit.numServers));
+  const counts = new Array<number>(maxServers + 1).fill(0);
+  for (const unit of units) for (const decision of unit.decisions) counts[decision.action] += 1;
+  return counts;
+}

@@ -1,0 +1,37 @@
+/** What a policy is: a function from an observation to an action. */
+
+import type { Observation } from "../../env/index.js";
+
+/**
+ * Answers one decision with an action: 0 runs the task locally, e sends it to server e.
+ *
+ * A policy sees the observation and nothing else of the simulator. It may remember what it saw, within one episode.
+ */
+export type Policy = (observation: Observation) => number;
+
+/** How to get a policy by its name. */
+export interface PolicyEntry {
+  readonly name: string;
+  /** One sentence for a reader. */
+  readonly description: string;
+  /** A fresh policy for one episode; the same seed gives the same decisions. */
+  readonly make: (seed: number) => Policy;
+}
+
+/**
+ * The server (1…E) of the smallest score, ties to the lowest index.
+ *
+ * @param score a number for the server at index e (0…E−1) of the observation's arrays
+ */
+export function serverOfSmallest(observation: Observation, score: (e: number) => number): number {
+  let best = 0;
+  let bestScore = Number.POSITIVE_INFINITY;
+  for (let e = 0; e < observation.numServers; e++) {
+    const value = score(e);
+    if (value < bestScore) {
+      best = e;
+      bestScore = value;
+    }
+  }
+  return best + 1;
+}

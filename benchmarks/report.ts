@@ -1,0 +1,87 @@
+/** Results as Markdown tables, with the paper's figures beside them. */
+
+import { markdownTable } from "markdown-table";
+import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
+import type { ReportedRow, Suite } from "./suites.js";
+
+type MetricName = keyof PolicyResult["metrics"];
+
+const columns: readonly { title: string; metric: MetricName; digits: number }[] = [
+  { title: "average latency (slots)", metric: "averageLatencySlots", digits: 3 },
+  { title: "drop rate (%)", metric: "dropRatePercent", digits: 2 },
+  { title: "performance ratio (%)", metric: "performanceRatioPercent", digits: 2 },
+  { title: "load balancing (%)", metric: "loadBalancingIndexPercent", digits: 2 },
+  { title: "realised latency (slots)", metric: "realisedLatencySlots", digits: 3 },
+  { title: "realised late (%)", metric: "realisedLatePercent", digits: 2 },
+  { title: "local (%)", metric: "localSharePercent", digits: 1 },
+];
+
+/** One table of all settings: a row for each policy, then the paper's rows for that setting. */
+export function renderTable(suite: Suite, result: Result): string {
+  const rows = result.settings.flatMap((setting) => {
+    const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
+    return [
+      ...setting.policies.map((policy) => [setting.id, policy.policy.name, ...columns.map((c) => cell(policy, c))]),
+      ...reported.filter((row) => row.averageLatencySlots !== undefined).map((row) => [setting.id, ...reportedCells(row)]),
+    ];
+  });
+  const header = ["setting", "policy", ...columns.map((column) => column.title)];
+  return markdownTable([header, ...rows], { align: ["l", "l", ...columns.map(() => "r")] });
+}
+
+function cell(policy: PolicyResult, column: (typeof columns)[number]): string {
+  const estimate = policy.metrics[column.metric];
+  if (estimate === null) return "";
+  const text = (value: number) => value.toFixed(column.digits);
+  return `${text(estimate.value)} [${text(estimate.low)}, ${text(estimate.high)}]`;
+}
+
+function reportedCells(row: ReportedRow): string[] {
+  return [
+    `${row.policy} *reported*`,
+    ...columns.map(({ metric, digits }) => {
+      const value = (row as unknown as Record<string, number | undefined>)[metric];
+      return value === undefined ? "" : value.toFixed(metric === "averageLatencySlots" ? 4 : digits);
+    }),
+  ];
+}
+
+/** How often each action was taken, for suites that report it (Table V). */
+export function renderActionCounts(suite: Suite, setting: SettingResult): string | undefined {
+  const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
+  if (!reported.some((row) => row.actionCounts !== undefined)) return undefined;
+  const width = Math.max(...setting.policies.map((policy) => policy.actionCounts.length));
+  const header = ["policy", "local", ...Array.from({ length: width - 1 }, (_, e) => `server ${e + 1}`), "load balancing (%)"];
+  return markdownTable([
+    header,
+    ...setting.policies.map((policy) => [
+      policy.policy.name,
+      ...policy.actionCounts.map(String),
+      policy.metrics.loadBalancingIndexPercent?.value.toFixed(2) ?? "",
+    ]),
+    ...reported.map((row) => [
+      `${row.policy} *reported*`,
+      ...(row.actionCounts ?? []).map(String),
+      row.loadBalancingIndexPercent?.toFixed(2) ?? "",
+    ]),
+  ]);
+}
+
+/** The whole page of a result: what was played, the table, and notes. */
+export function renderMarkdown(suite: Suite, result: Result): string {
+  const played = result.settings.map(
+    ({ id, protocol, scenario, seeds }) =>
+      `- ${id}: scenario \`${scenario.id}\` (${scenario.hash.slice(0, 12)}), ${protocol}, seeds ${seeds.first} to ${seeds.first + seeds.count - 1}`,
+  );
+  const counts = result.settings.map((setting) => renderActionCounts(suite, setting)).filter((text) => text !== undefined);
+  return [
+    `# ${suite.id}`,
+    suite.description,
+    [...played].join("\n"),
+    `Figures with 95 % intervals (bootstrap over episodes or states, ${result.resamples} resamples). Profile \`${result.profile}\`, mecgym ${result.packageVersion}.`,
+    renderTable(suite, result),
+    ...counts,
+    suite.notes.map((note) => `- ${note}`).join("\n"),
+    "",
+  ].join("\n\n");
+}

@@ -1,0 +1,139 @@
+/** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
+
+import { type ObservationData, resolveScenario, scenarioHash } from "../env/index.js";
+import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
+import { actionCounts, compareAverageLatency, computeMetrics, metricUnits, type Metrics, type Unit } from "./metrics.js";
+import { findPolicy } from "./policies/index.js";
+import { answerStates, EpisodePlayer, visitStates } from "./runner.js";
+import { type Estimate, NUM_RESAMPLES, ResamplePlan } from "./statistics.js";
+import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
+
+export interface RunOptions {
+  /** Names of native policies. */
+  readonly policies: readonly string[];
+  /** Episodes, or states of the static protocol; the suite's own numbers where left out. */
+  readonly episodes?: number;
+  /** First episode seed. */
+  readonly firstSeed: number;
+  readonly packageVersion: string;
+  readonly runtime: Result["runtime"];
+  /** Told of every episode or state that is done, of `total`. */
+  readonly onProgress?: (done: number, total: number, what: string) => void;
+}
+
+/**
+ * Plays a suite.
+ *
+ * @throws MecgymError `unknownPolicy`, before anything is played
+ */
+export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
+  const names = [...new Set(options.policies)];
+  for (const name of names) findPolicy(name);
+  const counts = suite.settings.map(({ protocol }) => options.episodes ?? DEFAULT_EPISODES[protocol]);
+  const played = withOracle(names).length;
+  const total = suite.settings.reduce(
+    (sum, { protocol }, i) => sum + counts[i] * (protocol === "static" ? 1 : played),
+    0,
+  );
+  let done = 0;
+  const tick = (what: string) => options.onProgress?.(++done, total, what);
+  const settings: SettingResult[] = [];
+  for (const [i, setting] of suite.settings.entries()) {
+    settings.push(await runSetting(suite, setting, counts[i], names, options, tick));
+  }
+  return {
+    schemaVersion: "1.0",
+    suite: suite.id,
+    profile: "paper",
+    packageVersion: options.packageVersion,
+    runtime: options.runtime,
+    resamples: NUM_RESAMPLES,
+    settings,
+  };
+}
+
+/** The oracle is always played: ratios and differences are taken against it. */
+function withOracle(names: readonly string[]): string[] {
+  return names.includes("oracle") ? [...names] : [...names, "oracle"];
+}
+
+async function runSetting(
+  suite: Suite,
+  setting: Setting,
+  count: number,
+  names: readonly string[],
+  options: RunOptions,
+  tick: (what: string) => void,
+): Promise<SettingResult> {
+  const scenario = resolveScenario(setting.scenario);
+  const { firstSeed } = options;
+  const unitsOf = new Map<string, readonly Unit[]>();
+  if (setting.protocol === "static") {
+    const states: ObservationData[] = [];
+    for (const state of visitStates(scenario, firstSeed, count)) {
+      states.push(state);
+      tick(setting.id);
+      await breathe(states.length);
+    }
+    for (const name of withOracle(names)) {
+      unitsOf.set(name, answerStates(findPolicy(name), states, setting.fixedSizeMbit));
+    }
+  } else {
+    const player = new EpisodePlayer(scenario);
+    for (const name of withOracle(names)) {
+      const entry = findPolicy(name);
+      const units: Unit[] = [];
+      for (let i = 0; i < count; i++) {
+        units.push(player.play(entry.make(firstSeed + i), firstSeed + i));
+        tick(`${setting.id} ${name}`);
+        await breathe(i);
+      }
+      unitsOf.set(name, units);
+    }
+  }
+  const plan = new ResamplePlan(`${suite.id}/${setting.id}`, count);
+  const oracleUnits = unitsOf.get("oracle") as readonly Unit[];
+  return {
+    id: setting.id,
+    protocol: setting.protocol,
+    scenario: { id: scenario.id, hash: scenarioHash(scenario) },
+    ...(setting.fixedSizeMbit === undefined ? {} : { fixedSizeMbit: setting.fixedSizeMbit }),
+    seeds: { first: firstSeed, count },
+    policies: names.map((name) => {
+      const units = unitsOf.get(name) as readonly Unit[];
+      return describePolicy(name, units, oracleUnits, setting, plan);
+    }),
+  };
+}
+
+function describePolicy(
+  name: string,
+  units: readonly Unit[],
+  oracleUnits: readonly Unit[],
+  setting: Setting,
+  plan: ResamplePlan,
+): PolicyResult {
+  const metrics = computeMetrics(setting.protocol, units, oracleUnits, plan);
+  return {
+    policy: { name, kind: "native" },
+    metrics: withUnits(metrics),
+    differenceToOracleSlots: { ...compareAverageLatency(units, oracleUnits, plan), unit: "slots" },
+    actionCounts: actionCounts(units),
+    actions: units.map((unit) => unit.decisions.map((decision) => decision.action)),
+  };
+}
+
+function withUnits(metrics: Metrics): PolicyResult["metrics"] {
+  const entries = Object.entries(metrics) as [keyof Metrics, Estimate | null][];
+  const described = entries.map(([name, estimate]) => [
+    name,
+    // a ratio without anything below it (no task finished, say) is no figure
+    estimate === null || !Number.isFinite(estimate.value) ? null : { ...estimate, unit: metricUnits[name] },
+  ]);
+  return { ...Object.fromEntries(described), parseFailurePercent: null };
+}
+
+/** Lets a signal or a progress bar have its turn now and then. */
+async function breathe(count: number): Promise<void> {
+  if (count % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+}

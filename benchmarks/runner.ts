@@ -1,0 +1,138 @@
+/** Plays policies: whole episodes, or single states visited by the oracle. */
+
+import {
+  BatchEnv,
+  copyObservation,
+  createStream,
+  FLAG_INVALID_ACTION,
+  FLAG_LATE,
+  FLAG_TRUNCATED,
+  LaneView,
+  type ObservationData,
+  observedCostSlots,
+  observedLatencySlots,
+  type Scenario,
+  streamName,
+  TrajectoryDigest,
+} from "../env/index.js";
+import type { Decision, Realised, Unit } from "./metrics.js";
+import { oracle, type Policy, type PolicyEntry } from "./policies/index.js";
+
+/** An episode as it was played: what the metrics need, and what a replay needs. */
+export interface PlayedEpisode extends Unit {
+  readonly seed: number;
+  readonly realised: Realised;
+}
+
+/** Plays episodes of one scenario, one after another. */
+export class EpisodePlayer {
+  readonly #batch: BatchEnv;
+  readonly #view: LaneView;
+
+  constructor(scenario: Scenario) {
+    this.#batch = new BatchEnv({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
+    this.#view = new LaneView(this.#batch.lanes, 0);
+  }
+
+  /**
+   * Plays episode `seed` to its end.
+   *
+   * @param digest collects the trajectory where given
+   */
+  play(policy: Policy, seed: number, digest?: TrajectoryDigest): PlayedEpisode {
+    const batch = this.#batch;
+    const view = this.#view;
+    batch.reset([seed]);
+    const { numServers } = view;
+    const decisions: Decision[] = [];
+    const actions = [0];
+    const seen = new Float32Array(batch.observationSize);
+    do {
+      const cheapestCostSlots = observedCostSlots(view, oracle(view));
+      actions[0] = policy(view);
+      if (digest !== undefined) seen.set(batch.observation);
+      batch.step(actions);
+      const action = batch.executedAction[0];
+      const costSlots = batch.costSlots[0];
+      const latencySlots = batch.latencySlots[0];
+      digest?.addStep(seen, action, latencySlots, costSlots);
+      decisions.push({
+        action,
+        costSlots,
+        latencySlots,
+        cheapestCostSlots,
+        isLate: (batch.flags[0] & FLAG_LATE) !== 0,
+        isInvalid: (batch.flags[0] & FLAG_INVALID_ACTION) !== 0,
+      });
+    } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);
+    digest?.endEpisode(seed);
+    const [, , finishedTasks, finishedLateTasks, realisedLatencySumSlots, unfinishedTasks, unfinishedLateTasks] =
+      batch.finalStats;
+    return {
+      seed,
+      numServers,
+      decisions,
+      realised: { finishedTasks, finishedLateTasks, realisedLatencySumSlots, unfinishedTasks, unfinishedLateTasks },
+    };
+  }
+
+  /**
+   * A state the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
+   */
+  visitState(seed: number): ObservationData {
+    const batch = this.#batch;
+    const numDecisions = this.play(oracle, seed).decisions.length;
+    const target = Math.floor(createStream(streamName("static-state", seed))() * numDecisions);
+    batch.reset([seed]);
+    for (let i = 0; i < target; i++) batch.step([oracle(this.#view)]);
+    return copyObservation(this.#view);
+  }
+}
+
+/** The static protocol's states: one for each seed. */
+export function* visitStates(scenario: Scenario, firstSeed: number, count: number): Generator<ObservationData> {
+  const player = new EpisodePlayer(scenario);
+  for (let i = 0; i < count; i++) yield player.visitState(firstSeed + i);
+}
+
+/** A policy's answer to each state, once; `sizeMbit` replaces the size of the current task where given. */
+export function answerStates(entry: PolicyEntry, states: readonly ObservationData[], sizeMbit?: number): Unit[] {
+  const policy = entry.make(0);
+  return states.map((recorded) => {
+    const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
+    const cheapestCostSlots = observedCostSlots(state, oracle(state));
+    const answer = policy(state);
+    const isInvalid = !(Number.isInteger(answer) && answer >= 0 && answer <= state.numServers);
+    const action = isInvalid ? costliestAction(state) : answer;
+    const latencySlots = observedLatencySlots(state, action);
+    return {
+      numServers: state.numServers,
+      decisions: [
+        {
+          action,
+          costSlots: observedCostSlots(state, action),
+          latencySlots,
+          cheapestCostSlots,
+          isLate: latencySlots > state.deadlineSlots,
+          isInvalid,
+        },
+      ],
+    };
+  });
+}
+
+function costliestAction(state: ObservationData): number {
+  let worst = 0;
+  for (let action = 1; action <= state.numServers; action++) {
+    if (observedCostSlots(state, action) > observedCostSlots(state, worst)) worst = action;
+  }
+  return worst;
+}
+
+/** The trajectory digest of a policy over episodes firstSeed … firstSeed + count − 1. */
+export function trajectoryDigest(scenario: Scenario, entry: PolicyEntry, firstSeed: number, count: number): string {
+  const player = new EpisodePlayer(scenario);
+  const digest = new TrajectoryDigest();
+  for (let i = 0; i < count; i++) player.play(entry.make(firstSeed + i), firstSeed + i, digest);
+  return digest.digest();
+}

@@ -1,0 +1,109 @@
+/** `mecgym demo`: the main table, and the same episodes driven from Python over the bridge. */
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { Command } from "commander";
+import { findPolicy } from "../../benchmarks/policies/index.js";
+import { renderTable } from "../../benchmarks/report.js";
+import { trajectoryDigest } from "../../benchmarks/runner.js";
+import { findSuite } from "../../benchmarks/suites.js";
+import { MecgymError } from "../../env/errors.js";
+import { resolveScenario } from "../../env/scenario.js";
+import { splits } from "../../env/seeds.js";
+import { startServer } from "../server.js";
+import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
+import { policyNames, runAndWrite } from "./run.js";
+
+const SUITE = "paper-table-2";
+const SCENARIO = "paper-v1";
+/** Longest time the Python process may take, ms. */
+const PYTHON_DEADLINE_MS = 300_000;
+
+export function demoCommand(): Command {
+  const command = new Command("demo")
+    .description("Play the main table, then the same episodes from Python, and compare.")
+    .option("--python-episodes <n>", "episodes that Python plays", integer(1, 1000), 20)
+    .option("--episodes <n>", "episodes, or states of the static protocol, of the table", integer(2, 65_535))
+    .option("--python <path>", "Python with the package installed (default: the checkout's .venv)")
+    .action(demo);
+  return withExample(command, "demo");
+}
+
+interface DemoOptions {
+  readonly pythonEpisodes: number;
+  readonly episodes?: number;
+  readonly python?: string;
+}
+
+async function demo(options: DemoOptions): Promise<void> {
+  const out = process.stdout;
+  const python = options.python ?? findPython();
+  out.write(`1. Suite ${SUITE}: every native policy, answering recorded states and playing episodes.\n\n`);
+  const { result, folder } = await runAndWrite(SUITE, {
+    policies: policyNames,
+    seed: splits.test.start,
+    ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
+  });
+  const suite = findSuite(SUITE);
+  out.write(`${renderTable(suite, result)}\n\n${suite.notes.map((note) => `- ${note}`).join("\n")}\n\n`);
+
+  const count = options.pythonEpisodes;
+  out.write(`2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`);
+  out.write("   bridge, each time the action that its look-ahead shows to be cheapest.\n\n");
+  const server = await startServer({ packageVersion });
+  let played: PythonReport;
+  try {
+    played = await playFromPython(python, server.address, count);
+  } finally {
+    await server.close();
+  }
+  const native = trajectoryDigest(resolveScenario(SCENARIO), findPolicy("oracle"), splits.test.start, count);
+  out.write(`   python  ${played.decisions} decisions, average latency ${played.averageLatencySlots.toFixed(4)} slots\n`);
+  out.write(`   python  trajectory digest ${played.digest}\n`);
+  out.write(`   native  trajectory digest ${native}\n\n`);
+  const isSame = native === played.digest;
+  out.write(isSame ? "   The digests are equal: one physics, bit for bit.\n\n" : "   THE DIGESTS DIFFER.\n\n");
+  out.write(`3. Wrote ${resolve(folder, "result.json")} and table.md beside it.\n`);
+  if (!isSame) process.exitCode = EXIT_CHECK_FAILED;
+}
+
+function findPython(): string {
+  const root = join(import.meta.dirname ?? ".", "..");
+  const candidates = [join(root, ".venv", "bin", "python"), join(root, ".venv", "Scripts", "python.exe")];
+  const found = candidates.find((path) => existsSync(path));
+  if (found === undefined) {
+    throw new MecgymError("invalidOption", {
+      path: "--python",
+      got: undefined,
+      expected: "a Python with mecgym installed; `npm run demo` makes one in .venv",
+    });
+  }
+  return found;
+}
+
+interface PythonReport {
+  readonly decisions: number;
+  readonly averageLatencySlots: number;
+  readonly digest: string;
+}
+
+async function playFromPython(python: string, address: string, episodes: number): Promise<PythonReport> {
+  const child = spawn(
+    python,
+    ["-m", "mecgym.demo", "--episodes", String(episodes), "--seed", String(splits.test.start)],
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, MECGYM_ADDRESS: address } },
+  );
+  const timer = setTimeout(() => child.kill("SIGKILL"), PYTHON_DEADLINE_MS);
+  let text = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  const code = await new Promise<number | null>((settle, reject) => {
+    child.once("error", reject);
+    child.once("close", settle);
+  });
+  clearTimeout(timer);
+  if (code !== 0) throw new Error(`${python} -m mecgym.demo ended with ${code ?? "a signal"}`);
+  return JSON.parse(text.trim().split("\n").pop() ?? "") as PythonReport;
+}

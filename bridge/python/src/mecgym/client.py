@@ -1,0 +1,357 @@
+"""A connection to a server: requests with deadlines, sent again where an answer is late, each carried out once."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import zmq
+
+from .command import ADDRESS_VARIABLE
+from .errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
+from .protocol import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
+from .server import LocalServer, shared_server
+
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending", "connect"]
+
+DEFAULT_TIMEOUT_SECONDS = 60.0
+#: Longest sleep in one go, so that a server that died is noticed soon.
+SLICE_SECONDS = 0.05
+#: Bounds of the time after which a request is sent again.
+MIN_RESEND_SECONDS = 0.2
+MAX_RESEND_SECONDS = 10.0
+
+
+@dataclass
+class Pending:
+    """A request on its way: what was sent, and what came back.
+
+    Attributes
+    ----------
+    op : str
+        Operation.
+    key : Hashable
+        What its reply is told by.
+    frames : list of bytes
+        The message, kept so that it can be sent again.
+    reply : ReplyHeader or None
+        Header of the reply once it is there.
+    body : bytes or None
+        Body of the reply, where it has one.
+    """
+
+    op: str
+    key: Hashable
+    frames: list[bytes]
+    reply: ReplyHeader | None = None
+    body: bytes | None = None
+    num_sent: int = 0
+    last_sent: float = 0.0
+    resend_after: float = field(default=MIN_RESEND_SECONDS)
+
+
+class Connection:
+    """One DEALER socket, shared by all environments of this process that use the same server.
+
+    Parameters
+    ----------
+    address : str
+        ZeroMQ address of the server.
+    server : LocalServer, optional
+        The server, where this process owns it: its end is noticed at once, and its log is part of error messages.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidAddress``.
+    """
+
+    def __init__(self, address: str, server: LocalServer | None = None) -> None:
+        self.address = address
+        self._server = server
+        self._owner_pid = os.getpid()
+        self._lock = threading.RLock()
+        self._waiting: dict[Hashable, Pending] = {}
+        self._last_words: deque[bytes] = deque()
+        self._is_closed = False
+        self._receive_timeout_ms = -1
+        #: Smoothed round trip and its deviation, in seconds, as TCP keeps them (RFC 6298).
+        self._round_trip: tuple[float, float] | None = None
+        self.num_dropped = 0
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
+            self._socket.setsockopt(zmq.LINGER, 0)
+            self._socket.setsockopt(zmq.SNDTIMEO, 0)
+            self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+            self._socket.connect(address)
+        except (zmq.ZMQError, TypeError, ValueError) as error:
+            self._context.destroy(linger=0)
+            raise MecgymError(
+                "invalidAddress", path="address", expected="a ZeroMQ address such as tcp://127.0.0.1:5555", got=address
+            ) from error
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether requests can be sent: it is open, in the process that made it, and its own server runs."""
+        if self._is_closed or os.getpid() != self._owner_pid:
+            return False
+        return self._server is None or self._server.is_alive()
+
+    def request(
+        self, op: str, fields: Mapping[str, Any] | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
+        """Carry out an operation that belongs to no session, and give its result.
+
+        Raises
+        ------
+        MecgymError
+            The server refused the request.
+        DeadlineExceeded
+            There was no answer in time.
+        """
+        request_id = secrets.token_hex(16)
+        header = {"v": PROTOCOL_VERSION, "op": op, "requestId": request_id, **(fields or {})}
+        pending = self.send(op, (request_id,), header)
+        try:
+            reply, _body = self.receive(pending, time.monotonic() + timeout_seconds, timeout_seconds)
+        finally:
+            self.forget(pending)
+        return reply
+
+    def send(self, op: str, key: Hashable, header: Mapping[str, Any], body: bytes | None = None) -> Pending:
+        """Send a request and do not wait for its answer; `receive` does."""
+        frames = [encode_header(header)] if body is None else [encode_header(header), body]
+        pending = Pending(op, key, frames)
+        with self._lock:
+            self._check_usable()
+            if self._round_trip is not None:
+                mean, deviation = self._round_trip
+                pending.resend_after = min(max(mean + 4 * deviation, MIN_RESEND_SECONDS), MAX_RESEND_SECONDS)
+            else:
+                pending.resend_after = 5 * MIN_RESEND_SECONDS
+            while self._last_words:
+                self._transmit(Pending("", None, [self._last_words.popleft()]))
+            self._waiting[key] = pending
+            self._transmit(pending)
+        return pending
+
+    def receive(
+        self, pending: Pending, deadline: float, timeout_seconds: float
+    ) -> tuple[dict[str, Any], bytes | None]:
+        """Wait for the answer to a request, and give its result and body.
+
+        Parameters
+        ----------
+        pending : Pending
+            The request. Where this raises DeadlineExceeded it can be waited for again, until `forget`.
+        deadline : float
+            When to give up, as `time.monotonic` has it.
+        timeout_seconds : float
+            How long that is in all, in seconds, for the error message.
+
+        Raises
+        ------
+        MecgymError
+            The server refused the request.
+        SessionLost
+            The server has ended, or no longer knows the session.
+        DeadlineExceeded
+            There was no answer in time.
+        """
+        while pending.reply is None:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not self._lock.acquire(timeout=remaining):
+                raise self._too_late(pending, timeout_seconds)
+            try:
+                if pending.reply is None:  # else another thread has taken it in
+                    self._check_usable()
+                    self._wait_once(pending, min(remaining, SLICE_SECONDS))
+            finally:
+                self._lock.release()
+        error = pending.reply.error
+        if error is not None:
+            raise error
+        assert pending.reply.result is not None
+        return pending.reply.result, pending.body
+
+    def send_last(self, header: Mapping[str, Any]) -> None:
+        """Leave a request to be sent with the next one; its answer is dropped. For finalisers: it takes no lock."""
+        if self.is_usable:
+            self._last_words.append(encode_header(header))
+
+    def forget(self, pending: Pending) -> None:
+        """Take no answer to a request any more."""
+        self._waiting.pop(pending.key, None)
+
+    def close(self) -> None:
+        """Close the socket; does nothing the second time, or in a forked child."""
+        if self._is_closed or os.getpid() != self._owner_pid:
+            return
+        with self._lock:
+            self._is_closed = True
+            self._waiting.clear()
+            self._context.destroy(linger=0)
+
+    def _wait_once(self, pending: Pending, seconds: float) -> None:
+        """Take in one message, or do what is due where none comes: send again, look after the server."""
+        timeout_ms = max(1, round(seconds * 1000))
+        try:
+            if timeout_ms != self._receive_timeout_ms:
+                self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
+                self._receive_timeout_ms = timeout_ms
+            frames = self._socket.recv_multipart()
+        except zmq.Again:
+            if self._server is not None and not self._server.is_alive():
+                raise self._server_ended() from None
+            if time.monotonic() - pending.last_sent >= pending.resend_after:
+                self._transmit(pending)
+            return
+        except zmq.ZMQError as error:
+            raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
+        self._take_in(pending, frames)
+
+    def _take_in(self, pending: Pending, frames: list[bytes]) -> None:
+        """Match a message to its request; what answers none (a duplicate, say) is dropped."""
+        try:
+            if len(frames) > 2:
+                raise ServerError("malformedReply", path="message", expected="at most 2 parts", got=len(frames))
+            reply = decode_reply(frames[0])
+        except ServerError:
+            self.num_dropped += 1
+            return
+        if reply.key is None:
+            # the server could not read a request's header, so it cannot say whose it was: the one that waits
+            if reply.error is None:
+                self.num_dropped += 1
+                return
+            reply = ReplyHeader(pending.key, pending.op, None, reply.error)
+        match = self._waiting.get(reply.key)
+        if match is None or reply.op != match.op:
+            self.num_dropped += 1
+            return
+        del self._waiting[reply.key]
+        match.body = frames[1] if len(frames) == 2 else None
+        match.reply = reply
+        if match.num_sent == 1:  # of a request sent twice nobody knows which one this answers
+            self._measure(time.monotonic() - match.last_sent)
+
+    def _transmit(self, pending: Pending) -> None:
+        if pending.num_sent > 0:
+            pending.resend_after = min(2 * pending.resend_after, MAX_RESEND_SECONDS)
+        try:
+            self._socket.send_multipart(pending.frames)
+        except zmq.Again:
+            pass  # the way is full: the server does not read; once more later
+        except zmq.ZMQError as error:
+            raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
+        pending.num_sent += 1
+        pending.last_sent = time.monotonic()
+
+    def _measure(self, seconds: float) -> None:
+        if self._round_trip is None:
+            self._round_trip = (seconds, seconds / 2)
+        else:
+            mean, deviation = self._round_trip
+            deviation += (abs(seconds - mean) - deviation) / 4
+            self._round_trip = (mean + (seconds - mean) / 8, deviation)
+
+    def _check_usable(self) -> None:
+        if os.getpid() != self._owner_pid:
+            raise SessionLost(
+                "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
+            )
+        if self._is_closed and self._server is not None and not self._server.is_alive():
+            raise self._server_ended()
+        if self._is_closed:
+            raise SessionLost("connectionClosed", f"the connection to {self.address} is closed")
+
+    def _server_ended(self) -> SessionLost:
+        assert self._server is not None
+        return SessionLost(
+            "serverEnded",
+            f"the server (process {self._server.pid}) is gone: {self._server.describe_end()}. Its environments are "
+            f"lost; make new ones, which start a new server{self._describe_log()}",
+        )
+
+    def _too_late(self, pending: Pending, timeout_seconds: float) -> DeadlineExceeded:
+        times = "once" if pending.num_sent == 1 else f"{pending.num_sent} times"
+        message = (
+            f"the server at {self.address} did not answer `{pending.op}` within {timeout_seconds:g} s (sent {times}"
+            f"{f', {self.num_dropped} other replies dropped' if self.num_dropped else ''}){self._describe_log()}"
+        )
+        return DeadlineExceeded(
+            "deadlineExceeded", message, path=pending.op, expected=f"a reply within {timeout_seconds:g} s"
+        )
+
+    def _describe_log(self) -> str:
+        log = self._server.log_tail() if self._server is not None else ""
+        return f"\nThe server's log ends with:\n{log}" if log else ""
+
+
+def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Connection:
+    """Give this process's connection to a server.
+
+    Parameters
+    ----------
+    address : str, optional
+        The server's address; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    timeout_seconds : float
+        How long the server may take to answer, in seconds.
+
+    Raises
+    ------
+    ServerNotFound
+        There is no server to start.
+    DeadlineExceeded
+        The server did not answer in time.
+    MecgymError
+        ``versionMismatch``, ``invalidAddress``.
+    """
+    chosen = address if address is not None else os.environ.get(ADDRESS_VARIABLE) or None
+    server = shared_server() if chosen is None else None
+    if chosen is None:
+        assert server is not None
+        chosen = server.address
+    with _lock:
+        for stale in [key for key, connection in _connections.items() if not connection.is_usable]:
+            _connections.pop(stale).close()
+        if chosen in _connections:
+            return _connections[chosen]
+        connection = Connection(chosen, server)
+        try:
+            connection.request("hello", timeout_seconds=timeout_seconds)
+        except BaseException:
+            connection.close()
+            raise
+        _connections[chosen] = connection
+        return connection
+
+
+_connections: dict[str, Connection] = {}
+_inherited: list[Connection] = []
+_lock = threading.Lock()
+
+
+def _close_all() -> None:
+    for connection in list(_connections.values()):
+        connection.close()
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()
+    _inherited.extend(_connections.values())  # never finalised here: their sockets belong to the parent
+    _connections.clear()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,300 @@
+"""`OffloadingEnv`: one environment with Gymnasium's interface, played by a mecgym server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from .checks import check_action, check_count, check_seed, check_timeout, random_seed
+from .client import DEFAULT_TIMEOUT_SECONDS, connect
+from .errors import DeadlineExceeded, MecgymError
+from .protocol import NEXT_EPISODE
+from .rendering import render_text
+from .scenarios import ScenarioInput, read_scenario
+from .session import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch, Session
+from .spaces import observation_space
+from .stats import episode_stats
+
+__all__ = ["LookAhead", "OffloadingEnv", "open_session"]
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """What each action of the current decision would cost, now and for the tasks that may follow (eq. 22-26).
+
+    Attributes
+    ----------
+    latency_slots : array of float64, shape (num_servers + 1,)
+        Latency C, slots.
+    cost_slots : array of float64, shape (num_servers + 1,)
+        Cost J: the latency, and the penalty of a late task, slots.
+    impact_slots : array of float64, shape (num_servers + 1,)
+        Mean cost C_impact of the future tasks, slots.
+    reward : array of float64, shape (num_servers + 1,)
+        −(J + weight·C_impact), slots.
+    """
+
+    latency_slots: NDArray[np.float64]
+    cost_slots: NDArray[np.float64]
+    impact_slots: NDArray[np.float64]
+    reward: NDArray[np.float64]
+
+
+class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+    """Task offloading in mobile edge computing: one step is one decision about one task.
+
+    Action 0 runs the task on the user's device, action e sends it to server e. The reward is −J, the task's cost in
+    slots. Episodes never terminate; the last decision of an episode is truncated.
+
+    Parameters
+    ----------
+    scenario : str, path or dict
+        Id of a scenario, a ``.json`` file with its fields, or the fields.
+    history : bool
+        Whether observations end with the workload history of each server.
+    max_servers : int, optional
+        Servers an observation has room for; as many as the scenario can have where left out.
+    split : {"train", "validation", "test"}
+        Where the seeds of resets without one come from.
+    seed : int, optional
+        Seed of the function that picks the episodes of resets without one, until a reset has one. Where left out it is
+        chosen at random, so that two environments without a seed do not play the same episodes.
+    address : str, optional
+        Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    timeout_seconds : float
+        How long the server may take to answer, in seconds.
+    render_mode : {None, "ansi"}
+        ``"ansi"``: `render` gives a small picture as text.
+
+    Attributes
+    ----------
+    scenario : dict
+        Every field of the scenario.
+    scenario_hash : str
+        Its content hash.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        scenario: ScenarioInput = "paper-v1",
+        *,
+        history: bool = False,
+        max_servers: int | None = None,
+        split: str = "train",
+        seed: int | None = None,
+        address: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
+        self._session = open_session(
+            {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, timeout_seconds
+        )
+        self.render_mode = render_mode
+        self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]
+        self.scenario_hash: str = self._session.scenarios[0]["hash"]
+        self.max_servers = self._session.max_servers
+        self.action_space = spaces.Discrete(self.max_servers + 1)
+        self.observation_space = observation_space(self._session)
+        self._batch: Batch | None = None
+        self._must_reset = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start an episode.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Plays exactly this episode, 0 to 2^53 − 1; the next one of the split where left out.
+        options : dict, optional
+            Not used.
+
+        Returns
+        -------
+        observation : array of float32, shape (observation_size,)
+        info : dict
+            ``episode_seed``, ``decision_index``, ``slot``, ``num_servers`` and ``action_mask`` (int8, shape
+            (max_servers + 1,), 1 where an action exists).
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSeed``; the running episode goes on.
+        """
+        seed = None if seed is None else check_seed(seed)
+        super().reset(seed=seed)
+        self._batch = self._session.reset(np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64))
+        self._must_reset = False
+        return self._observation(self._batch), self._info(self._batch)
+
+    def step(
+        self, action: int | np.integer[Any] | NDArray[Any]
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Carry out a decision.
+
+        Parameters
+        ----------
+        action : int
+            0 for the user's device, e for server e. An action that does not exist in this episode is carried out as
+            the costliest one that does, and flagged in the info.
+
+        Returns
+        -------
+        observation : array of float32, shape (observation_size,)
+            The next decision.
+        reward : float
+            −J, slots.
+        terminated : bool
+            Always False.
+        truncated : bool
+            Whether the episode has ended.
+        info : dict
+            As of `reset`, and ``latency_slots``, ``cost_slots`` (slots), ``is_late``, ``invalid_action``,
+            ``executed_action``; at the end of an episode ``episode_stats``.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidAction`` for what is not an integer, ``needsReset`` before a reset; the episode goes on.
+        DeadlineExceeded
+            The server did not answer in time; the episode is over.
+        """
+        action = check_action(action)
+        if self._must_reset and not self._session.is_closed:
+            raise MecgymError("needsReset", path="step", expected="a reset first", got="a step without an episode")
+        try:
+            batch = self._session.step(np.asarray([action], dtype=np.int32))
+        except DeadlineExceeded:
+            self._must_reset = True
+            raise
+        arrays = batch.arrays
+        self._batch = batch
+        flags = int(arrays["flags"][0])
+        truncated = flags & FLAG_TRUNCATED != 0
+        info = {
+            "latency_slots": float(arrays["latencySlots"][0]),
+            "cost_slots": float(arrays["costSlots"][0]),
+            "is_late": flags & FLAG_LATE != 0,
+            "invalid_action": flags & FLAG_INVALID_ACTION != 0,
+            "executed_action": int(arrays["executedAction"][0]),
+            **self._info(batch),
+        }
+        if batch.final:
+            info["episode_stats"] = episode_stats(self._session.episode_stats_fields, batch.final["finalStats"][0])
+        self._must_reset = truncated
+        return self._observation(batch), float(arrays["reward"][0]), False, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Give which actions exist, an array of bool, shape (max_servers + 1,)."""
+        return self._current().arrays["actionMask"][0].astype(np.bool_)
+
+    def look_ahead(
+        self,
+        *,
+        num_samples: int | None = None,
+        weight: float | None = None,
+        size_factor: tuple[float, float] | None = None,
+        mode: str | None = None,
+        rates: str | None = None,
+    ) -> LookAhead:
+        """Evaluate every action of the current decision; changes nothing, and gives the same when asked again.
+
+        Parameters
+        ----------
+        num_samples : int, optional
+            Future tasks K; as in the scenario where left out, like all that follow.
+        weight : float, optional
+            Weight λ of the future in the reward.
+        size_factor : (float, float), optional
+            Smallest and largest size of the future tasks, as factors of the current task's.
+        mode : {"independent", "sequential"}, optional
+            K alternatives at the next step, or K tasks one after another.
+        rates : {"frozen", "resampled"}, optional
+            Whether the future tasks have the current uplink rates or new ones.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidOption``, ``needsReset``.
+        """
+        self._current()
+        options: dict[str, Any] = {"numSamples": num_samples, "weight": weight, "mode": mode, "rates": rates}
+        if size_factor is not None:
+            smallest, largest = size_factor
+            options["sizeFactor"] = {"min": smallest, "max": largest}
+        given = {name: value for name, value in options.items() if value is not None}
+        arrays = self._session.look_ahead(given)
+        num_actions = int(self._current().arrays["numServers"][0]) + 1
+        return LookAhead(
+            latency_slots=arrays["latencySlots"][0, :num_actions].copy(),
+            cost_slots=arrays["costSlots"][0, :num_actions].copy(),
+            impact_slots=arrays["impactSlots"][0, :num_actions].copy(),
+            reward=arrays["reward"][0, :num_actions].copy(),
+        )
+
+    def render(self) -> str | None:  # type: ignore[override]
+        """Give the servers, their queues and the last decision as text, where the render mode is ``"ansi"``."""
+        if self.render_mode is None:
+            gymnasium.logger.warn('render() without a render mode; make the environment with render_mode="ansi"')
+            return None
+        return render_text(self._session, self._current())
+
+    def close(self) -> None:
+        """End the session on the server; may be called again."""
+        if hasattr(self, "_session"):
+            self._session.close()
+
+    def _current(self) -> Batch:
+        if self._batch is None and not self._session.is_closed:
+            raise MecgymError("needsReset", path="env", expected="a reset first", got="an environment before it")
+        self._session.check_open("env")
+        assert self._batch is not None
+        return self._batch
+
+    def _observation(self, batch: Batch) -> NDArray[np.float32]:
+        row: NDArray[np.float32] = batch.arrays["observation"][0].astype(np.float32)
+        return row
+
+    def _info(self, batch: Batch) -> dict[str, Any]:
+        arrays = batch.arrays
+        return {
+            "episode_seed": int(arrays["episodeSeed"][0]),
+            "decision_index": int(arrays["decisionIndex"][0]),
+            "slot": int(arrays["slot"][0]),
+            "num_servers": int(arrays["numServers"][0]),
+            "action_mask": arrays["actionMask"][0].astype(np.int8),
+        }
+
+
+def open_session(
+    fields: dict[str, Any],
+    scenario: ScenarioInput,
+    history: bool,
+    max_servers: int | None,
+    split: str,
+    seed: int | None,
+    address: str | None,
+    timeout_seconds: float,
+) -> Session:
+    """Open a session with the arguments that single and vector environments share, which are checked here first."""
+    fields = {
+        **fields,
+        "scenarios": [read_scenario(scenario)],
+        "history": bool(history),
+        "split": split,
+        "seed": random_seed() if seed is None else check_seed(seed),
+    }
+    if max_servers is not None:
+        fields["maxServers"] = check_count(max_servers, "max_servers")
+    timeout_seconds = check_timeout(timeout_seconds)
+    return Session(connect(address, timeout_seconds=timeout_seconds), fields, timeout_seconds=timeout_seconds)

@@ -17,7 +17,7 @@ export function calibrateCommand(): Command {
   const command = new Command("calibrate")
     .description("Play the oracle at 3 to 11 servers and 2 to 10 Mbit, beside what the paper's tables imply.")
     .option("--episodes <n>", "episodes of 100 slots for each number of servers", integer(2, 65_535), 40)
-    .option("--seed <s>", "first episode seed", integer(0), splits.test.start)
+    .option("--seed <s>", "first episode seed", integer(0), splits.validation.start)
     .option("--json", "print JSON")
     .action(async (options: CalibrateOptions) => {
       const rows = await play(options);

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from .errors import MecgymError
 
-__all__ = ["MAX_SEED", "check_action", "check_actions", "check_count", "check_seed", "check_timeout", "random_seed"]
+__all__ = [
+    "MAX_SEED",
+    "check_action",
+    "check_actions",
+    "check_count",
+    "check_reset_mask",
+    "check_seed",
+    "check_timeout",
+    "random_seed",
+]
 
 #: Largest seed: 2^53 − 1, so that every language has it exactly.
 MAX_SEED = 2**53 - 1
@@ -73,6 +82,22 @@ def check_seed(seed: Any, path: str = "seed") -> int:
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise MecgymError("invalidSeed", path=path, expected="an integer from 0 to 2^53 − 1", got=seed)
     return int(seed)
+
+
+def check_reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_]:
+    """Give which environments to reset, an array of bool, shape (num_envs,); all of them where `mask` is None.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidOption`` unless it is such an array with at least one True.
+    """
+    if mask is None:
+        return np.ones(num_envs, np.bool_)
+    if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (num_envs,) or not mask.any():
+        expected = f"an array of bool, shape ({num_envs},), with at least one True"
+        raise MecgymError("invalidOption", path="options/reset_mask", expected=expected, got=mask)
+    return mask
 
 
 def check_count(value: Any, path: str) -> int:

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
-from .command import ADDRESS_VARIABLE
 from .errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
 from .protocol import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
-from .server import LocalServer, shared_server
+from .resend import ResendTimer
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending", "connect"]
+if TYPE_CHECKING:
+    from .server import LocalServer
+
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 #: Longest sleep in one go, so that a server that died is noticed soon.
 SLICE_SECONDS = 0.05
-#: Bounds of the time after which a request is sent again.
-MIN_RESEND_SECONDS = 0.2
-MAX_RESEND_SECONDS = 10.0
 
 
 @dataclass
@@ -54,7 +52,7 @@ class Pending:
     body: bytes | None = None
     num_sent: int = 0
     last_sent: float = 0.0
-    resend_after: float = field(default=MIN_RESEND_SECONDS)
+    resend_after: float = 0.0
 
 
 class Connection:
@@ -82,8 +80,7 @@ class Connection:
         self._last_words: deque[bytes] = deque()
         self._is_closed = False
         self._receive_timeout_ms = -1
-        #: Smoothed round trip and its deviation, in seconds, as TCP keeps them (RFC 6298).
-        self._round_trip: tuple[float, float] | None = None
+        self._timer = ResendTimer()
         self.num_dropped = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
@@ -118,7 +115,7 @@ class Connection:
             There was no answer in time.
         """
         request_id = secrets.token_hex(16)
-        header = {"v": PROTOCOL_VERSION, "op": op, "requestId": request_id, **(fields or {})}
+        header: dict[str, Any] = {"v": PROTOCOL_VERSION, "op": op, "requestId": request_id, **(fields or {})}
         pending = self.send(op, (request_id,), header)
         try:
             reply, _body = self.receive(pending, time.monotonic() + timeout_seconds, timeout_seconds)
@@ -126,26 +123,20 @@ class Connection:
             self.forget(pending)
         return reply
 
-    def send(self, op: str, key: Hashable, header: Mapping[str, Any], body: bytes | None = None) -> Pending:
+    def send(self, op: str, key: Hashable, header: dict[str, Any], body: bytes | None = None) -> Pending:
         """Send a request and do not wait for its answer; `receive` does."""
         frames = [encode_header(header)] if body is None else [encode_header(header), body]
         pending = Pending(op, key, frames)
         with self._lock:
             self._check_usable()
-            if self._round_trip is not None:
-                mean, deviation = self._round_trip
-                pending.resend_after = min(max(mean + 4 * deviation, MIN_RESEND_SECONDS), MAX_RESEND_SECONDS)
-            else:
-                pending.resend_after = 5 * MIN_RESEND_SECONDS
+            pending.resend_after = self._timer.first()
             while self._last_words:
                 self._transmit(Pending("", None, [self._last_words.popleft()]))
             self._waiting[key] = pending
             self._transmit(pending)
         return pending
 
-    def receive(
-        self, pending: Pending, deadline: float, timeout_seconds: float
-    ) -> tuple[dict[str, Any], bytes | None]:
+    def receive(self, pending: Pending, deadline: float, timeout_seconds: float) -> tuple[dict[str, Any], bytes | None]:
         """Wait for the answer to a request, and give its result and body.
 
         Parameters
@@ -182,7 +173,7 @@ class Connection:
         assert pending.reply.result is not None
         return pending.reply.result, pending.body
 
-    def send_last(self, header: Mapping[str, Any]) -> None:
+    def send_last(self, header: dict[str, Any]) -> None:
         """Leave a request to be sent with the next one; its answer is dropped. For finalisers: it takes no lock."""
         if self.is_usable:
             self._last_words.append(encode_header(header))
@@ -241,27 +232,19 @@ class Connection:
         match.body = frames[1] if len(frames) == 2 else None
         match.reply = reply
         if match.num_sent == 1:  # of a request sent twice nobody knows which one this answers
-            self._measure(time.monotonic() - match.last_sent)
+            self._timer.measure(time.monotonic() - match.last_sent)
 
     def _transmit(self, pending: Pending) -> None:
         if pending.num_sent > 0:
-            pending.resend_after = min(2 * pending.resend_after, MAX_RESEND_SECONDS)
+            pending.resend_after = self._timer.next(pending.resend_after)
         try:
             self._socket.send_multipart(pending.frames)
         except zmq.Again:
-            pass  # the way is full: the server does not read; once more later
+            pass  # the way is full, as the server does not read; once more later
         except zmq.ZMQError as error:
             raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
         pending.num_sent += 1
         pending.last_sent = time.monotonic()
-
-    def _measure(self, seconds: float) -> None:
-        if self._round_trip is None:
-            self._round_trip = (seconds, seconds / 2)
-        else:
-            mean, deviation = self._round_trip
-            deviation += (abs(seconds - mean) - deviation) / 4
-            self._round_trip = (mean + (seconds - mean) / 8, deviation)
 
     def _check_usable(self) -> None:
         if os.getpid() != self._owner_pid:
@@ -294,64 +277,3 @@ class Connection:
     def _describe_log(self) -> str:
         log = self._server.log_tail() if self._server is not None else ""
         return f"\nThe server's log ends with:\n{log}" if log else ""
-
-
-def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Connection:
-    """Give this process's connection to a server.
-
-    Parameters
-    ----------
-    address : str, optional
-        The server's address; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
-    timeout_seconds : float
-        How long the server may take to answer, in seconds.
-
-    Raises
-    ------
-    ServerNotFound
-        There is no server to start.
-    DeadlineExceeded
-        The server did not answer in time.
-    MecgymError
-        ``versionMismatch``, ``invalidAddress``.
-    """
-    chosen = address if address is not None else os.environ.get(ADDRESS_VARIABLE) or None
-    server = shared_server() if chosen is None else None
-    if chosen is None:
-        assert server is not None
-        chosen = server.address
-    with _lock:
-        for stale in [key for key, connection in _connections.items() if not connection.is_usable]:
-            _connections.pop(stale).close()
-        if chosen in _connections:
-            return _connections[chosen]
-        connection = Connection(chosen, server)
-        try:
-            connection.request("hello", timeout_seconds=timeout_seconds)
-        except BaseException:
-            connection.close()
-            raise
-        _connections[chosen] = connection
-        return connection
-
-
-_connections: dict[str, Connection] = {}
-_inherited: list[Connection] = []
-_lock = threading.Lock()
-
-
-def _close_all() -> None:
-    for connection in list(_connections.values()):
-        connection.close()
-
-
-def _after_fork_in_child() -> None:
-    global _lock
-    _lock = threading.Lock()
-    _inherited.extend(_connections.values())  # never finalised here: their sockets belong to the parent
-    _connections.clear()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -94,8 +94,8 @@ def _find_node() -> str:
 def _node_not_found(problem: str, got: str | None) -> ServerNotFound:
     return ServerNotFound(
         "nodeNotFound",
-        f"{problem}, and the mecgym server needs Node {OLDEST_NODE} or newer. Install it and put it on the PATH, or set "
-        f"{ADDRESS_VARIABLE} to the address of a server that runs",
+        f"{problem}, and the mecgym server needs Node {OLDEST_NODE} or newer. Install it and put it on the PATH, or "
+        f"set {ADDRESS_VARIABLE} to the address of a server that runs",
         path="PATH",
         expected=f"Node {OLDEST_NODE} or newer",
         got=got,

@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from .checks import check_action, check_count, check_seed, check_timeout, random_seed
-from .client import DEFAULT_TIMEOUT_SECONDS, connect
-from .errors import DeadlineExceeded, MecgymError
+from .batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
+from .checks import check_action, check_seed
+from .client import DEFAULT_TIMEOUT_SECONDS
+from .errors import MecgymError
+from .look_ahead import LookAhead, look_ahead_fields
+from .opening import open_session
 from .protocol import NEXT_EPISODE
 from .rendering import render_text
-from .scenarios import ScenarioInput, read_scenario
-from .session import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch, Session
+from .scenarios import ScenarioInput
 from .spaces import observation_space
-from .stats import episode_stats
 
-__all__ = ["LookAhead", "OffloadingEnv", "open_session"]
-
-
-@dataclass(frozen=True)
-class LookAhead:
-    """What each action of the current decision would cost, now and for the tasks that may follow (eq. 22-26).
-
-    Attributes
-    ----------
-    latency_slots : array of float64, shape (num_servers + 1,)
-        Latency C, slots.
-    cost_slots : array of float64, shape (num_servers + 1,)
-        Cost J: the latency, and the penalty of a late task, slots.
-    impact_slots : array of float64, shape (num_servers + 1,)
-        Mean cost C_impact of the future tasks, slots.
-    reward : array of float64, shape (num_servers + 1,)
-        −(J + weight·C_impact), slots.
-    """
-
-    latency_slots: NDArray[np.float64]
-    cost_slots: NDArray[np.float64]
-    impact_slots: NDArray[np.float64]
-    reward: NDArray[np.float64]
+__all__ = ["OffloadingEnv"]
 
 
 class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
@@ -79,7 +57,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Its content hash.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"]}  # type: ignore[misc]
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012
 
     def __init__(
         self,
@@ -103,9 +81,9 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.scenario_hash: str = self._session.scenarios[0]["hash"]
         self.max_servers = self._session.max_servers
         self.action_space = spaces.Discrete(self.max_servers + 1)
-        self.observation_space = observation_space(self._session)
+        self.observation_space: spaces.Box = observation_space(self._session)  # type: ignore[assignment]
         self._batch: Batch | None = None
-        self._must_reset = True
+        self._is_running = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -132,10 +110,10 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ``invalidSeed``; the running episode goes on.
         """
         seed = None if seed is None else check_seed(seed)
+        batch = self._play("reset", np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64))
         super().reset(seed=seed)
-        self._batch = self._session.reset(np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64))
-        self._must_reset = False
-        return self._observation(self._batch), self._info(self._batch)
+        self._is_running = True
+        return self._observation(batch), self._info(batch)
 
     def step(
         self, action: int | np.integer[Any] | NDArray[Any]
@@ -170,17 +148,14 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             The server did not answer in time; the episode is over.
         """
         action = check_action(action)
-        if self._must_reset and not self._session.is_closed:
+        self._session.check_open("step")
+        if not self._is_running:
             raise MecgymError("needsReset", path="step", expected="a reset first", got="a step without an episode")
-        try:
-            batch = self._session.step(np.asarray([action], dtype=np.int32))
-        except DeadlineExceeded:
-            self._must_reset = True
-            raise
+        batch = self._play("step", np.asarray([action], dtype=np.int32))
         arrays = batch.arrays
-        self._batch = batch
         flags = int(arrays["flags"][0])
         truncated = flags & FLAG_TRUNCATED != 0
+        self._is_running = not truncated
         info = {
             "latency_slots": float(arrays["latencySlots"][0]),
             "cost_slots": float(arrays["costSlots"][0]),
@@ -189,14 +164,14 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "executed_action": int(arrays["executedAction"][0]),
             **self._info(batch),
         }
-        if batch.final:
-            info["episode_stats"] = episode_stats(self._session.episode_stats_fields, batch.final["finalStats"][0])
-        self._must_reset = truncated
+        if batch.final is not None:
+            info["episode_stats"] = batch.episode_stats(0)
         return self._observation(batch), float(arrays["reward"][0]), False, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Give which actions exist, an array of bool, shape (max_servers + 1,)."""
-        return self._current().arrays["actionMask"][0].astype(np.bool_)
+        masks: NDArray[np.bool_] = self._current().arrays["actionMask"][0].astype(np.bool_)
+        return masks
 
     def look_ahead(
         self,
@@ -227,22 +202,12 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         MecgymError
             ``invalidOption``, ``needsReset``.
         """
-        self._current()
-        options: dict[str, Any] = {"numSamples": num_samples, "weight": weight, "mode": mode, "rates": rates}
-        if size_factor is not None:
-            smallest, largest = size_factor
-            options["sizeFactor"] = {"min": smallest, "max": largest}
-        given = {name: value for name, value in options.items() if value is not None}
-        arrays = self._session.look_ahead(given)
         num_actions = int(self._current().arrays["numServers"][0]) + 1
-        return LookAhead(
-            latency_slots=arrays["latencySlots"][0, :num_actions].copy(),
-            cost_slots=arrays["costSlots"][0, :num_actions].copy(),
-            impact_slots=arrays["impactSlots"][0, :num_actions].copy(),
-            reward=arrays["reward"][0, :num_actions].copy(),
-        )
+        fields = look_ahead_fields(num_samples, weight, size_factor, mode, rates)
+        arrays = self._session.look_ahead(fields)
+        return LookAhead(*(array[0, :num_actions].copy() for array in arrays))
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """Give the servers, their queues and the last decision as text, where the render mode is ``"ansi"``."""
         if self.render_mode is None:
             gymnasium.logger.warn('render() without a render mode; make the environment with render_mode="ansi"')
@@ -254,11 +219,19 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         if hasattr(self, "_session"):
             self._session.close()
 
+    def _play(self, op: Literal["reset", "step"], values: NDArray[Any]) -> Batch:
+        try:
+            self._batch = self._session.reset(values) if op == "reset" else self._session.step(values)
+        except BaseException:
+            if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
+                self._batch, self._is_running = None, False
+            raise
+        return self._batch
+
     def _current(self) -> Batch:
-        if self._batch is None and not self._session.is_closed:
-            raise MecgymError("needsReset", path="env", expected="a reset first", got="an environment before it")
         self._session.check_open("env")
-        assert self._batch is not None
+        if self._batch is None:
+            raise MecgymError("needsReset", path="env", expected="a reset first", got="no episode")
         return self._batch
 
     def _observation(self, batch: Batch) -> NDArray[np.float32]:
@@ -274,27 +247,3 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "num_servers": int(arrays["numServers"][0]),
             "action_mask": arrays["actionMask"][0].astype(np.int8),
         }
-
-
-def open_session(
-    fields: dict[str, Any],
-    scenario: ScenarioInput,
-    history: bool,
-    max_servers: int | None,
-    split: str,
-    seed: int | None,
-    address: str | None,
-    timeout_seconds: float,
-) -> Session:
-    """Open a session with the arguments that single and vector environments share, which are checked here first."""
-    fields = {
-        **fields,
-        "scenarios": [read_scenario(scenario)],
-        "history": bool(history),
-        "split": split,
-        "seed": random_seed() if seed is None else check_seed(seed),
-    }
-    if max_servers is not None:
-        fields["maxServers"] = check_count(max_servers, "max_servers")
-    timeout_seconds = check_timeout(timeout_seconds)
-    return Session(connect(address, timeout_seconds=timeout_seconds), fields, timeout_seconds=timeout_seconds)

@@ -39,11 +39,11 @@ class MecgymError(Exception):
             where = f" at {path}" if path else ""
             message = f"{code}{where}: expected {_describe(expected)}, got {_describe(got)}"
         super().__init__(message)
-        self.code = code
-        self.message = message
-        self.path = path
-        self.expected = expected
-        self.got = got
+        self.code: str = code
+        self.message: str = message
+        self.path: str | None = path
+        self.expected: Any = expected
+        self.got: Any = got
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the five parts, so that the error survives the way out of a worker process."""

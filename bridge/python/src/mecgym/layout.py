@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,8 +15,8 @@ __all__ = ["DTYPES", "Layout"]
 
 #: Arrays start at multiples of this many bytes.
 ALIGNMENT = 8
-#: No array of a reply is larger; what claims to be is refused before any arithmetic with it.
-MAX_ARRAY_BYTES = 2**40
+#: No body is larger: NumPy's dtypes end here, and servers' limits far below.
+MAX_BODY_BYTES = 2**31 - 1
 
 DTYPES: Mapping[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -50,14 +51,16 @@ class Layout:
     def __init__(self, arrays: Any) -> None:
         if not isinstance(arrays, list):
             malformed("layout", "a list of arrays", arrays)
-        self._arrays: list[tuple[str, np.dtype[Any], tuple[int, ...], int, int]] = []
+        self._dtypes: dict[str, np.dtype[Any]] = {}
+        self._offsets: list[int] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.num_bytes = 0
         for array in arrays:
             if not isinstance(array, dict):
                 malformed("layout", "a map for each array", array)
-            name, dtype, shape, offset = (array.get(field) for field in ("name", "dtype", "shape", "offset"))
-            if not isinstance(name, str) or name in self.shapes:
+            name, dtype, shape = array.get("name"), array.get("dtype"), array.get("shape")
+            offset: Any = array.get("offset")
+            if not isinstance(name, str) or not name or name in self.shapes:
                 malformed("layout/name", "a name of its own", name)
             if not isinstance(dtype, str) or dtype not in DTYPES:
                 malformed(f"layout/{name}/dtype", f"one of {', '.join(DTYPES)}", dtype)
@@ -65,15 +68,22 @@ class Layout:
                 malformed(f"layout/{name}/shape", "a list of sizes", shape)
             if not _is_size(offset) or offset % ALIGNMENT != 0:
                 malformed(f"layout/{name}/offset", f"a multiple of {ALIGNMENT}", offset)
-            count = 1
-            for size in shape:
-                count *= size
-            end = offset + count * DTYPES[dtype].itemsize
-            if end > MAX_ARRAY_BYTES:
-                malformed(f"layout/{name}", f"at most {MAX_ARRAY_BYTES} bytes", end)
-            self._arrays.append((name, DTYPES[dtype], tuple(shape), offset, count))
+            end = offset + math.prod(shape) * DTYPES[dtype].itemsize
+            if end > MAX_BODY_BYTES:
+                malformed(f"layout/{name}", f"at most {MAX_BODY_BYTES} bytes", end)
+            self._dtypes[name] = DTYPES[dtype]
+            self._offsets.append(offset)
             self.shapes[name] = tuple(shape)
             self.num_bytes = max(self.num_bytes, end)
+        # one structured type for the whole body: its fields are the arrays
+        self._body_dtype = np.dtype(
+            {
+                "names": list(self.shapes),
+                "formats": [(self._dtypes[name], shape) for name, shape in self.shapes.items()],
+                "offsets": self._offsets,
+                "itemsize": self.num_bytes,
+            }
+        )
 
     def check(self, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
         """Refuse the layout unless it has the arrays `expected`, a dtype's name and a shape for each name.
@@ -83,13 +93,12 @@ class Layout:
         ServerError
             ``malformedReply``.
         """
-        found = {name: (dtype, shape) for name, dtype, shape, _offset, _count in self._arrays}
         for name, (dtype, shape) in expected.items():
-            if found.get(name) != (DTYPES[dtype], shape):
-                malformed(f"layout/{name}", f"{dtype} {list(shape)}", found.get(name))
+            if self._dtypes.get(name) != DTYPES[dtype] or self.shapes[name] != shape:
+                malformed(f"layout/{name}", f"{dtype} {list(shape)}", (self._dtypes.get(name), self.shapes.get(name)))
 
-    def decode(self, body: bytes | None) -> dict[str, NDArray[Any]]:
-        """Give read-only views of a body's arrays, by name.
+    def decode(self, body: bytes | None) -> NDArray[Any]:
+        """Give a body's arrays as read-only views: index the result with their names.
 
         Raises
         ------
@@ -99,18 +108,20 @@ class Layout:
         num_bytes = 0 if body is None else len(body)
         if body is None or num_bytes < self.num_bytes:
             malformed("body", f"{self.num_bytes} bytes", f"{num_bytes} bytes")
-        return {
-            name: np.frombuffer(body, dtype, count, offset if count else 0).reshape(shape)
-            for name, dtype, shape, offset, count in self._arrays
-        }
+        arrays: NDArray[Any] = np.ndarray((), self._body_dtype, body)
+        return arrays
 
     def encode(self, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-        """Make a body of the arrays, which are converted to the layout's dtypes; shapes must fit."""
-        body = bytearray(self.num_bytes)
-        for name, dtype, shape, offset, count in self._arrays:
-            np.frombuffer(body, dtype, count, offset if count else 0).reshape(shape)[...] = arrays[name]
+        """Make a body of the arrays, which are converted to the layout's dtypes; shapes must fit.
+
+        It is padded to a multiple of 8 bytes at its end, too.
+        """
+        body = bytearray(-(-self.num_bytes // ALIGNMENT) * ALIGNMENT)
+        fields: NDArray[Any] = np.ndarray((), self._body_dtype, body)
+        for name in self.shapes:
+            fields[name][...] = arrays[name]
         return bytes(body)
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_ARRAY_BYTES
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_BODY_BYTES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 PROTOCOL_VERSION = "1.0"
+MAJOR_VERSION = PROTOCOL_VERSION.split(".")[0]
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_DEPTH = 8
 #: The seed that stands for "the next episode of the split" in the body of a reset.
@@ -33,10 +34,9 @@ ERROR_KINDS: Mapping[str, type[MecgymError]] = {
     "staleSequence": SessionLost,
     "unknownSession": SessionLost,
 }
-CONTAINERS = (Mapping, list, tuple)
 
 
-def encode_header(fields: Mapping[str, Any]) -> bytes:
+def encode_header(fields: dict[str, Any]) -> bytes:
     """Encode a request's header.
 
     Raises
@@ -44,7 +44,7 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
     MecgymError
         ``invalidRequest`` where a value is not plain data, or the header is larger or deeper than servers accept.
     """
-    if sum(1 for _ in _levels(fields)) > MAX_HEADER_DEPTH:
+    if _is_deep(fields):
         raise MecgymError("invalidRequest", path="header", expected=f"at most {MAX_HEADER_DEPTH} levels", got="more")
     try:
         data = msgpack.packb(fields, use_bin_type=True)
@@ -52,10 +52,12 @@ def encode_header(fields: Mapping[str, Any]) -> bytes:
         raise MecgymError(
             "invalidRequest", path="header", expected="plain data (text, numbers, lists, maps)", got=str(error)
         ) from error
-    assert isinstance(data, bytes)
-    if len(data) > MAX_HEADER_BYTES:
+    if data is None or len(data) > MAX_HEADER_BYTES:
         raise MecgymError(
-            "invalidRequest", path="header", expected=f"at most {MAX_HEADER_BYTES} bytes", got=f"{len(data)} bytes"
+            "invalidRequest",
+            path="header",
+            expected=f"at most {MAX_HEADER_BYTES} bytes",
+            got=f"{len(data or b'')} bytes",
         )
     return data
 
@@ -102,20 +104,20 @@ def decode_reply(data: bytes) -> ReplyHeader:
     _check_plain(fields)
 
     version = fields.get("v")
-    if not isinstance(version, str) or version.split(".")[0] != PROTOCOL_VERSION.split(".")[0]:
+    if version != PROTOCOL_VERSION and (not isinstance(version, str) or version.split(".")[0] != MAJOR_VERSION):
         malformed("v", f"protocol version {PROTOCOL_VERSION}", version)
     op = fields.get("op")
     if op is not None and not isinstance(op, str):
         malformed("op", "text or nothing", op)
     is_ok = fields.get("ok")
-    if is_ok is True:
-        result = fields.get("result")
-        if not isinstance(result, dict):
-            malformed("result", "a map", result)
-        return ReplyHeader(_key_of(fields), op, result, None)
     if is_ok is False:
         return ReplyHeader(_key_of(fields), op, None, _error_of(fields.get("error")))
-    malformed("ok", "true or false", is_ok)
+    if is_ok is not True:
+        malformed("ok", "true or false", is_ok)
+    result = fields.get("result")
+    if not isinstance(result, dict):
+        malformed("result", "a map", result)
+    return ReplyHeader(_key_of(fields), op, result, None)
 
 
 def _key_of(fields: dict[str, Any]) -> Hashable:
@@ -126,9 +128,10 @@ def _key_of(fields: dict[str, Any]) -> Hashable:
         return (request_id,)
     if fields.get("session") is None:
         return None
-    key = tuple(fields.get(name) for name in ("session", "epoch", "group", "seq"))
-    if not all(isinstance(part, (str, int)) for part in key):
-        malformed("session", "session, epoch, group and seq", key)
+    key = (fields["session"], fields.get("epoch"), fields.get("group"), fields.get("seq"))
+    for part in key:
+        if not isinstance(part, (str, int)):
+            malformed("session", "session, epoch, group and seq", key)
     return key
 
 
@@ -146,32 +149,38 @@ def _error_of(error: Any) -> MecgymError:
     )
 
 
-def _levels(value: Any) -> Iterator[list[Any]]:
-    """Give the maps and lists of a value, level by level; a value without end is cut off where it is too deep."""
-    level = [value] if isinstance(value, CONTAINERS) else []
-    for _ in range(MAX_HEADER_DEPTH + 1):
-        if not level:
-            return
-        yield level
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, Mapping) else item)
-            if isinstance(child, CONTAINERS)
-        ]
+def _check_plain(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> None:
+    """Refuse keys that are not text, extension types and deep nesting.
+
+    Raises
+    ------
+    ServerError
+        ``malformedReply``.
+    """
+    if levels_left == 0:
+        malformed("header", f"at most {MAX_HEADER_DEPTH} levels", "more")
+    if isinstance(value, dict):
+        for key in value:
+            if type(key) is not str:
+                malformed("header", "keys that are text", key)
+        value = value.values()
+    for item in value:
+        kind = type(item)
+        if kind is dict or kind is list:
+            _check_plain(item, levels_left - 1)
+        elif kind is msgpack.Timestamp:
+            malformed("header", "no extension types", item)
 
 
-def _check_plain(fields: dict[Any, Any]) -> None:
-    """Refuse keys that are not text, extension types and deep nesting in a reply."""
-    for depth, level in enumerate(_levels(fields)):
-        if depth == MAX_HEADER_DEPTH:
-            malformed("header", f"at most {MAX_HEADER_DEPTH} levels", "more")
-        for item in level:
-            if isinstance(item, dict) and not all(isinstance(key, str) for key in item):
-                malformed("header", "keys that are text", list(item))
-            for value in item.values() if isinstance(item, dict) else item:
-                if isinstance(value, msgpack.Timestamp):
-                    malformed("header", "no extension types", value)
+def _is_deep(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> bool:
+    """Whether a value has more levels of maps and lists than a header may have."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return False
+    if levels_left == 0:
+        return True
+    return any(isinstance(item, (dict, list, tuple)) and _is_deep(item, levels_left - 1) for item in value)
 
 
 def _refuse_extension(code: int, _data: bytes) -> NoReturn:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .client import connect
+from .connections import connect
 from .errors import MecgymError, malformed
 
 __all__ = ["ScenarioInfo", "ScenarioInput", "list_scenarios", "read_scenario", "scenario_hash"]
@@ -91,17 +91,23 @@ def read_scenario(scenario: ScenarioInput) -> str | dict[str, Any]:
         return fields
     if isinstance(scenario, str):
         return scenario
-    raise MecgymError("invalidScenario", path="scenario", expected="an id, a map of fields or a JSON file", got=scenario)
+    raise MecgymError(
+        "invalidScenario", path="scenario", expected="an id, a map of fields or a JSON file", got=scenario
+    )
 
 
 def _ask(fields: Mapping[str, Any], address: str | None) -> list[ScenarioInfo]:
     entries = connect(address).request("scenarios", fields).get("scenarios")
     if not isinstance(entries, list) or not entries:
         malformed("scenarios", "a list", entries)
-    infos = []
-    for entry in entries:
-        parts = [entry.get(name) for name in ("id", "description", "hash")] if isinstance(entry, dict) else [None]
-        if not all(isinstance(part, str) for part in parts) or not isinstance(entry.get("scenario"), dict):
-            malformed("scenarios", "id, description, hash and scenario", entry)
-        infos.append(ScenarioInfo(parts[0], parts[1], parts[2], entry["scenario"]))
-    return infos
+    return [_info(entry) for entry in entries]
+
+
+def _info(entry: Any) -> ScenarioInfo:
+    if isinstance(entry, dict):
+        name, description, content_hash = entry.get("id"), entry.get("description"), entry.get("hash")
+        scenario = entry.get("scenario")
+        if isinstance(name, str) and isinstance(description, str) and isinstance(content_hash, str):
+            if isinstance(scenario, dict):
+                return ScenarioInfo(name, description, content_hash, scenario)
+    malformed("scenarios", "id, description, hash and scenario", entry)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -65,7 +66,7 @@ class LocalServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                # an interrupt from the terminal is for this process; it may want to save its work with the server's help
+                # an interrupt from the terminal is for this process, which may need the server to end its work
                 start_new_session=True,
             )
         except OSError as error:
@@ -135,10 +136,8 @@ class LocalServer:
             raise self._not_ready(f"a ready line within {timeout_seconds:g} s", "none")
         line = self._first_line
         if line is None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(CLOSE_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
             raise self._not_ready("a ready line", f"the end of its output; {self.describe_end()}")
         try:
             ready = json.loads(line)
@@ -229,10 +228,8 @@ def _chunks(pipe: IO[bytes] | None) -> Any:
 
 def _close(pipe: IO[bytes] | None) -> None:
     if pipe is not None:
-        try:
+        with contextlib.suppress(OSError):
             pipe.close()
-        except OSError:
-            pass
 
 
 atexit.register(_close_all)

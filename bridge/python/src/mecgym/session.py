@@ -4,44 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .batch import Batch, final_expected, step_expected
 from .client import DEFAULT_TIMEOUT_SECONDS, Connection, Pending
 from .errors import MecgymError, malformed
 from .layout import Layout
 from .protocol import PROTOCOL_VERSION
 
-__all__ = ["FLAG_INVALID_ACTION", "FLAG_LATE", "FLAG_RESET", "FLAG_TRUNCATED", "Batch", "Session"]
-
-FLAG_TRUNCATED = 1
-FLAG_LATE = 2
-FLAG_INVALID_ACTION = 4
-FLAG_RESET = 8
+__all__ = ["Session"]
 
 #: Errors of a message that was refused before its turn came, so that its sequence number is free again.
 REFUSED_BEFORE_ITS_TURN = frozenset({"malformedMessage", "versionMismatch", "unknownOperation", "windowExceeded"})
+#: Arrays of a look-ahead's reply.
+LOOK_AHEAD_ARRAYS = ("latencySlots", "costSlots", "impactSlots", "reward")
 #: How long `close` waits for the server's answer, in seconds; nothing depends on it.
 CLOSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a reset or a step brought: read-only arrays with one row for each of n lanes.
-
-    Attributes
-    ----------
-    arrays : dict of str to array
-        The arrays of the protocol's ``stepReply``, by name.
-    final : dict of str to array
-        Those of ``finalLayout``; empty where no episode ended.
-    """
-
-    arrays: dict[str, NDArray[Any]]
-    final: dict[str, NDArray[Any]]
 
 
 class Session:
@@ -103,16 +84,7 @@ class Session:
         n = self.num_envs
         self._reset_request.check({"seeds": ("uint64", (n,)), "mask": ("uint8", (n,))})
         self._step_request.check({"actions": ("int32", (n,))})
-        self._step_reply.check(
-            {
-                "observation": ("float32", (n, self.observation_size)),
-                **{name: ("float64", (n,)) for name in ("reward", "latencySlots", "costSlots")},
-                **{name: ("int32", (n,)) for name in ("executedAction", "decisionIndex", "slot", "numServers")},
-                "episodeSeed": ("uint64", (n,)),
-                "flags": ("uint8", (n,)),
-                "actionMask": ("uint8", (n, self.max_servers + 1)),
-            }
-        )
+        self._step_reply.check(step_expected(n, self.observation_size, self.max_servers))
         #: Layouts that came with the last replies; most replies bring the same again.
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
 
@@ -136,19 +108,35 @@ class Session:
         """Carry out one decision in each lane; `actions` has shape (n,)."""
         return self._batch(*self._exchange("step", {}, self._step_request.encode({"actions": actions})))
 
-    def look_ahead(self, options: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    def look_ahead(self, fields: Mapping[str, Any]) -> list[NDArray[np.float64]]:
         """Evaluate every action of the current decisions.
 
         Returns
         -------
-        dict of str to array of float64, shape (n, max_servers + 1)
-            ``latencySlots``, ``costSlots``, ``impactSlots`` and ``reward``, in slots; NaN where no action exists.
+        list of array of float64, shape (n, max_servers + 1)
+            `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN where no action exists.
         """
-        result, body = self._exchange("lookahead", options, None)
+        result, body = self._exchange("lookahead", fields, None)
         shape = (self.num_envs, self.max_servers + 1)
-        names = ("latencySlots", "costSlots", "impactSlots", "reward")
-        layout = self._layout("lookahead", result.get("layout"), {name: ("float64", shape) for name in names})
-        return layout.decode(body)
+        layout = self._layout("lookahead", result.get("layout"), dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape)))
+        arrays = layout.decode(body)
+        return [arrays[name] for name in LOOK_AHEAD_ARRAYS]
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
+        return self._unanswered is not None
+
+    def check_open(self, path: str) -> None:
+        """Refuse what a closed session cannot do.
+
+        Raises
+        ------
+        MecgymError
+            ``closed``.
+        """
+        if self._is_closed:
+            raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
 
     def close(self) -> None:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
@@ -188,11 +176,8 @@ class Session:
         self._seq += 1
         return pending
 
-    def _exchange(
-        self, op: str, fields: Mapping[str, Any], body: bytes | None
-    ) -> tuple[dict[str, Any], bytes | None]:
-        if self._is_closed:
-            raise MecgymError("closed", f"`{op}` on an environment that was closed", path=op, expected="an open one")
+    def _exchange(self, op: str, fields: Mapping[str, Any], body: bytes | None) -> tuple[dict[str, Any], bytes | None]:
+        self.check_open(op)
         deadline = time.monotonic() + self._timeout_seconds
         if self._unanswered is not None:
             # requests are carried out in order: what was given up waiting for comes first
@@ -219,20 +204,16 @@ class Session:
         arrays = self._step_reply.decode(body)
         num_final = result.get("numFinal", 0)
         if not num_final:
-            return Batch(arrays, {})
+            return Batch(arrays, None, self.episode_stats_fields)
         if not isinstance(num_final, int) or not 0 < num_final <= self.num_envs:
             malformed("numFinal", f"an integer from 0 to {self.num_envs}", num_final)
-        expected: dict[str, tuple[str, tuple[int, ...]]] = {
-            "finalLane": ("int32", (num_final,)),
-            "finalStats": ("float64", (num_final, len(self.episode_stats_fields))),
-        }
-        if self._is_same_step:
-            expected["finalObservation"] = ("float32", (num_final, self.observation_size))
+        width = self.observation_size if self._is_same_step else None
+        expected = final_expected(num_final, len(self.episode_stats_fields), width)
         final = self._layout("final", result.get("finalLayout"), expected).decode(body)
         lanes = final["finalLane"]
         if lanes.min() < 0 or lanes.max() >= self.num_envs:
             malformed("finalLane", f"lanes from 0 to {self.num_envs - 1}", lanes.tolist())
-        return Batch(arrays, final)
+        return Batch(arrays, final, self.episode_stats_fields)
 
     def _layout(self, name: str, arrays: Any, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> Layout:
         known = self._known_layouts.get(name)

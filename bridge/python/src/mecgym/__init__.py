@@ -1,0 +1,43 @@
+"""Task offloading in mobile edge computing as Gymnasium environments; importing this registers them."""
+
+from __future__ import annotations
+
+import gymnasium
+
+from .digest import TrajectoryDigest
+from .env import OffloadingEnv
+from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
+from .look_ahead import LookAhead
+from .scenarios import ScenarioInfo, list_scenarios, scenario_hash
+from .server import LocalServer
+from .vector_env import OffloadingVectorEnv
+
+__all__ = [
+    "ENV_ID",
+    "DeadlineExceeded",
+    "LocalServer",
+    "LookAhead",
+    "MecgymError",
+    "OffloadingEnv",
+    "OffloadingVectorEnv",
+    "ScenarioInfo",
+    "ServerError",
+    "ServerNotFound",
+    "SessionLost",
+    "TrajectoryDigest",
+    "__version__",
+    "list_scenarios",
+    "scenario_hash",
+]
+
+__version__ = "0.1.0"
+
+#: Id for `gymnasium.make` and `gymnasium.make_vec`.
+ENV_ID = "mecgym/Offloading-v0"
+
+if ENV_ID not in gymnasium.registry:
+    gymnasium.register(
+        ENV_ID,
+        entry_point="mecgym.env:OffloadingEnv",
+        vector_entry_point="mecgym.vector_env:OffloadingVectorEnv",
+    )

@@ -1,0 +1,36 @@
+"""Opens sessions: what single and vector environments take alike, checked and sent to the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .checks import check_count, check_seed, check_timeout, random_seed
+from .connections import connect
+from .scenarios import ScenarioInput, read_scenario
+from .session import Session
+
+__all__ = ["open_session"]
+
+
+def open_session(
+    fields: dict[str, Any],
+    scenario: ScenarioInput,
+    history: bool,
+    max_servers: int | None,
+    split: str,
+    seed: int | None,
+    address: str | None,
+    timeout_seconds: float,
+) -> Session:
+    """Open a session with the arguments that single and vector environments share, which are checked here first."""
+    fields = {
+        **fields,
+        "scenarios": [read_scenario(scenario)],
+        "history": bool(history),
+        "split": split,
+        "seed": random_seed() if seed is None else check_seed(seed),
+    }
+    if max_servers is not None:
+        fields["maxServers"] = check_count(max_servers, "max_servers")
+    timeout_seconds = check_timeout(timeout_seconds)
+    return Session(connect(address, timeout_seconds=timeout_seconds), fields, timeout_seconds=timeout_seconds)

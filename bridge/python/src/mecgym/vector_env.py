@@ -1,0 +1,244 @@
+"""`OffloadingVectorEnv`: many environments with Gymnasium's vector interface, one round trip for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from .batch import FLAG_RESET, FLAG_TRUNCATED, Batch
+from .checks import MAX_SEED, check_actions, check_count, check_reset_mask, check_seed
+from .client import DEFAULT_TIMEOUT_SECONDS
+from .errors import MecgymError
+from .infos import decisions_of, masked, outcomes_of
+from .look_ahead import LookAhead, look_ahead_fields
+from .opening import open_session
+from .protocol import NEXT_EPISODE
+from .rendering import render_text
+from .scenarios import ScenarioInput
+from .spaces import observation_space
+
+__all__ = ["OffloadingVectorEnv"]
+
+AUTORESET_NAMES = {
+    AutoresetMode.NEXT_STEP: "next-step",
+    AutoresetMode.SAME_STEP: "same-step",
+    AutoresetMode.DISABLED: "disabled",
+}
+
+
+class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+    """`num_envs` environments of one scenario, stepped together; see `OffloadingEnv` for what a step is.
+
+    Parameters
+    ----------
+    num_envs : int
+        How many environments, n.
+    scenario, history, max_servers, split, seed, address, timeout_seconds, render_mode
+        As of `OffloadingEnv`. Without seeds in `reset`, every environment plays episodes of its own.
+    autoreset_mode : AutoresetMode or str
+        What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
+        ``"SameStep"`` at once, ``"Disabled"`` never, `reset` with the option ``reset_mask`` does.
+    """
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        scenario: ScenarioInput = "paper-v1",
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        history: bool = False,
+        max_servers: int | None = None,
+        split: str = "train",
+        seed: int | None = None,
+        address: str | None = None,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        render_mode: str | None = None,
+    ) -> None:
+        self.closed = True  # until it is open, so that closing half an environment does nothing
+        try:
+            mode = AutoresetMode(autoreset_mode)
+        except ValueError as error:
+            modes = ", ".join(member.value for member in AutoresetMode)
+            raise MecgymError("invalidOption", path="autoreset_mode", expected=modes, got=autoreset_mode) from error
+        if render_mode not in (None, "ansi"):
+            raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
+        fields = {"numEnvs": check_count(num_envs, "num_envs"), "autoreset": AUTORESET_NAMES[mode]}
+        self._session = open_session(fields, scenario, history, max_servers, split, seed, address, timeout_seconds)
+        self.closed = False
+        self.num_envs = self._session.num_envs
+        self.metadata = {"render_modes": ["ansi"], "autoreset_mode": mode}
+        self.render_mode = render_mode
+        self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]
+        self.scenario_hash: str = self._session.scenarios[0]["hash"]
+        self.max_servers = self._session.max_servers
+        self.single_observation_space = observation_space(self._session)
+        self.single_action_space = spaces.Discrete(self.max_servers + 1)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._mode = mode
+        self._batch: Batch | None = None
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Start episodes.
+
+        Parameters
+        ----------
+        seed : int or sequence of (int or None), optional
+            Environment i plays episode seed + i, or seed[i]; the next one of the split where there is none.
+        options : dict, optional
+            ``reset_mask``, an array of bool of shape (n,) with at least one True: which environments to reset.
+
+        Returns
+        -------
+        observations : array of float32, shape (n, observation_size)
+        infos : dict
+            As of `OffloadingEnv.reset`, an array of n rows each, and a mask under the same name after an underscore.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSeed``, ``invalidOption``; the running episodes go on.
+        """
+        mask = check_reset_mask((options or {}).get("reset_mask"), self.num_envs)
+        seeds = self._seeds(seed)
+        if self._batch is None and not mask.all():
+            self._session.check_open("reset")
+            raise MecgymError("needsReset", path="reset_mask", expected="a reset of all first", got=mask.tolist())
+        batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        return self._observations(batch), masked(decisions_of(batch), mask)
+
+    def step(
+        self, actions: NDArray[Any] | Sequence[int]
+    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Carry out one decision in each environment.
+
+        Parameters
+        ----------
+        actions : array of int, shape (n,)
+            The action of an environment that only resets (next-step autoreset) is ignored.
+
+        Returns
+        -------
+        observations : array of float32, shape (n, observation_size)
+        rewards : array of float64, shape (n,)
+            −J, slots; 0 where an environment only reset.
+        terminations : array of bool, shape (n,)
+            All False.
+        truncations : array of bool, shape (n,)
+        infos : dict
+            As of `OffloadingEnv.step`, with masks as of `reset`. With same-step autoreset, ``final_obs`` and
+            ``final_info`` (all but the slot) tell of the episodes that ended.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidAction``, ``needsReset``; no environment has changed.
+        """
+        checked = check_actions(actions, self.num_envs)
+        before = self._current()
+        batch = self._play(lambda: self._session.step(checked))
+        flags = batch.arrays["flags"]
+        truncations = (flags & FLAG_TRUNCATED) != 0
+        has_stepped = (flags & FLAG_RESET) == 0
+        infos: dict[str, Any] = {}
+        if self._mode is AutoresetMode.SAME_STEP:
+            self._add_final(infos, before, batch)
+            has_stepped &= ~truncations
+        else:
+            for row, lane in enumerate(batch.ended_lanes()):
+                infos = self._add_info(infos, {"episode_stats": batch.episode_stats(row)}, lane)
+        if has_stepped.any():
+            infos.update(masked(outcomes_of(batch), has_stepped))
+        infos.update(masked(decisions_of(batch), np.ones(self.num_envs, np.bool_)))
+        rewards = batch.arrays["reward"].astype(np.float64)
+        return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Give which actions exist, an array of bool, shape (n, max_servers + 1)."""
+        return self._current().arrays["actionMask"].astype(np.bool_)
+
+    def look_ahead(
+        self,
+        *,
+        num_samples: int | None = None,
+        weight: float | None = None,
+        size_factor: tuple[float, float] | None = None,
+        mode: str | None = None,
+        rates: str | None = None,
+    ) -> LookAhead:
+        """Evaluate every action of the current decisions; see `OffloadingEnv.look_ahead`."""
+        self._current()
+        fields = look_ahead_fields(num_samples, weight, size_factor, mode, rates)
+        return LookAhead(*(array.copy() for array in self._session.look_ahead(fields)))
+
+    def render(self) -> tuple[str, ...] | None:
+        """Draw each environment as text, where the render mode is ``"ansi"``."""
+        if self.render_mode is None:
+            return None
+        batch = self._current()
+        return tuple(render_text(self._session, batch, lane) for lane in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the session on the server."""
+        self._session.close()
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> NDArray[np.uint64]:
+        if seed is None:
+            seeds: list[int] = [NEXT_EPISODE] * self.num_envs
+        elif isinstance(seed, (int, np.integer)):
+            first = check_seed(seed)
+            if first + self.num_envs - 1 > MAX_SEED:
+                check_seed(first + self.num_envs - 1, f"seed/{self.num_envs - 1}")
+            seeds = [first + lane for lane in range(self.num_envs)]
+        elif len(seed) != self.num_envs:
+            raise MecgymError("invalidSeed", path="seed", expected=f"{self.num_envs} seeds", got=f"{len(seed)} seeds")
+        else:
+            seeds = [NEXT_EPISODE if one is None else check_seed(one, f"seed/{i}") for i, one in enumerate(seed)]
+        return np.asarray(seeds, dtype=np.uint64)
+
+    def _play(self, request: Callable[[], Batch]) -> Batch:
+        try:
+            self._batch = request()
+        except BaseException:
+            if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
+                self._batch = None
+            raise
+        return self._batch
+
+    def _current(self) -> Batch:
+        self._session.check_open("env")
+        if self._batch is None:
+            raise MecgymError("needsReset", path="env", expected="a reset first", got="no episodes")
+        return self._batch
+
+    def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
+        """Add what same-step autoreset tells of ended episodes, whose rows already show the next ones."""
+        outcomes = outcomes_of(batch)
+        decisions = decisions_of(before)
+        for row, lane in enumerate(batch.ended_lanes()):
+            stats = batch.episode_stats(row)
+            final_info = {
+                **{name: values[lane] for name, values in outcomes.items()},
+                "episode_seed": decisions["episode_seed"][lane],
+                "decision_index": np.int64(stats["num_decisions"]),
+                "num_servers": decisions["num_servers"][lane],
+                "action_mask": decisions["action_mask"][lane],
+                "episode_stats": stats,
+            }
+            assert batch.final is not None
+            final_obs = batch.final["finalObservation"][row].copy()
+            self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, lane)
+
+    @staticmethod
+    def _observations(batch: Batch) -> NDArray[np.float32]:
+        observations: NDArray[np.float32] = batch.arrays["observation"].astype(np.float32)
+        return observations

@@ -1,0 +1,152 @@
+/** Eq. 28-33 and their intervals, computed by hand. */
+
+import { describe, expect, it } from "vitest";
+import { actionCounts, compareAverageLatency, computeMetrics, type Decision, jainIndex, type Unit } from "../../benchmarks/metrics.js";
+import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
+import { estimate, ResamplePlan } from "../../benchmarks/statistics.js";
+import { createStream } from "../../env/index.js";
+
+function decision(action: number, costSlots: number, cheapestCostSlots = costSlots, more: Partial<Decision> = {}): Decision {
+  const isLate = costSlots > 10;
+  return { action, costSlots, latencySlots: isLate ? costSlots - 10 : costSlots, cheapestCostSlots, isLate, isInvalid: false, ...more };
+}
+
+const state = (one: Decision): Unit => ({ numServers: 2, decisions: [one] });
+
+/** Four states: costs 2, 4, 3 and a late one of 12 + 10; the cheapest would have cost 2, 2, 3 and 5. */
+const states = [
+  state(decision(1, 2)),
+  state(decision(1, 4, 2)),
+  state(decision(2, 3)),
+  state(decision(0, 22, 5, { isInvalid: true })),
+];
+const plan = new ResamplePlan("test", 4);
+
+describe("static metrics", () => {
+  const metrics = computeMetrics("static", states, states, plan);
+
+  it("eq. 28: AL = (2 + 4 + 3 + 22)/4 = 7.75, and 5.25 without the penalty", () => {
+    expect(metrics.averageLatencySlots?.value).toBe(7.75);
+    expect(metrics.averageLatencyNoPenaltySlots?.value).toBe(5.25);
+  });
+
+  it("eq. 29: one of four is late", () => {
+    expect(metrics.dropRatePercent?.value).toBe(25);
+  });
+
+  it("eq. 30-32: PR = (2 + 2 + 3 + 5)/4 ÷ 7.75 = 12/31", () => {
+    expect(metrics.performanceRatioPercent?.value).toBeCloseTo((100 * 12) / 31, 12);
+  });
+
+  it("eq. 33: offloads 2 and 1 give LBI = 3²/(2·(4 + 1)) = 0.9", () => {
+    expect(metrics.loadBalancingIndexPercent?.value).toBeCloseTo(90, 12);
+  });
+
+  it("counts local and invalid answers, and takes percentiles that occur", () => {
+    expect(metrics.localSharePercent?.value).toBe(25);
+    expect(metrics.invalidActionPercent?.value).toBe(25);
+    expect(metrics.latencyP50Slots?.value).toBe(3);
+    expect(metrics.latencyP95Slots?.value).toBe(22);
+    expect(actionCounts(states)).toEqual([1, 2, 1]);
+  });
+
+  it("has no realised latency and no on-path ratio", () => {
+    expect(metrics.realisedLatencySlots).toBeNull();
+    expect(metrics.onPathRatioPercent).toBeNull();
+  });
+});
+
+describe("episodic metrics", () => {
+  const realised = (finishedTasks: number, realisedLatencySumSlots: number, finishedLateTasks: number, unfinishedTasks: number, unfinishedLateTasks: number) => ({
+    finishedTasks,
+    realisedLatencySumSlots,
+    finishedLateTasks,
+    unfinishedTasks,
+    unfinishedLateTasks,
+  });
+  const episodes: Unit[] = [
+    { numServers: 2, decisions: [decision(1, 2), decision(1, 4, 2), decision(2, 3)], realised: realised(2, 7, 0, 1, 0) },
+    { numServers: 4, decisions: [decision(3, 5, 4)], realised: realised(0, 0, 0, 1, 1) },
+  ];
+  const oracleEpisodes: Unit[] = [
+    { numServers: 2, decisions: [decision(1, 2), decision(2, 2), decision(2, 3)], realised: realised(3, 9, 0, 0, 0) },
+    { numServers: 4, decisions: [decision(3, 4)], realised: realised(1, 4, 0, 0, 0) },
+  ];
+  const two = new ResamplePlan("test", 2);
+  const metrics = computeMetrics("episodic", episodes, oracleEpisodes, two);
+
+  it("pools the steps of all episodes: AL = (2 + 4 + 3 + 5)/4 = 3.5", () => {
+    expect(metrics.averageLatencySlots?.value).toBe(3.5);
+  });
+
+  it("PR = the oracle's AL 11/4 ÷ 3.5, and on its own path (2 + 2 + 3 + 4)/14", () => {
+    expect(metrics.performanceRatioPercent?.value).toBeCloseTo((100 * 2.75) / 3.5, 12);
+    expect(metrics.onPathRatioPercent?.value).toBeCloseTo((100 * 11) / 14, 12);
+  });
+
+  it("LBI is averaged over episodes: 0.9 over two servers, 1/4 over four", () => {
+    expect(metrics.loadBalancingIndexPercent?.value).toBeCloseTo((90 + 25) / 2, 12);
+  });
+
+  it("realised: 7 slots over 2 finished; late 1 of the 3 whose fate is known; 2 of 4 unfinished", () => {
+    expect(metrics.realisedLatencySlots?.value).toBe(3.5);
+    expect(metrics.realisedLatePercent?.value).toBeCloseTo(100 / 3, 12);
+    expect(metrics.unfinishedPercent?.value).toBe(50);
+  });
+
+  it("the paired difference to the oracle is 3.5 − 2.75", () => {
+    expect(compareAverageLatency(episodes, oracleEpisodes, two).value).toBeCloseTo(0.75, 12);
+  });
+});
+
+describe("Jain's index", () => {
+  it("is 1 for equal shares, 1/W for one server, undefined for none", () => {
+    expect(jainIndex([5, 5, 5], 3)).toBe(1);
+    expect(jainIndex([7, 0, 0, 0], 4)).toBe(0.25);
+    expect(jainIndex([0, 0], 2)).toBeNaN();
+  });
+
+  it("recomputes the paper's Table V where the paper agrees with itself", () => {
+    const lbi = (row: readonly number[]) => 100 * jainIndex(row.slice(1, -1), 11);
+    const { rows } = paperTables.tableV;
+    for (const name of ["COMLLM", "GRPO-7B", "DQN", "GRPO-1.5B", "Random"] as const) {
+      expect(lbi(rows[name])).toBeCloseTo(rows[name][12], 1);
+    }
+    expect(lbi(rows["SFT-7B"])).toBeCloseTo(41.39, 2);
+    expect(lbi(rows["SFT-1.5B"])).toBeCloseTo(58.67, 2);
+  });
+});
+
+describe("bootstrap", () => {
+  it("draws as many units as there are, the same ones for the same name", () => {
+    const one = new ResamplePlan("a", 50, 20);
+    const same = new ResamplePlan("a", 50, 20);
+    const other = new ResamplePlan("b", 50, 20);
+    for (let r = 0; r < 20; r++) {
+      expect(one.weights(r).reduce((sum, w) => sum + w, 0)).toBe(50);
+      expect(one.weights(r)).toEqual(same.weights(r));
+    }
+    expect(one.weights(0)).not.toEqual(other.weights(0));
+  });
+
+  it("covers the mean about 95 % of the time", () => {
+    // 200 samples of 40 uniform values each; the interval of the mean should hold 0.5 in about 190
+    let covered = 0;
+    const plan40 = new ResamplePlan("coverage", 40, 400);
+    const uniform = createStream("coverage-test/values");
+    const values = Array.from({ length: 8000 }, uniform);
+    for (let s = 0; s < 200; s++) {
+      const sample = values.slice(40 * s, 40 * s + 40);
+      const mean = estimate(plan40, (weights) => sample.reduce((sum, v, i) => sum + weights[i] * v, 0) / 40);
+      if (mean.low <= 0.5 && mean.high >= 0.5) covered++;
+    }
+    expect(covered).toBeGreaterThan(175);
+    expect(covered).toBeLessThan(200);
+  });
+
+  it("leaves out resamples in which a statistic is undefined", () => {
+    const plan2 = new ResamplePlan("undefined", 2, 50);
+    const one = estimate(plan2, (weights) => (weights[0] === 0 ? Number.NaN : weights[0]));
+    expect(one.low).toBeGreaterThanOrEqual(1);
+  });
+});

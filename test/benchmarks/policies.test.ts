@@ -1,0 +1,91 @@
+/** Every native policy through the contract, and each one's rule on hand-made observations. */
+
+import { describe, expect, it } from "vitest";
+import { findPolicy, makePolicy, policies } from "../../benchmarks/policies/index.js";
+import { MecgymError, type ObservationData } from "../../env/index.js";
+import { describePolicyContract } from "../contracts/policy-contract.js";
+
+for (const entry of policies) describePolicyContract(entry);
+
+/** Three servers: the second has the best uplink, the third is fastest, the first is empty. */
+const observation: ObservationData = {
+  slot: 4,
+  decisionIndex: 9,
+  sizeMbit: 4,
+  densityGcyclesPerMbit: 0.25,
+  deadlineSlots: 10,
+  penaltySlots: 10,
+  slotSeconds: 0.1,
+  userIndex: 0,
+  localCpuGHz: 2,
+  localBacklogMbit: 1,
+  localWaitSlots: 1.25,
+  numServers: 3,
+  rateMbps: [8, 20, 10],
+  cpuGHz: [20, 25, 40],
+  activeTasks: [0, 3, 1],
+  workloadMbit: [0, 6, 3],
+  workloadHistoryMbit: [[0], [0], [0]],
+};
+
+describe("the rules", () => {
+  it("local stays, best-rate takes server 2, fastest server 3", () => {
+    expect(makePolicy("local")(observation)).toBe(0);
+    expect(makePolicy("best-rate")(observation)).toBe(2);
+    expect(makePolicy("fastest")(observation)).toBe(3);
+  });
+
+  it("least-loaded: (L+D)(N+1)/F is 4·1/20 = 0.2, 10·4/25 = 1.6, 7·2/40 = 0.35", () => {
+    expect(makePolicy("least-loaded")(observation)).toBe(1);
+  });
+
+  it("oracle: in slots 6.25 local; 5 + 0.5 = 5.5; 2 + 2.4 + 1.6 = 6; 4 + 0.375 + 0.5 = 4.875", () => {
+    // local: (1·0.25/2 + 4·0.25/2)/0.1; server 1: (4/8 + 0 + 4·0.25·1/20)/0.1;
+    // server 2: (4/20 + 6·0.25·4/25 + 4·0.25·4/25)/0.1; server 3: (4/10 + 3·0.25·2/40 + 4·0.25·2/40)/0.1
+    expect(makePolicy("oracle")(observation)).toBe(3);
+  });
+
+  it("round-robin visits the servers in turn and starts anew with every episode", () => {
+    const policy = makePolicy("round-robin");
+    expect([1, 2, 3, 4].map(() => policy(observation))).toEqual([1, 2, 3, 1]);
+    expect(makePolicy("round-robin")(observation)).toBe(1);
+  });
+
+  it("random takes each of the four actions about equally often", () => {
+    const policy = makePolicy("random", 3);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 8000; i++) counts[policy(observation)]++;
+    // standard deviation of a count: sqrt(8000·1/4·3/4) = 38.7
+    for (const count of counts) expect(Math.abs(count - 2000)).toBeLessThan(4 * 38.7);
+  });
+
+  it("two-choices takes the less loaded of each pair: server 1 from two of three pairs, never server 2", () => {
+    const policy = makePolicy("two-choices", 5);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 6000; i++) counts[policy(observation)]++;
+    expect(counts[0]).toBe(0);
+    expect(counts[2]).toBe(0);
+    expect(Math.abs(counts[1] - 4000)).toBeLessThan(4 * 36.5);
+  });
+
+  it("ties go to the lowest index", () => {
+    const tied = { ...observation, rateMbps: [9, 9, 9], cpuGHz: [30, 30, 30], activeTasks: [1, 1, 1], workloadMbit: [2, 2, 2] };
+    for (const name of ["best-rate", "fastest", "least-loaded"]) expect(makePolicy(name)(tied)).toBe(1);
+  });
+
+  it("random decides differently for neighbouring seeds", () => {
+    const answers = (seed: number) => {
+      const policy = makePolicy("random", seed);
+      return Array.from({ length: 20 }, () => policy(observation)).join();
+    };
+    const all = new Set(Array.from({ length: 200 }, (_, seed) => answers(2_000_000 + seed)));
+    expect(all.size).toBe(200);
+  });
+});
+
+describe("an unknown policy", () => {
+  it("is refused with the names there are", () => {
+    expect(() => findPolicy("orakel")).toThrow(MecgymError);
+    expect(() => findPolicy("orakel")).toThrow(/unknownPolicy at policy: expected one of random, local.*got "orakel"/);
+  });
+});

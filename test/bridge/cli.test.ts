@@ -1,0 +1,166 @@
+/** The command line, as real processes: output, exit codes, signals, the life line. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { Client } from "../../bridge/client.js";
+import type { Result } from "../../schemas/generated/types.js";
+import { findProblem } from "../../schemas/validate.js";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const folder = mkdtempSync(join(tmpdir(), "mecgym-cli-"));
+const children: ChildProcessWithoutNullStreams[] = [];
+afterAll(() => {
+  for (const child of children) child.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function start(args: string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(process.execPath, [join(root, "scripts", "mecgym.mjs"), ...args]);
+  children.push(child);
+  return child;
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => void (stdout += chunk));
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => void (stderr += chunk));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+const run = (...args: string[]) => end(start(args));
+
+describe("mecgym", { timeout: 60_000 }, () => {
+  it("shows help with an example for every subcommand", async () => {
+    const { stdout } = await run("--help");
+    for (const name of ["scenarios", "run", "calibrate", "serve", "demo"]) {
+      expect(stdout).toContain(name);
+      const help = await run(name, "--help");
+      expect(help.code).toBe(0);
+      expect(help.stdout).toMatch(new RegExp(`Example:\\n {2}\\$ mecgym ${name}`));
+    }
+  });
+
+  it("scenarios lists them, and shows one with its hash", async () => {
+    const all = await run("scenarios");
+    expect(all.stdout).toContain("paper-v1");
+    const one = JSON.parse((await run("scenarios", "paper-v1")).stdout);
+    expect(one).toMatchObject({ id: "paper-v1", numServers: 6, arrivals: { process: "bernoulli", probability: 0.3 } });
+    expect(one.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect(JSON.parse((await run("scenarios", "--json")).stdout)).toContainEqual(one);
+  });
+
+  it("run writes a result that fits its schema, and the same bytes again", async () => {
+    const out = join(folder, "a");
+    const args = ["run", "paper-table-2", "--episodes", "5", "--policies", "random,oracle"];
+    const first = await run(...args, "--out", out, "--json");
+    expect(first.code).toBe(0);
+    const text = readFileSync(join(out, "result.json"), "utf8");
+    const result: Result = JSON.parse(text);
+    expect(JSON.parse(first.stdout)).toEqual(result);
+    expect(findProblem("result", structuredClone(result))).toBeUndefined();
+    expect(result.settings.map((setting) => setting.policies.map((one) => one.policy.name))).toEqual([
+      ["random", "oracle"],
+      ["random", "oracle"],
+    ]);
+    const table = await run(...args, "--out", join(folder, "b"));
+    expect(readFileSync(join(folder, "b", "result.json"), "utf8")).toBe(text);
+    expect(table.stdout).toMatch(/\| static +\| COMLLM \*reported\* +\| +3\.0745 \|/);
+    expect(readFileSync(join(folder, "b", "table.md"), "utf8")).toContain("Table II is headed 6 servers");
+  });
+
+  it("calibrate prints figures with intervals", async () => {
+    const { stdout } = await run("calibrate", "--episodes", "4", "--json");
+    const { figures } = JSON.parse(stdout) as { figures: { id: string; value: number; low: number; high: number }[] };
+    const ids = figures.map((figure) => figure.id);
+    for (const id of ["oracle/servers=6/ratio", "random-one-step/servers=11/latency", "oracle/size=10/latency"]) {
+      expect(ids).toContain(id);
+    }
+    for (const { value, low, high } of figures) expect(low <= value && value <= high).toBe(true);
+    expect((await run("calibrate", "--episodes", "3")).stdout).toContain("paper's oracle (reported PR × AL)");
+  });
+
+  const bad: [string[], RegExp][] = [
+    [["run", "paper-table-9"], /unknownSuite.*paper-table-2.*got "paper-table-9"/],
+    [["run", "paper-table-2", "--policies", "orakel"], /unknownPolicy.*got "orakel"/],
+    [["run", "paper-table-2", "--episodes", "few"], /expected an integer from 2/],
+    [["run", "paper-table-2", "--episodes", "1.5"], /expected an integer/],
+    [["run", "paper-table-2", "--seed", "9007199254740991"], /invalidSeed/],
+    [["run"], /missing required argument/],
+    [["scenarios", "paper-v0"], /unknownScenario.*got "paper-v0"/],
+    [["serve", "--address", "tcp://0.0.0.0:5555"], /needs encryption/],
+    [["dance"], /unknown command 'dance'/],
+    [["calibrate", "--colour"], /unknown option '--colour'/],
+  ];
+  for (const [args, message] of bad) {
+    it(`refuses ${args.join(" ")}: one line, exit code 2`, async () => {
+      const { code, stdout, stderr } = await run(...args);
+      expect(code).toBe(2);
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(message);
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+    });
+  }
+
+  it("refuses a place it cannot write to before it plays", async () => {
+    const { code, stderr } = await run("run", "paper-table-2", "--out", join(root, "package.json", "x"));
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/invalidOption at --out/);
+  });
+});
+
+describe("mecgym serve", { timeout: 60_000 }, () => {
+  async function ready(args: string[]): Promise<{ child: ChildProcessWithoutNullStreams; line: { address: string; pid: number } & Record<string, unknown> }> {
+    const child = start(["serve", ...args]);
+    const line = await new Promise<string>((resolve, reject) => {
+      child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));
+      child.once("close", (code) => reject(new Error(`ended with ${code} before it was ready`)));
+    });
+    return { child, line: JSON.parse(line) };
+  }
+
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`is ready in one line, serves, and ends cleanly on ${signal}`, async () => {
+      const { child, line } = await ready([]);
+      expect(line).toMatchObject({ protocolVersion: "1.0", pid: child.pid });
+      const client = new Client(line.address, { requestDeadlineMs: 5000 });
+      expect(await client.hello()).toMatchObject({ instance: line.instance });
+      client.close();
+      const ended = end(child);
+      child.kill(signal);
+      expect((await ended).code).toBe(0);
+      expect(existsSync(dirname(line.address.slice("ipc://".length)))).toBe(false);
+    });
+  }
+
+  it("ends with the pipe of its owner where asked to", async () => {
+    const { child } = await ready(["--until-stdin-closes"]);
+    const ended = end(child);
+    child.stdin.end();
+    expect((await ended).code).toBe(0);
+  });
+
+  it("says which address another server holds", async () => {
+    const address = `ipc://${join(folder, "s")}`;
+    const first = await ready(["--address", address]);
+    const second = await run("serve", "--address", address);
+    expect(second.code).toBe(2);
+    expect(second.stderr).toContain("no running server holds");
+    const ended = end(first.child);
+    first.child.kill("SIGTERM");
+    await ended;
+  });
+});

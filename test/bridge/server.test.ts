@@ -1,0 +1,146 @@
+/** The real server behind a real socket, and the TypeScript client: replies, deadlines, addresses, ends. */
+
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { Dealer } from "zeromq";
+import { afterEach, describe, expect, it } from "vitest";
+import { Client, DeadlineExceeded, RemoteError } from "../../bridge/client.js";
+import { decodeHeader, encodeHeader, type Request } from "../../bridge/protocol.js";
+import { type Server, type ServerOptions, startServer } from "../../bridge/server.js";
+import { BatchEnv, MecgymError } from "../../env/index.js";
+
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
+
+async function serve(options: Partial<ServerOptions> = {}): Promise<Server> {
+  const server = await startServer({ packageVersion: "0", ...options });
+  closers.push(() => server.close());
+  return server;
+}
+
+function connect(address: string, options = {}): Client {
+  const client = new Client(address, { requestDeadlineMs: 5000, ...options });
+  closers.push(() => client.close());
+  return client;
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "mecgym-test-"));
+  closers.push(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+describe("a served session", () => {
+  it("plays the episode that the simulator plays", async () => {
+    const client = connect((await serve()).address);
+    const session = await client.open({ scenarios: ["paper-3-to-11-servers-v1"], numEnvs: 2, autoreset: "same-step" });
+    const env = new BatchEnv({ scenarios: ["paper-3-to-11-servers-v1"], numLanes: 2, autoreset: "same-step" });
+    env.reset([2_000_000, 2_000_001]);
+    expect((await session.reset([2_000_000, 2_000_001])).observation).toEqual(env.observation);
+    for (let i = 0; i < 600; i++) {
+      const actions = [i % 4, (i * 3) % 4];
+      env.step(actions);
+      const step = await session.step(actions);
+      expect(step.observation).toEqual(env.observation);
+      expect(step.costSlots).toEqual(env.costSlots);
+      expect(step.numFinal).toBe(env.numFinal);
+      if (env.numFinal > 0) {
+        expect(step.finalObservation).toEqual(env.finalObservation.subarray(0, env.numFinal * env.observationSize));
+      }
+    }
+    await session.close();
+  });
+
+  it("answers many clients and groups at once", async () => {
+    const { address } = await serve();
+    const play = async () => {
+      const session = await connect(address).open({ scenarios: ["paper-v1"], numEnvs: 8, groups: 4, seed: 3 });
+      await Promise.all([0, 1, 2, 3].map((group) => session.reset(undefined, undefined, group)));
+      let sum = 0;
+      for (let i = 0; i < 20; i++) {
+        const steps = await Promise.all([0, 1, 2, 3].map((group) => session.step([1, 2], group)));
+        for (const step of steps) sum += step.costSlots[0] + step.costSlots[1];
+      }
+      return sum;
+    };
+    const sums = await Promise.all([play(), play(), play(), play()]);
+    expect(new Set(sums).size).toBe(1);
+  });
+
+  it("gives errors with code, path, what was expected and what came", async () => {
+    const client = connect((await serve()).address);
+    await expect(client.open({ scenarios: ["nowhere"], numEnvs: 1 })).rejects.toMatchObject({
+      code: "unknownScenario",
+      path: "scenario",
+      got: '"nowhere"',
+    });
+    await expect(client.open({ scenarios: ["nowhere"], numEnvs: 1 })).rejects.toBeInstanceOf(RemoteError);
+  });
+
+  it("survives garbage, and answers the next request", async () => {
+    const { address } = await serve();
+    const socket = new Dealer({ linger: 0, receiveTimeout: 5000 });
+    closers.push(() => socket.close());
+    socket.connect(address);
+    const hello = encodeHeader({ v: "1.0", op: "hello", requestId: "a".repeat(32) } as Request);
+    for (const garbage of [[Buffer.from("c1", "hex")], [Buffer.alloc(0)], [hello, hello, hello], [Buffer.alloc(70_000)]]) {
+      await socket.send(garbage);
+      const [reply] = await socket.receive();
+      expect(decodeHeader(reply)).toMatchObject({ ok: false, error: { code: "malformedMessage" } });
+    }
+    await socket.send(hello);
+    const [reply] = await socket.receive();
+    expect(decodeHeader(reply)).toMatchObject({ ok: true, op: "hello" });
+  });
+});
+
+describe("deadlines", () => {
+  it("end a wait for a server that is not there", async () => {
+    const client = connect(`ipc://${join(temporaryFolder(), "nobody")}`, { requestDeadlineMs: 200 });
+    await expect(client.ping()).rejects.toBeInstanceOf(DeadlineExceeded);
+    await expect(client.ping()).rejects.toThrow(/within 200 ms \(requestDeadlineMs\)/);
+  });
+
+  it("a request sent before the server is there is answered when it comes", async () => {
+    const address = `ipc://${join(temporaryFolder(), "late")}`;
+    const client = connect(address);
+    const pong = client.ping();
+    await serve({ address });
+    await expect(pong).resolves.toEqual({});
+  });
+});
+
+describe("addresses", () => {
+  it("by default lie in a folder that only the user can enter, and go with the server", async () => {
+    const server = await startServer({ packageVersion: "0" });
+    const path = server.address.slice("ipc://".length);
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+    await server.close();
+    expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  it("that a running server holds are refused, and it goes on", async () => {
+    const address = `ipc://${join(temporaryFolder(), "taken")}`;
+    await serve({ address });
+    const client = connect(address);
+    const before = await client.hello();
+    await expect(startServer({ packageVersion: "0", address })).rejects.toThrow(/no running server holds/);
+    expect(await client.hello()).toEqual(before);
+  });
+
+  it("with the socket file of a dead server are used again", async () => {
+    const path = join(temporaryFolder(), "stale");
+    writeFileSync(path, "");
+    await serve({ address: `ipc://${path}` });
+    await expect(connect(`ipc://${path}`).ping()).resolves.toEqual({});
+  });
+
+  for (const address of ["tcp://127.0.0.1:5555", "nonsense", "ipc://", `ipc:///tmp/${"x".repeat(100)}`, "ipc:///no/such/folder/s"]) {
+    it(`are refused: ${address.slice(0, 30)}`, async () => {
+      await expect(startServer({ packageVersion: "0", address })).rejects.toBeInstanceOf(MecgymError);
+    });
+  }
+});

@@ -23,6 +23,7 @@ const schemas = {
 } as const;
 
 export type SchemaName = keyof typeof schemas;
+export const schemaNames = Object.keys(schemas) as SchemaName[];
 
 const compiled = new Map<SchemaName, ValidateFunction>();
 

@@ -207,7 +207,8 @@ export const replySchema = {
           "maximum": 9007199254740991
         },
         "ok": {
-          "const": true
+          "const": true,
+          "description": "The request was carried out."
         },
         "result": {
           "description": "Result of the operation.",
@@ -269,7 +270,8 @@ export const replySchema = {
           "maximum": 9007199254740991
         },
         "ok": {
-          "const": false
+          "const": false,
+          "description": "The request was refused."
         },
         "error": {
           "title": "ReplyError",
@@ -364,7 +366,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "hello"
+          "const": "hello",
+          "description": "Operation."
         },
         "requestId": {
           "description": "128 random bits that name the request, hexadecimal.",
@@ -390,7 +393,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "ping"
+          "const": "ping",
+          "description": "Operation."
         },
         "requestId": {
           "description": "128 random bits that name the request, hexadecimal.",
@@ -416,7 +420,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "scenarios"
+          "const": "scenarios",
+          "description": "Operation."
         },
         "requestId": {
           "description": "128 random bits that name the request, hexadecimal.",
@@ -451,7 +456,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "open"
+          "const": "open",
+          "description": "Operation."
         },
         "requestId": {
           "description": "128 random bits that name the request, hexadecimal.",
@@ -552,7 +558,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "reset"
+          "const": "reset",
+          "description": "Operation."
         },
         "session": {
           "description": "Session id, a secret of 128 bits, hexadecimal.",
@@ -606,7 +613,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "step"
+          "const": "step",
+          "description": "Operation."
         },
         "session": {
           "description": "Session id, a secret of 128 bits, hexadecimal.",
@@ -660,7 +668,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "lookahead"
+          "const": "lookahead",
+          "description": "Operation."
         },
         "session": {
           "description": "Session id, a secret of 128 bits, hexadecimal.",
@@ -765,7 +774,8 @@ export const requestSchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "const": "close"
+          "const": "close",
+          "description": "Operation."
         },
         "session": {
           "description": "Session id, a secret of 128 bits, hexadecimal.",

@@ -123,6 +123,9 @@ export interface SuccessReply {
    * Sequence number.
    */
   seq?: number;
+  /**
+   * The request was carried out.
+   */
   ok: true;
   /**
    * Result of the operation.
@@ -158,6 +161,9 @@ export interface FailureReply {
    * Sequence number.
    */
   seq?: number;
+  /**
+   * The request was refused.
+   */
   ok: false;
   error: ReplyError;
 }
@@ -208,6 +214,9 @@ export interface HelloRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "hello";
   /**
    * 128 random bits that name the request, hexadecimal.
@@ -222,6 +231,9 @@ export interface PingRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "ping";
   /**
    * 128 random bits that name the request, hexadecimal.
@@ -236,6 +248,9 @@ export interface ScenariosRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "scenarios";
   /**
    * 128 random bits that name the request, hexadecimal.
@@ -254,6 +269,9 @@ export interface OpenRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "open";
   /**
    * 128 random bits that name the request, hexadecimal.
@@ -314,6 +332,9 @@ export interface ResetRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "reset";
   /**
    * Session id, a secret of 128 bits, hexadecimal.
@@ -344,6 +365,9 @@ export interface StepRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "step";
   /**
    * Session id, a secret of 128 bits, hexadecimal.
@@ -374,6 +398,9 @@ export interface LookAheadRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "lookahead";
   /**
    * Session id, a secret of 128 bits, hexadecimal.
@@ -433,6 +460,9 @@ export interface CloseRequest {
    * Protocol version, major.minor.
    */
   v: string;
+  /**
+   * Operation.
+   */
   op: "close";
   /**
    * Session id, a secret of 128 bits, hexadecimal.

@@ -1,0 +1,64 @@
+/** The schemas: strict, described throughout, with valid and invalid examples of every type, and no drift. */
+
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { listScenarios, scenarioHash } from "../../env/index.js";
+import { findProblem, type SchemaName, schemaNames } from "../../schemas/validate.js";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+function examples(type: SchemaName, kind: "valid" | "invalid"): [string, unknown][] {
+  const folder = join(root, "schemas", "examples", type, kind);
+  return readdirSync(folder).map((name) => [name, JSON.parse(readFileSync(join(folder, name), "utf8"))]);
+}
+
+for (const type of schemaNames) {
+  describe(`schema ${type}`, () => {
+    for (const [name, value] of examples(type, "valid")) {
+      it(`accepts ${name}`, () => expect(findProblem(type, value)).toBeUndefined());
+    }
+    for (const [name, example] of examples(type, "invalid")) {
+      const { path, value } = example as { path: string; value: unknown };
+      it(`refuses ${name} at ${path === "" ? "the top" : path}`, () => {
+        expect(findProblem(type, value)).toMatchObject({ path });
+      });
+    }
+
+    it("describes every field", () => {
+      const schema = JSON.parse(readFileSync(join(root, "schemas", `${type}.schema.json`), "utf8"));
+      const bare: string[] = [];
+      const visit = (node: unknown, path: string) => {
+        if (typeof node !== "object" || node === null) return;
+        for (const [key, child] of Object.entries(node as Record<string, unknown>)) {
+          if (key === "properties") {
+            for (const [name, field] of Object.entries(child as Record<string, { description?: string; $ref?: string }>)) {
+              if (!field.description && !field.$ref) bare.push(`${path}/${name}`);
+            }
+          }
+          if (key !== "examples" && key !== "default") visit(child, `${path}/${key}`);
+        }
+      };
+      visit(schema, "");
+      expect(bare).toEqual([]);
+    });
+  });
+}
+
+describe("generated files", () => {
+  it("are what the schemas and scenarios make", () => {
+    execFileSync(process.execPath, ["--import", "tsx", join(root, "scripts", "generate.ts"), "--check"], { cwd: root });
+  });
+});
+
+describe("frozen scenarios", () => {
+  it("stand in a file of their id, with every field, and keep their hash", () => {
+    const folder = join(root, "benchmarks", "scenarios");
+    for (const scenario of listScenarios()) {
+      expect(JSON.parse(readFileSync(join(folder, `${scenario.id}.json`), "utf8"))).toEqual(scenario);
+    }
+    expect(Object.fromEntries(listScenarios().map((one) => [one.id, scenarioHash(one)]))).toMatchSnapshot();
+  });
+});

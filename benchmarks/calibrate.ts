@@ -1,8 +1,8 @@
 /** Calibration: the oracle's cost by number of servers and by task size, beside what the paper's tables imply. */
 
-import { LaneView, BatchEnv, FLAG_TRUNCATED, observedCostSlots, resolveScenario } from "../env/index.js";
-import { oracle } from "./policies/index.js";
+import { BatchEnv, FLAG_TRUNCATED, LaneView, observedCostSlots, resolveScenario } from "../env/index.js";
 import paperTables from "./paper-tables.json" with { type: "json" };
+import { oracle } from "./policies/index.js";
 import { type Estimate, estimate, ResamplePlan } from "./statistics.js";
 
 /** One figure of the calibration. */
@@ -65,7 +65,13 @@ export function* calibrate(episodes: number, firstSeed: number): Generator<"epis
     const id = `servers=${numServers}`;
     const latency = mean((one) => one.oracle);
     const implied = impliedOracle(numServers);
-    rows.push({ id: `oracle/${id}/latency`, unit: "slots", estimate: latency, paper: implied, paperSource: "COMLLM's PR × AL" });
+    rows.push({
+      id: `oracle/${id}/latency`,
+      unit: "slots",
+      estimate: latency,
+      paper: implied,
+      paperSource: "COMLLM's PR × AL",
+    });
     rows.push({
       id: `oracle/${id}/ratio`,
       unit: "1",
@@ -105,8 +111,7 @@ export function* calibrate(episodes: number, firstSeed: number): Generator<"epis
 /** The oracle's average latency that the paper's COMLLM row implies: its performance ratio times its latency. */
 function impliedOracle(numServers: number): number {
   const column = paperTables.tableIV.servers.indexOf(numServers);
-  const [latency, , ratio] =
-    column === -1 ? paperTables.tableII.rows.COMLLM : paperTables.tableIV.rows.COMLLM[column];
+  const [latency, , ratio] = column === -1 ? paperTables.tableII.rows.COMLLM : paperTables.tableIV.rows.COMLLM[column];
   return (latency * ratio) / 100;
 }
 

@@ -123,7 +123,12 @@ export function computeMetrics(
   const decisions = (unit: UnitSums) => unit.decisions;
   const perDecision = (field: "cost" | "latency" | "late" | "local" | "invalid", scale = 1) =>
     ratio((unit) => unit[field], decisions, scale);
-  const cheapestRatio = () => ratio((unit) => unit.cheapest, (unit) => unit.cost, 100); // eq. 30-32
+  const cheapestRatio = () =>
+    ratio(
+      (unit) => unit.cheapest,
+      (unit) => unit.cost,
+      100,
+    ); // eq. 30-32
   const isEpisodic = protocol === "episodic";
   const [p50, p95, p99] = percentiles(units, plan, [0.5, 0.95, 0.99]);
   return {
@@ -242,7 +247,9 @@ function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonl
   };
   const point = at(new Uint8Array(units.length).fill(1));
   const resampled = shares.map(() => [] as number[]);
-  for (let r = 0; r < plan.numResamples; r++) at(plan.weights(r)).forEach((value, s) => resampled[s].push(value));
+  for (let r = 0; r < plan.numResamples; r++) {
+    for (const [s, value] of at(plan.weights(r)).entries()) resampled[s].push(value);
+  }
   return shares.map((_, s) => {
     const values = resampled[s].sort((a, b) => a - b);
     return {

@@ -22,7 +22,9 @@ export function renderTable(suite: Suite, result: Result): string {
     const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
     return [
       ...setting.policies.map((policy) => [setting.id, policy.policy.name, ...columns.map((c) => cell(policy, c))]),
-      ...reported.filter((row) => row.averageLatencySlots !== undefined).map((row) => [setting.id, ...reportedCells(row)]),
+      ...reported
+        .filter((row) => row.averageLatencySlots !== undefined)
+        .map((row) => [setting.id, ...reportedCells(row)]),
     ];
   });
   const header = ["setting", "policy", ...columns.map((column) => column.title)];
@@ -51,7 +53,12 @@ export function renderActionCounts(suite: Suite, setting: SettingResult): string
   const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
   if (!reported.some((row) => row.actionCounts !== undefined)) return undefined;
   const width = Math.max(...setting.policies.map((policy) => policy.actionCounts.length));
-  const header = ["policy", "local", ...Array.from({ length: width - 1 }, (_, e) => `server ${e + 1}`), "load balancing (%)"];
+  const header = [
+    "policy",
+    "local",
+    ...Array.from({ length: width - 1 }, (_, e) => `server ${e + 1}`),
+    "load balancing (%)",
+  ];
   return markdownTable([
     header,
     ...setting.policies.map((policy) => [
@@ -73,7 +80,9 @@ export function renderMarkdown(suite: Suite, result: Result): string {
     ({ id, protocol, scenario, seeds }) =>
       `- ${id}: scenario \`${scenario.id}\` (${scenario.hash.slice(0, 12)}), ${protocol}, seeds ${seeds.first} to ${seeds.first + seeds.count - 1}`,
   );
-  const counts = result.settings.map((setting) => renderActionCounts(suite, setting)).filter((text) => text !== undefined);
+  const counts = result.settings
+    .map((setting) => renderActionCounts(suite, setting))
+    .filter((text) => text !== undefined);
   return [
     `# ${suite.id}`,
     suite.description,

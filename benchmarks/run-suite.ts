@@ -2,7 +2,14 @@
 
 import { type ObservationData, resolveScenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
-import { actionCounts, compareAverageLatency, computeMetrics, metricUnits, type Metrics, type Unit } from "./metrics.js";
+import {
+  actionCounts,
+  compareAverageLatency,
+  computeMetrics,
+  type Metrics,
+  metricUnits,
+  type Unit,
+} from "./metrics.js";
 import { findPolicy } from "./policies/index.js";
 import { answerStates, EpisodePlayer, visitStates } from "./runner.js";
 import { type Estimate, NUM_RESAMPLES, ResamplePlan } from "./statistics.js";

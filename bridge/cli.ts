@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The command `mecgym`: puts the parts together and reads the command line. */
 
 import { Command } from "commander";
@@ -7,12 +8,14 @@ import { runProgram } from "./commands/program.js";
 import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
 import { serveCommand } from "./commands/serve.js";
+import { speedCommand } from "./commands/speed.js";
 
 const program = new Command("mecgym")
   .description("Task offloading in mobile edge computing: simulator, benchmark and bridge.")
   .addCommand(scenariosCommand())
   .addCommand(runCommand())
   .addCommand(calibrateCommand())
+  .addCommand(speedCommand())
   .addCommand(serveCommand())
   .addCommand(demoCommand());
 

@@ -171,7 +171,8 @@ export class Client {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#socket.close();
-    for (const pending of [...this.#pending.values()]) pending.reject(new Error(`the client of ${this.address} was closed`));
+    for (const pending of [...this.#pending.values()])
+      pending.reject(new Error(`the client of ${this.address} was closed`));
   }
 }
 
@@ -272,4 +273,3 @@ export class ClientSession {
     return { numFinal: result.numFinal, ...Object.fromEntries(arrays) } as StepArrays;
   }
 }
-

@@ -65,7 +65,8 @@ export function decodeHeader(bytes: Uint8Array): Record<string, unknown> {
     throw malformed("header", `at most ${MAX_HEADER_BYTES} bytes`, `${bytes.length} bytes`);
   }
   const end = scanValue(bytes, 0, 0);
-  if (end !== bytes.length) throw malformed("header", "one msgpack map and nothing behind it", `${bytes.length - end} more bytes`);
+  if (end !== bytes.length)
+    throw malformed("header", "one msgpack map and nothing behind it", `${bytes.length - end} more bytes`);
   const first = bytes[0];
   if (!((first >= 0x80 && first <= 0x8f) || first === 0xde || first === 0xdf)) {
     throw malformed("header", "a msgpack map", `a value of type 0x${first.toString(16)}`);

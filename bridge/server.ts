@@ -60,7 +60,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await socket.bind(address);
   } catch (error) {
     socket.close();
-    throw new MecgymError("invalidOption", { path: "address", got: address, expected: `an address to bind (${String(error)})` });
+    throw new MecgymError("invalidOption", {
+      path: "address",
+      got: address,
+      expected: `an address to bind (${String(error)})`,
+    });
   }
 
   let isClosing = false;
@@ -130,7 +134,9 @@ function makePrivateFolder(): string {
 function checkAddress(address: string): string {
   const refuse = (expected: string) => new MecgymError("invalidOption", { path: "address", got: address, expected });
   if (!address.startsWith("ipc://") || address.length === "ipc://".length) {
-    throw refuse("an ipc:// path; an address that others can reach needs encryption, which this version does not serve");
+    throw refuse(
+      "an ipc:// path; an address that others can reach needs encryption, which this version does not serve",
+    );
   }
   const path = address.slice("ipc://".length);
   if (Buffer.byteLength(path) > MAX_IPC_PATH_BYTES) throw refuse(`a path of at most ${MAX_IPC_PATH_BYTES} bytes`);

@@ -10,11 +10,11 @@ import {
   bodyBytes,
   decodeHeader,
   encodeHeader,
-  majorOf,
-  makeLayout,
   MAX_BODY_BYTES,
   MAX_HEADER_BYTES,
   MAX_HEADER_DEPTH,
+  majorOf,
+  makeLayout,
   PROTOCOL_VERSION,
   type Reply,
   type Request,
@@ -45,10 +45,18 @@ interface Outcome {
   readonly body?: Uint8Array;
 }
 
-/** A request that waits for its turn, or has been answered and is not acknowledged yet. */
-interface SequenceEntry {
-  readonly request: SessionRequest;
+/** A session request as it came: either understood, or refused for something other than its place in the sequence. */
+interface SequencedMessage {
+  readonly header: SequenceIds & Record<string, unknown>;
+  readonly request: Request | undefined;
+  readonly refusal: unknown;
   readonly body: Uint8Array | undefined;
+}
+
+type SequenceIds = Pick<SessionRequest, "session" | "epoch" | "group" | "seq" | "ack">;
+
+/** A request that waits for its turn, or has been answered and is not acknowledged yet. */
+interface SequenceEntry extends SequencedMessage {
   reply: Message | undefined;
 }
 
@@ -109,11 +117,17 @@ export class SessionHost {
     } catch (error) {
       return [this.#errorReply({ v: PROTOCOL_VERSION, op: null, requestId: null }, error)];
     }
+    let request: Request | undefined;
+    let refusal: unknown;
     try {
-      const request = checkRequest(header);
-      return "session" in request
-        ? this.#handleInOrder(request, message[1])
-        : [this.#handleStateless(request, message[1])];
+      request = checkRequest(header);
+    } catch (error) {
+      refusal = error;
+    }
+    try {
+      if (hasSequence(header)) return this.#handleInOrder({ header, request, refusal, body: message[1] });
+      if (request === undefined) throw refusal;
+      return [this.#handleStateless(request as Exclude<Request, SessionRequest>, message[1])];
     } catch (error) {
       return [this.#errorReply(echo(header), error)];
     }
@@ -127,7 +141,11 @@ export class SessionHost {
 
   #handleStateless(request: Exclude<Request, SessionRequest>, body: Uint8Array | undefined): Message {
     if (body !== undefined) {
-      throw new BridgeError("invalidBody", { path: "body", expected: `no body with ${request.op}`, got: `${body.length} bytes` });
+      throw new BridgeError("invalidBody", {
+        path: "body",
+        expected: `no body with ${request.op}`,
+        got: `${body.length} bytes`,
+      });
     }
     switch (request.op) {
       case "hello":
@@ -184,7 +202,11 @@ export class SessionHost {
       });
     }
     if (numEnvs % numGroups !== 0) {
-      throw new BridgeError("invalidRequest", { path: "/groups", expected: `a divisor of numEnvs ${numEnvs}`, got: numGroups });
+      throw new BridgeError("invalidRequest", {
+        path: "/groups",
+        expected: `a divisor of numEnvs ${numEnvs}`,
+        got: numGroups,
+      });
     }
     if (request.laneScenario !== undefined && request.laneScenario.length !== numEnvs) {
       throw new BridgeError("invalidRequest", {
@@ -262,38 +284,47 @@ export class SessionHost {
     };
   }
 
-  #handleInOrder(request: SessionRequest, body: Uint8Array | undefined): Message[] {
-    const session = this.#sessions.get(request.session);
+  #handleInOrder(message: SequencedMessage): Message[] {
+    const { header, body } = message;
+    const session = this.#sessions.get(header.session);
     if (session === undefined) {
       throw new BridgeError("unknownSession", { path: "/session", expected: "an open session", got: "another id" });
     }
-    if (request.epoch !== session.epoch) {
-      throw new BridgeError("staleEpoch", { path: "/epoch", expected: `epoch ${session.epoch}`, got: request.epoch });
+    if (header.epoch !== session.epoch) {
+      throw new BridgeError("staleEpoch", { path: "/epoch", expected: `epoch ${session.epoch}`, got: header.epoch });
     }
-    const group = session.groups[request.group];
+    const group = session.groups[header.group];
     if (group === undefined) {
       throw new BridgeError("invalidRequest", {
         path: "/group",
         expected: `a group from 0 to ${session.groups.length - 1}`,
-        got: request.group,
+        got: header.group,
       });
     }
-    if (request.ack >= request.seq || request.ack >= group.nextSeq) {
+    if (header.ack >= header.seq || header.ack >= group.nextSeq) {
       throw new BridgeError("invalidRequest", {
         path: "/ack",
         expected: `a number below seq and below ${group.nextSeq}, the next one to be carried out`,
-        got: request.ack,
+        got: header.ack,
       });
     }
-    for (; group.acked < request.ack; group.acked++) group.entries.delete(group.acked + 1);
-    const { seq } = request;
+    for (; group.acked < header.ack; group.acked++) group.entries.delete(group.acked + 1);
+    const { seq } = header;
     if (seq <= group.acked) {
-      throw new BridgeError("staleSequence", { path: "/seq", expected: `more than ${group.acked}, which is acknowledged`, got: seq });
+      throw new BridgeError("staleSequence", {
+        path: "/seq",
+        expected: `more than ${group.acked}, which is acknowledged`,
+        got: seq,
+      });
     }
     const known = group.entries.get(seq);
     if (known !== undefined) {
-      if (!isSameRequest(known, request, body)) {
-        throw new BridgeError("sequenceConflict", { path: "/seq", expected: "the request sent before with this seq", got: "another one" });
+      if (!isSameRequest(known, message)) {
+        throw new BridgeError("sequenceConflict", {
+          path: "/seq",
+          expected: "the request sent before with this seq",
+          got: "another one",
+        });
       }
       return known.reply === undefined ? [] : [known.reply];
     }
@@ -305,7 +336,8 @@ export class SessionHost {
       });
     }
     // the socket reuses its memory, and this may be compared with a repetition much later
-    group.entries.set(seq, { request, body: body === undefined ? undefined : Uint8Array.from(body), reply: undefined });
+    const kept = body === undefined ? undefined : Uint8Array.from(body);
+    group.entries.set(seq, { ...message, body: kept, reply: undefined });
     return this.#carryOut(session, group);
   }
 
@@ -317,12 +349,14 @@ export class SessionHost {
       if (entry === undefined) return replies;
       group.nextSeq += 1;
       try {
-        entry.reply = successReply(entry.request, this.#execute(session, group, entry.request, entry.body));
+        if (entry.request === undefined) throw entry.refusal;
+        const request = entry.request as SessionRequest;
+        entry.reply = successReply(request, this.#execute(session, group, request, entry.body));
       } catch (error) {
-        entry.reply = this.#errorReply(echo(entry.request), error);
+        entry.reply = this.#errorReply(echo(entry.header), error);
       }
       replies.push(entry.reply);
-      if (entry.request.op === "close" && !this.#sessions.has(session.id)) return replies;
+      if (!this.#sessions.has(session.id)) return replies;
     }
   }
 
@@ -385,7 +419,10 @@ const knownOperations = new Set(["hello", "ping", "scenarios", "open", "reset", 
 /** The ids of a request, for its reply: only those that have the right form. */
 function echo(header: Record<string, unknown> | Request): Pick<Reply, "v" | "op"> {
   const { op, requestId, session, epoch, group, seq } = header as Record<string, unknown>;
-  const ids: Record<string, unknown> = { v: PROTOCOL_VERSION, op: typeof op === "string" && op.length <= 64 ? op : null };
+  const ids: Record<string, unknown> = {
+    v: PROTOCOL_VERSION,
+    op: typeof op === "string" && op.length <= 64 ? op : null,
+  };
   if (isId(session)) {
     ids.session = session;
     for (const [name, value] of Object.entries({ epoch, group, seq })) {
@@ -395,6 +432,21 @@ function echo(header: Record<string, unknown> | Request): Pick<Reply, "v" | "op"
     ids.requestId = isId(requestId) ? requestId : null;
   }
   return ids as unknown as Pick<Reply, "v" | "op">;
+}
+
+/** Whether a header has its place in a sequence, whatever else is wrong with it: such a request uses up its number. */
+function hasSequence(header: Record<string, unknown>): header is SequenceIds & Record<string, unknown> {
+  const { v, session, epoch, group, seq, ack } = header;
+  const isCount = (value: unknown, min: number) => Number.isSafeInteger(value) && (value as number) >= min;
+  return (
+    typeof v === "string" &&
+    majorOf(v) === majorOf(PROTOCOL_VERSION) &&
+    isId(session) &&
+    isCount(epoch, 1) &&
+    isCount(group, 0) &&
+    isCount(seq, 1) &&
+    isCount(ack, 0)
+  );
 }
 
 function isId(value: unknown): value is string {
@@ -411,11 +463,11 @@ function describeScenarios(scenario: unknown): Record<string, unknown>[] {
   return list.map((one) => ({ id: one.id, description: one.description, hash: scenarioHash(one), scenario: one }));
 }
 
-function isSameRequest(entry: SequenceEntry, request: SessionRequest, body: Uint8Array | undefined): boolean {
-  const withoutAck = (header: SessionRequest) => encodeHeader({ ...header, ack: 0 });
-  if (!withoutAck(entry.request).equals(withoutAck(request))) return false;
-  if (entry.body === undefined || body === undefined) return entry.body === body;
-  return Buffer.compare(entry.body, body) === 0;
+function isSameRequest(entry: SequencedMessage, message: SequencedMessage): boolean {
+  const withoutAck = (header: SequenceIds) => encodeHeader({ ...header, ack: 0 } as unknown as Request);
+  if (!withoutAck(entry.header).equals(withoutAck(message.header))) return false;
+  if (entry.body === undefined || message.body === undefined) return entry.body === message.body;
+  return Buffer.compare(entry.body, message.body) === 0;
 }
 
 function checkBody(body: Uint8Array | undefined, layout: ArraySpec[]): void {
@@ -431,12 +483,16 @@ function checkBody(body: Uint8Array | undefined, layout: ArraySpec[]): void {
 
 function checkNoBody(request: SessionRequest, body: Uint8Array | undefined): void {
   if (body !== undefined) {
-    throw new BridgeError("invalidBody", { path: "body", expected: `no body with ${request.op}`, got: `${body.length} bytes` });
+    throw new BridgeError("invalidBody", {
+      path: "body",
+      expected: `no body with ${request.op}`,
+      got: `${body.length} bytes`,
+    });
   }
 }
 
 /** 2^64 as a double: what the largest uint64 rounds to, and stands for "no seed" on the wire. */
-const NO_SEED = 18_446_744_073_709_551_616;
+const NO_SEED = 2 ** 64;
 
 function readSeeds(body: Uint8Array, spec: ArraySpec): Float64Array {
   const seeds = readArray(body, spec) as Float64Array;
@@ -496,16 +552,14 @@ function toUint64(values: Float64Array): Int32Array {
 
 function lookAheadOutcome(env: BatchEnv, request: RequestOf<"lookahead">): Outcome {
   const { v: _v, op: _op, session: _session, epoch: _epoch, group: _group, seq: _seq, ack: _ack, ...options } = request;
-  const { sizeFactor } = options;
-  if (sizeFactor !== undefined && sizeFactor.min > sizeFactor.max) {
-    throw new BridgeError("invalidRequest", { path: "/sizeFactor", expected: "min ≤ max", got: sizeFactor });
-  }
   const { numLanes } = env;
   const numActions = env.maxServers + 1;
   const names = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
   const layout = makeLayout(names.map((name) => ({ name, dtype: "float64", shape: [numLanes, numActions] })));
   const body = new Uint8Array(bodyBytes(layout));
-  const columns = layout.map((spec) => new Float64Array(body.buffer, spec.offset, numLanes * numActions).fill(Number.NaN));
+  const columns = layout.map((spec) =>
+    new Float64Array(body.buffer, spec.offset, numLanes * numActions).fill(Number.NaN),
+  );
   for (let lane = 0; lane < numLanes; lane++) {
     const values = env.lookAhead(lane, options);
     for (const [i, name] of names.entries()) columns[i].set(values[name], lane * numActions);

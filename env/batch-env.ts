@@ -6,13 +6,30 @@ import {
   assignTask,
   costliestAction,
   costOfLatency,
+  countUnfinished,
   type Lanes,
 } from "./kernel.js";
 import { allocateLanes } from "./layout.js";
-import { allocateLookAhead, type DecisionState, LookAhead, type LookAheadOptions, type LookAheadResult, readDecision } from "./look-ahead.js";
+import {
+  allocateLookAhead,
+  checkLookAheadOptions,
+  type DecisionState,
+  LookAhead,
+  type LookAheadOptions,
+  type LookAheadResult,
+  readDecision,
+} from "./look-ahead.js";
 import { deriveParameters } from "./parameters.js";
-import { maxServersOf, maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "./scenario.js";
+import {
+  maxServersOf,
+  maxUsersOf,
+  resolveScenario,
+  type Scenario,
+  type ScenarioInput,
+  scenarioHash,
+} from "./scenario.js";
 import { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";
+import { copyLane, hashOfSnapshot, readLane, writeLane } from "./snapshot.js";
 import { TaskLists } from "./task-list.js";
 import { advanceToNextTask, PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED, startEpisode } from "./workload.js";
 
@@ -116,6 +133,7 @@ export class BatchEnv {
   readonly #episodeIndex: Float64Array;
   readonly #lookAhead: LookAhead;
   readonly #decision: DecisionState;
+  readonly #scenarioHashes: string[] = [];
 
   constructor(options: BatchEnvOptions) {
     const { numLanes } = options;
@@ -127,13 +145,9 @@ export class BatchEnv {
     const neededServers = Math.max(...this.scenarios.map(maxServersOf));
     this.maxServers = options.maxServers ?? neededServers;
     checkCount(this.maxServers, "maxServers", neededServers, 512);
-    if (options.split !== undefined && !Object.hasOwn(splits, options.split)) {
-      throw new MecgymError("invalidOption", {
-        path: "split",
-        got: options.split,
-        expected: `one of ${Object.keys(splits).join(", ")}`,
-      });
-    }
+    checkChoice(options.split, "split", Object.keys(splits));
+    checkChoice(options.autoreset, "autoreset", ["next-step", "same-step", "disabled"]);
+    checkChoice(options.invalidActions, "invalidActions", ["error", "costliest"]);
     this.numLanes = numLanes;
     this.maxUsers = Math.max(...this.scenarios.map(maxUsersOf));
     this.autoreset = options.autoreset ?? "disabled";
@@ -248,19 +262,87 @@ export class BatchEnv {
    * C, J, C_impact and r of every action of a lane's current decision (eq. 22-26).
    *
    * @param options the scenario's own settings where left out
-   * @throws MecgymError `needsReset` where the lane has no decision
+   * @throws MecgymError `needsReset` where the lane has no decision, `invalidOption`
    */
   lookAhead(lane: number, options?: Partial<LookAheadOptions>, out?: LookAheadResult): LookAheadResult {
+    this.#checkLane(lane);
+    const own = this.lookAheadOptions(lane);
+    const settings = options === undefined ? own : { ...own, ...options };
+    if (options !== undefined) checkLookAheadOptions(settings);
     if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
     const result = out ?? allocateLookAhead(this.lanes.arrays.numServers[lane]);
     readDecision(this.lanes, lane, this.#decision);
-    this.#lookAhead.evaluate(
-      this.#decision,
-      this.lanes.parameters[lane],
-      { ...this.lookAheadOptions(lane), ...options },
-      result,
-    );
+    this.#lookAhead.evaluate(this.#decision, this.lanes.parameters[lane], settings, result);
     return result;
+  }
+
+  /**
+   * A lane's whole state as bytes (docs/model.md, Snapshots).
+   *
+   * @throws MecgymError `needsReset`, `invalidOption`
+   */
+  snapshot(lane: number): Uint8Array {
+    this.#checkLane(lane);
+    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
+    const course = { seed: this.#laneSeed[lane], episodeIndex: this.#episodeIndex[lane] };
+    return writeLane(this.lanes, lane, this.#scenarioHash(lane), course);
+  }
+
+  /**
+   * Puts a lane into the state of a snapshot of the same scenario: it plays on exactly as the lane it was taken from.
+   *
+   * @throws MecgymError `invalidSnapshot`, `invalidOption`; the lane is unchanged
+   */
+  restore(lane: number, snapshot: Uint8Array): void {
+    this.#checkLane(lane);
+    const course = readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot);
+    this.#laneSeed[lane] = course.seed;
+    this.#episodeIndex[lane] = course.episodeIndex;
+    this.#clearStep(lane);
+    this.#show(lane);
+  }
+
+  /** Sixteen hexadecimal digits that name a lane's state: two lanes with one name play on alike. */
+  stateHash(lane: number): string {
+    return hashOfSnapshot(this.snapshot(lane));
+  }
+
+  /**
+   * Makes lane `to` a copy of lane `from`, which is not touched by it now or later.
+   *
+   * @throws MecgymError `needsReset`, or `invalidOption` unless both exist and play one scenario
+   */
+  fork(from: number, to: number): void {
+    this.#checkLane(from);
+    this.#checkLane(to);
+    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw this.#needsReset(from);
+    if (this.#laneScenario[from] !== this.#laneScenario[to]) {
+      throw new MecgymError("invalidOption", {
+        path: "to",
+        got: `lane ${to}`,
+        expected: `a lane of lane ${from}'s scenario`,
+      });
+    }
+    copyLane(this.lanes, from, this.lanes, to);
+    this.#laneSeed[to] = this.#laneSeed[from];
+    this.#episodeIndex[to] = this.#episodeIndex[from];
+    this.#clearStep(to);
+    this.#show(to);
+  }
+
+  #scenarioHash(lane: number): string {
+    const index = this.#laneScenario[lane];
+    this.#scenarioHashes[index] ??= scenarioHash(this.scenarios[index]);
+    return this.#scenarioHashes[index];
+  }
+
+  #checkLane(lane: number): void {
+    if (Number.isInteger(lane) && lane >= 0 && lane < this.numLanes) return;
+    throw new MecgymError("invalidOption", {
+      path: "lane",
+      got: lane,
+      expected: `a lane from 0 to ${this.numLanes - 1}`,
+    });
   }
 
   #checkLength(values: ArrayLike<number>, path: string): void {
@@ -307,11 +389,16 @@ export class BatchEnv {
       ? nextEpisodeSeed(this.#split, this.#laneSeed[lane], this.#firstLane + lane, episode)
       : seed;
     startEpisode(this.lanes, lane, this.scenarios[this.#laneScenario[lane]], episodeSeed);
+    this.#show(lane);
+  }
+
+  /** Fills a lane's observation and mask anew, padding included. */
+  #show(lane: number): void {
     const { numServers } = this.lanes.arrays;
     const numActions = this.maxServers + 1;
     this.actionMask.fill(0, lane * numActions, (lane + 1) * numActions);
-    this.actionMask.fill(1, lane * numActions, lane * numActions + numServers[lane] + 1);
     this.observation.fill(0, lane * this.observationSize, (lane + 1) * this.observationSize);
+    this.actionMask.fill(1, lane * numActions, lane * numActions + numServers[lane] + 1);
     this.#observe(lane);
   }
 
@@ -343,7 +430,7 @@ export class BatchEnv {
     this.costSlots[lane] = costSlots;
     this.reward[lane] = -costSlots; // eq. 14
     this.executedAction[lane] = action;
-    if (arrays.slot[lane] >= arrays.endSlot[lane]) {
+    if (arrays.slot[lane] >= p.episodeSlots) {
       arrays.phase[lane] = PHASE_ENDED;
       flags |= FLAG_TRUNCATED;
       this.#observe(lane);
@@ -356,6 +443,8 @@ export class BatchEnv {
 
   #endLane(lane: number): void {
     const { arrays } = this.lanes;
+    // an extended episode ends with its one task, perhaps in the middle of a slot
+    if (arrays.slot[lane] < arrays.endSlot[lane]) countUnfinished(this.lanes, lane);
     const row = this.numFinal;
     this.numFinal = row + 1;
     this.finalLane[row] = lane;
@@ -409,6 +498,11 @@ export class BatchEnv {
       }
     }
   }
+}
+
+function checkChoice(value: string | undefined, path: string, choices: readonly string[]): void {
+  if (value === undefined || choices.includes(value)) return;
+  throw new MecgymError("invalidOption", { path, got: value, expected: `one of ${choices.join(", ")}` });
 }
 
 function checkCount(value: unknown, path: string, min: number, max: number): void {

@@ -82,7 +82,14 @@ export class Env {
    */
   step(action: number): Step {
     const batch = this.#batch;
-    batch.step([action]);
+    try {
+      batch.step([action]);
+    } catch (error) {
+      // the batch names a place in its list of actions; here there is one
+      if (!(error instanceof MecgymError)) throw error;
+      const path = error.code === "invalidAction" ? "action" : "episode";
+      throw new MecgymError(error.code, { path, got: error.got, expected: error.expected });
+    }
     const flags = batch.flags[0];
     return {
       observation: copyObservation(this.#view),
@@ -112,7 +119,11 @@ export class Env {
   episodeStats(): EpisodeStats {
     const batch = this.#batch;
     if (batch.numFinal === 0) {
-      throw new MecgymError("needsReset", { path: "episodeStats", got: "a running episode", expected: "one at its end" });
+      throw new MecgymError("needsReset", {
+        path: "episodeStats",
+        got: "a running episode",
+        expected: "one at its end",
+      });
     }
     return Object.fromEntries(episodeStatsFields.map((name, i) => [name, batch.finalStats[i]])) as EpisodeStats;
   }

@@ -22,7 +22,7 @@ export interface MecgymErrorDetails {
 
 /** Bad input to the simulator. The state it was given to is unchanged. */
 export class MecgymError extends Error {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly path: string;
   readonly got: unknown;
   readonly expected: string;

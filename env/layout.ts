@@ -39,7 +39,7 @@ export function allocateLanes(size: LaneSize) {
     numUsers: int32(1),
     /** t: the current slot. */
     slot: int32(1),
-    /** First slot that no longer counts: T, or one more than the first task's slot where that is later. */
+    /** First slot whose service no longer counts: T, or one more than the first task's slot where that is later. */
     endSlot: int32(1),
     /** Decisions taken so far in this episode; the index of the current one. */
     decisionIndex: int32(1),

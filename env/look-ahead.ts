@@ -1,5 +1,6 @@
 /** LACS, the look-ahead of eq. 22-26: what each action costs now, and what it leaves for the tasks that may follow. */
 
+import { MecgymError } from "./errors.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
 import type { Parameters } from "./parameters.js";
 import { futureUniform } from "./random.js";
@@ -45,6 +46,25 @@ export interface DecisionState {
   futureKey0: number;
   futureKey1: number;
   decisionIndex: number;
+}
+
+/** @throws MecgymError `invalidOption` for settings outside the bounds of the scenario schema */
+export function checkLookAheadOptions(options: LookAheadOptions): void {
+  const { numSamples, weight, sizeFactor, mode, rates } = options;
+  const check = (isRight: boolean, path: string, got: unknown, expected: string) => {
+    if (!isRight) throw new MecgymError("invalidOption", { path: `lookAhead/${path}`, got, expected });
+  };
+  check(
+    Number.isInteger(numSamples) && numSamples >= 1 && numSamples <= 64,
+    "numSamples",
+    numSamples,
+    "an integer from 1 to 64",
+  );
+  check(weight >= 0 && weight <= 1000, "weight", weight, "a number from 0 to 1000");
+  const { min, max } = sizeFactor;
+  check(min >= 0.001 && min <= max && max <= 1000, "sizeFactor", sizeFactor, "0.001 ≤ min ≤ max ≤ 1000");
+  check(mode === "independent" || mode === "sequential", "mode", mode, "independent or sequential");
+  check(rates === "frozen" || rates === "resampled", "rates", rates, "frozen or resampled");
 }
 
 export function allocateLookAhead(maxServers: number): LookAheadResult {
@@ -124,7 +144,14 @@ export class LookAhead {
       let cheapestAction = 0;
       let secondCheapest = Number.POSITIVE_INFINITY;
       for (let e = 0; e < numServers; e++) {
-        const cost = this.#edgeCostSlots(state, p, e, futureMbit, this.#workloadMbit[e], state.activeTasks[firstServer + e]);
+        const cost = this.#edgeCostSlots(
+          state,
+          p,
+          e,
+          futureMbit,
+          this.#workloadMbit[e],
+          state.activeTasks[firstServer + e],
+        );
         if (cost < cheapest) {
           secondCheapest = cheapest;
           cheapest = cost;
@@ -180,7 +207,8 @@ export class LookAhead {
         }
       }
       sum += cheapest;
-      for (let e = 0; e < numServers; e++) workload[e] = drained(workload[e], tasks[e], state.cpuGHz[firstServer + e], p);
+      for (let e = 0; e < numServers; e++)
+        workload[e] = drained(workload[e], tasks[e], state.cpuGHz[firstServer + e], p);
       localMbit = positive(localMbit - p.localServiceMbit);
       if (chosen === 0) localMbit += futureMbit;
       else {

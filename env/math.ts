@@ -20,10 +20,10 @@ const EULER_GAMMA = 0.5772156649015329;
  * 2^(1023 − i) for a biased exponent i: scaling by it moves the argument of the logarithm to [1, 2), exactly.
  * A multiplication is much faster here than writing the exponent word, which stalls on the store it reads back.
  */
-const POWER_OF_TWO = new Float64Array(2047);
+const POWER_OF_TWO = new Float64Array(2048);
 POWER_OF_TWO[1023] = 1;
 for (let i = 1022; i >= 1; i--) POWER_OF_TWO[i] = POWER_OF_TWO[i + 1] * 2;
-for (let i = 1024; i < 2047; i++) POWER_OF_TWO[i] = POWER_OF_TWO[i - 1] / 2;
+for (let i = 1024; i < 2048; i++) POWER_OF_TWO[i] = POWER_OF_TWO[i - 1] / 2;
 
 const LN2_HIGH = 6.9314718036912381649e-1;
 const LN2_LOW = 1.90821492927058770002e-10;
@@ -54,7 +54,8 @@ export function ln(x: number): number {
   const odd = w * (3.999999999940941908e-1 + w * (2.222219843214978396e-1 + w * 1.531383769920937332e-1));
   const even =
     z *
-    (6.66666666666673513e-1 + w * (2.857142874366239149e-1 + w * (1.818357216161805012e-1 + w * 1.479819860511658591e-1)));
+    (6.66666666666673513e-1 +
+      w * (2.857142874366239149e-1 + w * (1.818357216161805012e-1 + w * 1.479819860511658591e-1)));
   const r = even + odd;
   if (((mantissa - 0x6147a) | (0x6b851 - mantissa)) > 0) {
     const half = 0.5 * f * f;
@@ -101,7 +102,7 @@ export function exp(x: number): number {
       (1.66666666666666019037e-1 +
         t *
           (-2.77777777770155933842e-3 +
-            t * (6.61375632143793436117e-5 + t * (-1.65339022054652515390e-6 + t * 4.13813679705723846039e-8))));
+            t * (6.61375632143793436117e-5 + t * (-1.6533902205465251539e-6 + t * 4.13813679705723846039e-8))));
   if (k === 0) return 1 - ((reduced * c) / (c - 2) - reduced);
   const y = 1 - (low - (reduced * c) / (2 - c) - high);
   float64[0] = y;

@@ -1,7 +1,7 @@
 /** What a policy sees: a read-only view of one lane, or the same as plain data. */
 
 import type { Observation as ObservationData } from "../schemas/generated/types.js";
-import { costOfLatency, edgeLatencySlots, localLatencySlots, type Lanes } from "./kernel.js";
+import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
 
 export type { ObservationData };
 
@@ -48,11 +48,7 @@ export function observedLatencySlots(observation: Observation, action: number): 
 
 /** Cost J of an action for an observed task, in slots (eq. 11). */
 export function observedCostSlots(observation: Observation, action: number): number {
-  return costOfLatency(
-    observedLatencySlots(observation, action),
-    observation.deadlineSlots,
-    observation.penaltySlots,
-  );
+  return costOfLatency(observedLatencySlots(observation, action), observation.deadlineSlots, observation.penaltySlots);
 }
 
 /**

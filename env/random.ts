@@ -67,13 +67,7 @@ export function seedFutureKeys(episodeSeed: number, keys: Int32Array, offset: nu
  * of any decision can be asked for at once, in any order, which a sequential stream cannot do and which seeding a
  * stream for each decision would make twenty times dearer.
  */
-export function futureUniform(
-  key0: number,
-  key1: number,
-  decisionIndex: number,
-  sample: number,
-  item: number,
-): number {
+export function futureUniform(key0: number, key1: number, decisionIndex: number, sample: number, item: number): number {
   const first = finalise(key0 ^ Math.imul(decisionIndex + 1, 0x9e3779b1));
   const second = first + key1 + Math.imul(sample + 1, 0x85ebca77) + Math.imul(item, 0xc2b2ae3d);
   return (finalise(second | 0) >>> 0) * TWO_TO_MINUS_32;

@@ -21,8 +21,7 @@ const topologyStream = new Float64Array(4);
 export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, seed: number): void {
   const { arrays, size } = lanes;
   const p = lanes.parameters[lane];
-  const clear = (values: Float64Array | Int32Array, width: number) =>
-    values.fill(0, lane * width, (lane + 1) * width);
+  const clear = (values: Float64Array | Int32Array, width: number) => values.fill(0, lane * width, (lane + 1) * width);
   clear(arrays.rateMbps, size.maxServers);
   clear(arrays.cpuGHz, size.maxServers);
   clear(arrays.activeTasks, size.maxServers);
@@ -53,7 +52,7 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   arrays.unfinishedLateTasks[lane] = 0;
   arrays.phase[lane] = PHASE_RUNNING;
   advanceToNextTask(lanes, lane);
-  // an episode without a task is extended to its first one
+  // an episode without a task in its slots is extended to its first one
   if (arrays.slot[lane] >= p.episodeSlots) arrays.endSlot[lane] = arrays.slot[lane] + 1;
 }
 

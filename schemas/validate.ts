@@ -65,7 +65,11 @@ function describeProblem(errors: readonly ErrorObject[]): SchemaProblem {
         got: error.data,
       };
     default:
-      return { path: error.instancePath, expected: (error.message ?? error.keyword).replace(/^must /, "to "), got: error.data };
+      return {
+        path: error.instancePath,
+        expected: (error.message ?? error.keyword).replace(/^must /, "to "),
+        got: error.data,
+      };
   }
 }
 

@@ -67,7 +67,16 @@ function renderCalibration(rows: readonly CalibrationRow[]): string {
   return [
     "Closed-loop oracle, and the expected cost of one random action in the states it visits (slots):",
     right([
-      ["servers", "oracle", "paper's oracle (reported PR × AL)", "ratio", "random, one step", "reported", "late (%)", "reported"],
+      [
+        "servers",
+        "oracle",
+        "paper's oracle (reported PR × AL)",
+        "ratio",
+        "random, one step",
+        "reported",
+        "late (%)",
+        "reported",
+      ],
       ...servers.map((id) => [
         id.replace("servers=", ""),
         text(value(`oracle/${id}/latency`)),

@@ -49,7 +49,9 @@ async function demo(options: DemoOptions): Promise<void> {
   out.write(`${renderTable(suite, result)}\n\n${suite.notes.map((note) => `- ${note}`).join("\n")}\n\n`);
 
   const count = options.pythonEpisodes;
-  out.write(`2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`);
+  out.write(
+    `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`,
+  );
   out.write("   bridge, each time the action that its look-ahead shows to be cheapest.\n\n");
   const server = await startServer({ packageVersion });
   let played: PythonReport;
@@ -59,7 +61,9 @@ async function demo(options: DemoOptions): Promise<void> {
     await server.close();
   }
   const native = trajectoryDigest(resolveScenario(SCENARIO), findPolicy("oracle"), splits.test.start, count);
-  out.write(`   python  ${played.decisions} decisions, average latency ${played.averageLatencySlots.toFixed(4)} slots\n`);
+  out.write(
+    `   python  ${played.decisions} decisions, average latency ${played.averageLatencySlots.toFixed(4)} slots\n`,
+  );
   out.write(`   python  trajectory digest ${played.digest}\n`);
   out.write(`   native  trajectory digest ${native}\n\n`);
   const isSame = native === played.digest;
@@ -91,7 +95,7 @@ interface PythonReport {
 async function playFromPython(python: string, address: string, episodes: number): Promise<PythonReport> {
   const child = spawn(
     python,
-    ["-m", "mecgym.demo", "--episodes", String(episodes), "--seed", String(splits.test.start)],
+    ["-m", "mecgym.demo", "--json", "--episodes", String(episodes), "--seed", String(splits.test.start)],
     { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, MECGYM_ADDRESS: address } },
   );
   const timer = setTimeout(() => child.kill("SIGKILL"), PYTHON_DEADLINE_MS);

@@ -1,17 +1,14 @@
 /** What all subcommands share: exit codes, one clear line for bad input, and JSON on standard output. */
 
-import { readFileSync } from "node:fs";
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { MecgymError } from "../../env/errors.js";
+import packageJson from "../../package.json" with { type: "json" };
 
 /** Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;
 export const EXIT_BAD_INPUT = 2;
 
-/** The version in package.json, which stands one folder above the built command. */
-export const packageVersion: string = JSON.parse(
-  readFileSync(new URL("../package.json", import.meta.url), "utf8"),
-).version;
+export const packageVersion: string = packageJson.version;
 
 /** Runs the program on the process's arguments; bad input ends in one line on standard error and exit code 2. */
 export async function runProgram(program: Command): Promise<void> {

@@ -23,7 +23,12 @@ export function startProgress(label: string): Progress {
     };
   }
   const bar = new cliProgress.SingleBar(
-    { format: `${label} {bar} {percentage}% | {eta_formatted} left | {what}`, stream: process.stderr, hideCursor: true, clearOnComplete: true },
+    {
+      format: `${label} {bar} {percentage}% | {eta_formatted} left | {what}`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+    },
     cliProgress.Presets.shades_classic,
   );
   let isStarted = false;

@@ -73,7 +73,11 @@ function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true });
   } catch (error) {
-    throw new MecgymError("invalidOption", { path: "--out", got: folder, expected: `a folder to write to (${String(error)})` });
+    throw new MecgymError("invalidOption", {
+      path: "--out",
+      got: folder,
+      expected: `a folder to write to (${String(error)})`,
+    });
   }
 }
 
@@ -85,6 +89,10 @@ function writeWhole(path: string, text: string): void {
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw new MecgymError("invalidOption", { path: "--out", got: path, expected: `a place that can be written (${String(error)})` });
+    throw new MecgymError("invalidOption", {
+      path: "--out",
+      got: path,
+      expected: `a place that can be written (${String(error)})`,
+    });
   }
 }

@@ -1,14 +1,34 @@
 /** Eq. 28-33 and their intervals, computed by hand. */
 
 import { describe, expect, it } from "vitest";
-import { actionCounts, compareAverageLatency, computeMetrics, type Decision, jainIndex, type Unit } from "../../benchmarks/metrics.js";
+import {
+  actionCounts,
+  compareAverageLatency,
+  computeMetrics,
+  type Decision,
+  jainIndex,
+  type Unit,
+} from "../../benchmarks/metrics.js";
 import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
 import { estimate, ResamplePlan } from "../../benchmarks/statistics.js";
 import { createStream } from "../../env/index.js";
 
-function decision(action: number, costSlots: number, cheapestCostSlots = costSlots, more: Partial<Decision> = {}): Decision {
+function decision(
+  action: number,
+  costSlots: number,
+  cheapestCostSlots = costSlots,
+  more: Partial<Decision> = {},
+): Decision {
   const isLate = costSlots > 10;
-  return { action, costSlots, latencySlots: isLate ? costSlots - 10 : costSlots, cheapestCostSlots, isLate, isInvalid: false, ...more };
+  return {
+    action,
+    costSlots,
+    latencySlots: isLate ? costSlots - 10 : costSlots,
+    cheapestCostSlots,
+    isLate,
+    isInvalid: false,
+    ...more,
+  };
 }
 
 const state = (one: Decision): Unit => ({ numServers: 2, decisions: [one] });
@@ -57,7 +77,13 @@ describe("static metrics", () => {
 });
 
 describe("episodic metrics", () => {
-  const realised = (finishedTasks: number, realisedLatencySumSlots: number, finishedLateTasks: number, unfinishedTasks: number, unfinishedLateTasks: number) => ({
+  const realised = (
+    finishedTasks: number,
+    realisedLatencySumSlots: number,
+    finishedLateTasks: number,
+    unfinishedTasks: number,
+    unfinishedLateTasks: number,
+  ) => ({
     finishedTasks,
     realisedLatencySumSlots,
     finishedLateTasks,
@@ -65,7 +91,11 @@ describe("episodic metrics", () => {
     unfinishedLateTasks,
   });
   const episodes: Unit[] = [
-    { numServers: 2, decisions: [decision(1, 2), decision(1, 4, 2), decision(2, 3)], realised: realised(2, 7, 0, 1, 0) },
+    {
+      numServers: 2,
+      decisions: [decision(1, 2), decision(1, 4, 2), decision(2, 3)],
+      realised: realised(2, 7, 0, 1, 0),
+    },
     { numServers: 4, decisions: [decision(3, 5, 4)], realised: realised(0, 0, 0, 1, 1) },
   ];
   const oracleEpisodes: Unit[] = [

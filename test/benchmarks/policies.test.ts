@@ -69,7 +69,13 @@ describe("the rules", () => {
   });
 
   it("ties go to the lowest index", () => {
-    const tied = { ...observation, rateMbps: [9, 9, 9], cpuGHz: [30, 30, 30], activeTasks: [1, 1, 1], workloadMbit: [2, 2, 2] };
+    const tied = {
+      ...observation,
+      rateMbps: [9, 9, 9],
+      cpuGHz: [30, 30, 30],
+      activeTasks: [1, 1, 1],
+      workloadMbit: [2, 2, 2],
+    };
     for (const name of ["best-rate", "fastest", "least-loaded"]) expect(makePolicy(name)(tied)).toBe(1);
   });
 

@@ -33,8 +33,12 @@ interface Ended {
 function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
   let stdout = "";
   let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => void (stdout += chunk));
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => void (stderr += chunk));
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
   return new Promise((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stdout, stderr }));
@@ -123,7 +127,12 @@ describe("mecgym", { timeout: 60_000 }, () => {
 });
 
 describe("mecgym serve", { timeout: 60_000 }, () => {
-  async function ready(args: string[]): Promise<{ child: ChildProcessWithoutNullStreams; line: { address: string; pid: number } & Record<string, unknown> }> {
+  async function ready(
+    args: string[],
+  ): Promise<{
+    child: ChildProcessWithoutNullStreams;
+    line: { address: string; pid: number } & Record<string, unknown>;
+  }> {
     const child = start(["serve", ...args]);
     const line = await new Promise<string>((resolve, reject) => {
       child.stdout.once("data", (chunk: Buffer) => resolve(chunk.toString()));

@@ -7,8 +7,8 @@ import {
   bodyBytes,
   decodeHeader,
   encodeHeader,
-  makeLayout,
   MAX_HEADER_BYTES,
+  makeLayout,
   type Request,
   readArray,
   writeArray,
@@ -35,9 +35,12 @@ describe("headers", () => {
   it("have these bytes: a map of three strings", () => {
     expect(encodeHeader(hello).toString("hex")).toBe(
       "83" + // a map of 3
-        "a176" + "a3312e30" + // v: 1.0
-        "a26f70" + "a568656c6c6f" + // op: hello
-        "a9726571756573744964" + "d920" + // requestId: a string of 32 bytes
+        "a176" +
+        "a3312e30" + // v: 1.0
+        "a26f70" +
+        "a568656c6c6f" + // op: hello
+        "a9726571756573744964" +
+        "d920" + // requestId: a string of 32 bytes
         Buffer.from("0123456789abcdef0123456789abcdef").toString("hex"),
     );
   });
@@ -47,7 +50,11 @@ describe("headers", () => {
   });
 
   it("may hold any JSON that is not too deep", () => {
-    const json = fc.dictionary(fc.string().filter((key) => key !== "__proto__"), fc.jsonValue({ maxDepth: 5 }), { maxKeys: 5 });
+    const json = fc.dictionary(
+      fc.string().filter((key) => key !== "__proto__"),
+      fc.jsonValue({ maxDepth: 5 }),
+      { maxKeys: 5 },
+    );
     fc.assert(
       fc.property(json, (value) => {
         const text = JSON.stringify(value);

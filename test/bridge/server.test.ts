@@ -3,8 +3,8 @@
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { Dealer } from "zeromq";
 import { afterEach, describe, expect, it } from "vitest";
+import { Dealer } from "zeromq";
 import { Client, DeadlineExceeded, RemoteError } from "../../bridge/client.js";
 import { decodeHeader, encodeHeader, type Request } from "../../bridge/protocol.js";
 import { type Server, type ServerOptions, startServer } from "../../bridge/server.js";
@@ -86,7 +86,12 @@ describe("a served session", () => {
     closers.push(() => socket.close());
     socket.connect(address);
     const hello = encodeHeader({ v: "1.0", op: "hello", requestId: "a".repeat(32) } as Request);
-    for (const garbage of [[Buffer.from("c1", "hex")], [Buffer.alloc(0)], [hello, hello, hello], [Buffer.alloc(70_000)]]) {
+    for (const garbage of [
+      [Buffer.from("c1", "hex")],
+      [Buffer.alloc(0)],
+      [hello, hello, hello],
+      [Buffer.alloc(70_000)],
+    ]) {
       await socket.send(garbage);
       const [reply] = await socket.receive();
       expect(decodeHeader(reply)).toMatchObject({ ok: false, error: { code: "malformedMessage" } });
@@ -138,7 +143,13 @@ describe("addresses", () => {
     await expect(connect(`ipc://${path}`).ping()).resolves.toEqual({});
   });
 
-  for (const address of ["tcp://127.0.0.1:5555", "nonsense", "ipc://", `ipc:///tmp/${"x".repeat(100)}`, "ipc:///no/such/folder/s"]) {
+  for (const address of [
+    "tcp://127.0.0.1:5555",
+    "nonsense",
+    "ipc://",
+    `ipc:///tmp/${"x".repeat(100)}`,
+    "ipc:///no/such/folder/s",
+  ]) {
     it(`are refused: ${address.slice(0, 30)}`, async () => {
       await expect(startServer({ packageVersion: "0", address })).rejects.toBeInstanceOf(MecgymError);
     });

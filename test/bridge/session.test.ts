@@ -1,7 +1,15 @@
 /** The server without a socket: order, repetition, refusals, and the physics behind it. */
 
 import { describe, expect, it } from "vitest";
-import { bodyBytes, decodeHeader, encodeHeader, type Request, readArray, type ArraySpec, writeArray } from "../../bridge/protocol.js";
+import {
+  type ArraySpec,
+  bodyBytes,
+  decodeHeader,
+  encodeHeader,
+  type Request,
+  readArray,
+  writeArray,
+} from "../../bridge/protocol.js";
 import { defaultLimits, type Message, SessionHost } from "../../bridge/session.js";
 import { BatchEnv } from "../../env/index.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -45,9 +53,19 @@ interface Opened {
 }
 
 function open(fields: Record<string, unknown> = {}, host = new SessionHost("0.0.0")): Opened {
-  const { result, error } = askOne(host, { op: "open", requestId: newId(), scenarios: ["paper-v1"], numEnvs: 2, ...fields });
+  const { result, error } = askOne(host, {
+    op: "open",
+    requestId: newId(),
+    scenarios: ["paper-v1"],
+    numEnvs: 2,
+    ...fields,
+  });
   expect(error).toBeUndefined();
-  return { host, session: result.session as unknown as string, layouts: result.layouts as unknown as Opened["layouts"] };
+  return {
+    host,
+    session: result.session as unknown as string,
+    layouts: result.layouts as unknown as Opened["layouts"],
+  };
 }
 
 function actionsBody(opened: Opened, actions: number[]): Uint8Array {
@@ -103,7 +121,9 @@ describe("operations", () => {
       expect(answer.result.numFinal).toBe(env.numFinal);
       if (env.numFinal > 0) {
         const layout = answer.result.finalLayout as unknown as ArraySpec[];
-        expect([...readArray(answer.body as Uint8Array, layout[0])]).toEqual([...env.finalLane.subarray(0, env.numFinal)]);
+        expect([...readArray(answer.body as Uint8Array, layout[0])]).toEqual([
+          ...env.finalLane.subarray(0, env.numFinal),
+        ]);
       }
     }
   });
@@ -187,6 +207,17 @@ describe("order and repetition", () => {
     expect(host.numSessions).toBe(2);
   });
 
+  it("an ill-formed request uses up its number, too, in its turn", () => {
+    const opened = open();
+    expect(ask(opened.host, request(opened, "lookahead", 2, { numSamples: 0 }))).toHaveLength(0);
+    const answers = ask(opened.host, request(opened, "reset", 1));
+    expect(answers.map((answer) => answer.error?.code)).toEqual([undefined, "invalidRequest"]);
+    expect(askOne(opened.host, request(opened, "dance", 3, { ack: 2 })).error?.code).toBe("unknownOperation");
+    expect(
+      askOne(opened.host, request(opened, "step", 4, { ack: 3 }), actionsBody(opened, [1, 1])).error,
+    ).toBeUndefined();
+  });
+
   it("a refused step uses up its number and changes nothing", () => {
     const opened = open({ autoreset: "disabled", numEnvs: 1 });
     const twin = open({ autoreset: "disabled", numEnvs: 1 });
@@ -220,7 +251,12 @@ describe("refusals", () => {
     ["groups that do not divide the lanes", { ...base, numEnvs: 4, groups: 3 }, "invalidRequest", "/groups"],
     ["an unknown scenario", { ...base, scenarios: ["paper-v0"] }, "unknownScenario", "scenario"],
     ["a typo in a scenario", { ...base, scenarios: [{ numServer: 3 }] }, "invalidScenario", "/numServer"],
-    ["a negative capacity", { ...base, scenarios: [{ serverCpuGHz: { min: -1, max: 3 } }] }, "invalidScenario", "/serverCpuGHz/min"],
+    [
+      "a negative capacity",
+      { ...base, scenarios: [{ serverCpuGHz: { min: -1, max: 3 } }] },
+      "invalidScenario",
+      "/serverCpuGHz/min",
+    ],
     ["too little room", { ...base, maxServers: 3 }, "invalidOption", "maxServers"],
     ["an unknown split", { ...base, split: "exam" }, "invalidRequest", "/split"],
     ["too few scenario indices", { ...base, numEnvs: 2, laneScenario: [0] }, "invalidRequest", "/laneScenario"],
@@ -254,6 +290,9 @@ describe("refusals", () => {
     const body = new Uint8Array(bodyBytes(opened.layouts.resetRequest));
     writeArray(body, opened.layouts.resetRequest[0], Int32Array.of(0, 0x200000));
     body[opened.layouts.resetRequest[1].offset] = 1;
-    expect(askOne(opened.host, request(opened, "reset", 1), body).error).toMatchObject({ code: "invalidSeed", path: "seeds/0" });
+    expect(askOne(opened.host, request(opened, "reset", 1), body).error).toMatchObject({
+      code: "invalidSeed",
+      path: "seeds/0",
+    });
   });
 });

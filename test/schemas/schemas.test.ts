@@ -34,7 +34,9 @@ for (const type of schemaNames) {
         if (typeof node !== "object" || node === null) return;
         for (const [key, child] of Object.entries(node as Record<string, unknown>)) {
           if (key === "properties") {
-            for (const [name, field] of Object.entries(child as Record<string, { description?: string; $ref?: string }>)) {
+            for (const [name, field] of Object.entries(
+              child as Record<string, { description?: string; $ref?: string }>,
+            )) {
               if (!field.description && !field.$ref) bare.push(`${path}/${name}`);
             }
           }

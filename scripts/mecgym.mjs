@@ -1,0 +1,85 @@
+/**
+ * The command `mecgym` from a clone: builds `dist/` where a source has changed, then runs it in this very process, so
+ * that signals, standard input and standard output are the command's own.
+ *
+ * Standard output belongs to the command (`serve` prints one line of JSON there), so all else goes to standard error.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const command = join(root, "dist", "cli.mjs");
+const record = join(root, ".setup", "build.json");
+
+if (!existsSync(join(root, "node_modules", ".package-lock.json"))) {
+  const { status } = spawnSync(process.execPath, [join(root, "scripts", "setup.mjs"), "--node-only"], {
+    stdio: ["ignore", 2, 2],
+  });
+  if (status !== 0) process.exit(1);
+}
+if (!isBuilt()) await build();
+
+process.argv[1] = command;
+await import(pathToFileURL(command).href);
+
+/** When a file was written and how long it is; undefined where there is none. */
+function stateOf(path) {
+  const stat = statSync(join(root, path), { throwIfNoEntry: false });
+  return stat && `${stat.mtimeMs} ${stat.size}`;
+}
+
+/** Whether every file that went into the last build is as it was. The build's own list of inputs leaves nothing out. */
+function isBuilt() {
+  try {
+    if (!existsSync(command) || !existsSync(join(root, "dist", "index.mjs"))) return false;
+    const inputs = Object.entries(JSON.parse(readFileSync(record, "utf8")));
+    return inputs.length > 0 && inputs.every(([path, state]) => stateOf(path) === state);
+  } catch {
+    return false;
+  }
+}
+
+async function build() {
+  const startMs = Date.now();
+  const { buildSync } = await import("esbuild");
+  let result;
+  try {
+    result = buildSync({
+      absWorkingDir: root,
+      entryPoints: { cli: "bridge/cli.ts", index: "index.ts" },
+      outdir: "dist",
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      packages: "external",
+      sourcemap: true,
+      metafile: true,
+      write: false,
+      logLevel: "warning",
+    });
+  } catch {
+    // esbuild has said on standard error what is wrong
+    process.exit(1);
+  }
+  // a file is written beside its place and moved there, so that two commands that start at once do not read halves
+  for (const file of result.outputFiles.sort((a, b) => b.path.length - a.path.length)) write(file.path, file.contents);
+  const inputs = {};
+  for (const path of [...Object.keys(result.metafile.inputs), "scripts/mecgym.mjs", "package.json", "tsconfig.json"]) {
+    const stat = statSync(join(root, path), { throwIfNoEntry: false });
+    // a file that changed while it was built counts as changed
+    inputs[path] = stat && stat.mtimeMs < startMs ? `${stat.mtimeMs} ${stat.size}` : "";
+  }
+  write(record, JSON.stringify(inputs));
+}
+
+function write(path, contents) {
+  mkdirSync(join(path, ".."), { recursive: true });
+  const temporary = `${path}.${process.pid}`;
+  writeFileSync(temporary, contents);
+  renameSync(temporary, path);
+}

@@ -1,0 +1,26 @@
+/**
+ * The checkout's Python: where it is, and `node scripts/venv.mjs MODULE ARGS…`, which runs a module with it in
+ * `bridge/python`, where the settings of the Python tools are.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+export const venv = join(root, ".venv");
+export const venvPython =
+  process.platform === "win32" ? join(venv, "Scripts", "python.exe") : join(venv, "bin", "python");
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  if (!existsSync(venvPython)) {
+    console.error("mecgym: there is no .venv yet; run `node scripts/setup.mjs` first");
+    process.exit(1);
+  }
+  const { status } = spawnSync(venvPython, ["-m", ...process.argv.slice(2)], {
+    cwd: join(root, "bridge", "python"),
+    stdio: "inherit",
+  });
+  process.exit(status ?? 1);
+}

@@ -1,0 +1,198 @@
+/** Branching: snapshots, restores and forks play on to the bit, and damaged snapshots are refused whole. */
+
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchEnv, FLAG_TRUNCATED, MecgymError, type ScenarioInput } from "../../env/index.js";
+
+const busy: ScenarioInput = { numServers: { min: 2, max: 5 }, users: { perServer: 5 }, episodeSlots: 40 };
+
+function play(env: BatchEnv, lane: number, numSteps: number, rule: (i: number) => number): string {
+  const trace: unknown[] = [];
+  for (let i = 0; i < numSteps; i++) {
+    const actions = Array.from({ length: env.numLanes }, (_, l) => rule(i + l) % (env.lanes.arrays.numServers[l] + 1));
+    env.step(actions);
+    const width = env.observationSize;
+    trace.push(env.costSlots[lane], env.flags[lane], ...env.observation.subarray(lane * width, (lane + 1) * width));
+  }
+  return JSON.stringify(trace);
+}
+
+function make(numLanes = 1, scenario: string | ScenarioInput = busy): BatchEnv {
+  const env = new BatchEnv({ scenarios: [scenario], numLanes, autoreset: "same-step", history: true });
+  env.reset(Array.from({ length: numLanes }, (_, i) => i));
+  return env;
+}
+
+describe("a snapshot", () => {
+  it("restored plays on as the lane did, across the end of the episode", () => {
+    const env = make();
+    play(env, 0, 57, (i) => i * 7);
+    const snapshot = env.snapshot(0);
+    const hash = env.stateHash(0);
+    const straight = play(env, 0, 500, (i) => i * 5);
+    env.restore(0, snapshot);
+    expect(env.stateHash(0)).toBe(hash);
+    expect(env.snapshot(0)).toEqual(snapshot);
+    expect(play(env, 0, 500, (i) => i * 5)).toBe(straight);
+  });
+
+  it("can be carried to another batch with more room", () => {
+    const env = make();
+    play(env, 0, 33, (i) => i * 3);
+    const other = new BatchEnv({ scenarios: ["paper-v1", busy], laneScenario: [0, 1], numLanes: 2, maxServers: 9 });
+    other.reset();
+    other.restore(1, env.snapshot(0));
+    expect(other.stateHash(1)).toBe(env.stateHash(0));
+    for (let i = 0; i < 100; i++) {
+      const action = i % 3;
+      env.step([action]);
+      other.step([0, action]);
+      expect(other.costSlots[1]).toBe(env.costSlots[0]);
+    }
+  });
+
+  it("shows the observation and mask it was taken at", () => {
+    const env = make();
+    play(env, 0, 20, (i) => i);
+    const [snapshot, observation, mask] = [env.snapshot(0), env.observation.slice(), env.actionMask.slice()];
+    env.reset([99]);
+    env.restore(0, snapshot);
+    expect(env.observation).toEqual(observation);
+    expect(env.actionMask).toEqual(mask);
+  });
+
+  it("any interleaving of steps, snapshots, restores and forks equals the straight run", () => {
+    const command = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ kind: fc.constant("step" as const), action: fc.nat(5) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("save" as const) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("back" as const) }) },
+      { weight: 1, arbitrary: fc.record({ kind: fc.constant("branch" as const), action: fc.nat(5) }) },
+    );
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 120 }), fc.nat(1000), (commands, seed) => {
+        const env = make(2);
+        env.reset([seed, seed + 1]);
+        let history: number[] = [];
+        let saved = { snapshot: env.snapshot(0), history };
+        for (const one of commands) {
+          const numServers = env.lanes.arrays.numServers[0];
+          if (one.kind === "step") {
+            const action = one.action % (numServers + 1);
+            env.step([action, 0]);
+            history = [...history, action];
+          } else if (one.kind === "save") saved = { snapshot: env.snapshot(0), history };
+          else if (one.kind === "back") {
+            env.restore(0, saved.snapshot);
+            history = saved.history;
+          } else {
+            const before = env.stateHash(0);
+            env.fork(0, 1);
+            expect(env.stateHash(1)).toBe(before);
+            const snapshot = env.snapshot(0);
+            env.step([0, one.action % (numServers + 1)]);
+            env.restore(0, snapshot);
+            expect(env.stateHash(0)).toBe(before);
+          }
+        }
+        const straight = make(1);
+        straight.reset([seed]);
+        for (const action of history) straight.step([action]);
+        expect(env.stateHash(0)).toBe(straight.stateHash(0));
+      }),
+      { seed: 1, numRuns: 150 },
+    );
+  });
+});
+
+describe("a fork", () => {
+  it("starts equal, and neither touches the other", () => {
+    const env = make(2);
+    play(env, 0, 30, (i) => i);
+    env.fork(0, 1);
+    expect(env.snapshot(1)).toEqual(env.snapshot(0));
+    const parent = env.snapshot(0);
+    const twin = make(1);
+    twin.restore(0, parent);
+    for (let i = 0; i < 200; i++) {
+      env.step([1, 2]);
+      twin.step([1]);
+    }
+    expect(env.snapshot(0)).toEqual(twin.snapshot(0));
+    expect(env.stateHash(1)).not.toBe(env.stateHash(0));
+  });
+
+  it("is refused between scenarios, before a reset and outside the batch", () => {
+    const env = new BatchEnv({ scenarios: ["paper-v1", busy], laneScenario: [0, 1], numLanes: 2 });
+    expect(() => env.fork(0, 0)).toThrow(/needsReset/);
+    expect(() => env.snapshot(1)).toThrow(/needsReset/);
+    env.reset();
+    expect(() => env.fork(0, 1)).toThrow(/invalidOption at to/);
+    expect(() => env.fork(0, 2)).toThrow(/invalidOption at lane/);
+    expect(() => env.fork(-1, 0)).toThrow(/invalidOption at lane/);
+  });
+});
+
+describe("a snapshot that is none", () => {
+  const env = make();
+  play(env, 0, 40, (i) => i);
+  const good = env.snapshot(0);
+  const hash = env.stateHash(0);
+
+  function codeOf(snapshot: Uint8Array): { code: string; path: string } {
+    try {
+      env.restore(0, snapshot);
+    } catch (error) {
+      expect(error).toBeInstanceOf(MecgymError);
+      expect(env.stateHash(0)).toBe(hash);
+      return error as MecgymError;
+    }
+    throw new Error("accepted");
+  }
+
+  const changed = (at: number, value: number) => {
+    const copy = good.slice();
+    copy[at] = value;
+    return copy;
+  };
+
+  it("is refused: empty, cut, foreign, of another version or scenario, or damaged", () => {
+    expect(codeOf(new Uint8Array(0)).path).toBe("snapshot/length");
+    expect(codeOf(good.subarray(0, good.length - 3)).path).toBe("snapshot/length");
+    expect(codeOf(good.subarray(0, good.length - 8)).path).toBe("snapshot/checksum");
+    expect(codeOf(changed(0, 1)).path).toBe("snapshot/magic");
+    expect(codeOf(changed(7, 9)).path).toBe("snapshot/version");
+    expect(codeOf(changed(8, good[8] ^ 1)).path).toBe("snapshot/scenario");
+    expect(codeOf(make(1, "paper-v1").snapshot(0)).path).toBe("snapshot/scenario");
+    expect(codeOf(changed(good.length - 1, good[good.length - 1] ^ 1)).path).toBe("snapshot/checksum");
+  });
+
+  it("is refused with any number out of bounds, even under a right checksum", async () => {
+    const { sha256 } = await import("@noble/hashes/sha2.js");
+    const numNumbers = (good.length - 72) / 8;
+    let refused = 0;
+    for (let i = 0; i < numNumbers; i++) {
+      for (const value of [Number.NaN, -2, Number.POSITIVE_INFINITY]) {
+        const forged = good.slice();
+        new DataView(forged.buffer).setFloat64(72 + 8 * i, value, true);
+        forged.set(sha256(forged.subarray(72)), 40);
+        if (value === -2 && i >= 2 + 17 + 12 && i < 2 + 17 + 14) continue; // the keys of the futures may be negative
+        expect(codeOf(forged).code).toBe("invalidSnapshot");
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(300);
+  });
+});
+
+describe("the end of an episode", () => {
+  it("is part of the state: a restored lane must be reset, too", () => {
+    const env = new BatchEnv({ scenarios: [{ episodeSlots: 3 }], numLanes: 1 });
+    env.reset([4]);
+    do env.step([1]);
+    while ((env.flags[0] & FLAG_TRUNCATED) === 0);
+    const snapshot = env.snapshot(0);
+    env.reset([5]);
+    env.restore(0, snapshot);
+    expect(() => env.step([1])).toThrow(/needsReset/);
+  });
+});

@@ -1,0 +1,58 @@
+/** The first steps in the README: they stand there as they are in docs/examples, and they print what is kept there. */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const readme = read("README.md");
+const kept = read("docs/examples/first-steps.txt");
+
+/** Time for a child to start and play one episode, ms; generous for a machine under load. */
+const LIMIT_MS = 60_000;
+
+function run(command: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd: root,
+    encoding: "utf8",
+    timeout: LIMIT_MS,
+  });
+  if (error !== undefined) throw error;
+  expect(status, stderr).toBe(0);
+  return stdout.replaceAll("\r\n", "\n");
+}
+
+describe("the README quotes", () => {
+  it.each([
+    ["first-steps.ts", "ts"],
+    ["first_steps.py", "python"],
+    ["first-steps.txt", "text"],
+  ])("docs/examples/%s", (file, language) => {
+    expect(readme).toContain(`\`\`\`${language}\n${read(`docs/examples/${file}`)}\`\`\`\n`);
+  });
+});
+
+describe("the first steps print what is kept", () => {
+  it(
+    "in TypeScript",
+    () => {
+      const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
+      expect(run(process.execPath, tsx, "docs/examples/first-steps.ts")).toBe(kept);
+    },
+    LIMIT_MS,
+  );
+
+  const python = [join(root, ".venv/bin/python"), join(root, ".venv/Scripts/python.exe")].find((path) =>
+    existsSync(path),
+  );
+  it.skipIf(python === undefined)(
+    "in Python",
+    () => {
+      expect(run(python as string, "docs/examples/first_steps.py")).toBe(kept);
+    },
+    LIMIT_MS,
+  );
+});

@@ -1,0 +1,467 @@
+/** A second, slow and obvious model of an episode, written from docs/model.md alone; the simulator is held against it. */
+
+import exp from "@stdlib/math-base-special-exp";
+import ln from "@stdlib/math-base-special-ln";
+import seedrandom from "seedrandom";
+import { expIntegralE1 } from "../../env/math.js";
+import type { Scenario } from "../../env/scenario.js";
+
+/** Work this small is none: without it, rounding would leave crumbs that take a slot of their own. */
+const TOLERANCE_MBIT = 1e-12;
+
+type LookAheadFields = Scenario["lookAhead"];
+
+/**
+ * E1(x) = ∫ e^-t/t dt from x to infinity: the power series below 1, the continued fraction above.
+ *
+ * Agrees with the simulator's to thirteen digits but not to the last bit, which depends on the order of the sum; the
+ * episode below therefore takes the simulator's for its one constant, and a test holds the two against each other.
+ */
+export function exponentialIntegral(x: number): number {
+  const eulerGamma = 0.5772156649015329;
+  if (x <= 1) {
+    let sum = 0;
+    let power = 1;
+    for (let k = 1; k < 60; k++) {
+      power *= -x / k;
+      sum -= power / k;
+    }
+    return sum - ln(x) - eulerGamma;
+  }
+  // e^-x · 1/(x + 1/(1 + 1/(x + 2/(1 + 2/(x + …))))), from the far end back.
+  let fraction = x;
+  for (let k = 2000; k >= 1; k--) fraction = x + k / (1 + k / fraction);
+  return exp(-x) / fraction;
+}
+
+/** A task on its way, wherever it was sent. */
+export class Task {
+  finishedInSlot: number | undefined;
+  residualMbit: number;
+
+  constructor(
+    readonly sizeMbit: number,
+    readonly decidedInSlot: number,
+    /** Upload D/R in slots; 0 for a task that stays on its device. */
+    readonly uploadSlots: number,
+  ) {
+    this.residualMbit = sizeMbit;
+  }
+
+  finish(slot: number): void {
+    this.residualMbit = 0;
+    this.finishedInSlot = slot;
+  }
+}
+
+/** An edge server: processor sharing over its tasks, in arrival order. */
+export class Server {
+  tasks: Task[] = [];
+  readonly history: number[];
+
+  constructor(
+    readonly cpuGHz: number,
+    historySlots: number,
+  ) {
+    this.history = new Array<number>(historySlots).fill(0);
+  }
+
+  get activeTasks(): number {
+    return this.tasks.length;
+  }
+
+  get workloadMbit(): number {
+    let sum = 0;
+    for (const task of this.tasks) sum += task.residualMbit;
+    return sum;
+  }
+
+  serve(slot: number, scenario: Scenario): void {
+    const served = this.tasks.filter((task) => task.decidedInSlot < slot);
+    if (served.length > 0) {
+      let work = serviceMbit(this.cpuGHz, served.length, scenario);
+      let unfinished = served;
+      for (;;) {
+        const share = work / unfinished.length;
+        const left: Task[] = [];
+        for (const task of unfinished) {
+          if (task.residualMbit - share <= TOLERANCE_MBIT) {
+            work = Math.max(0, work - task.residualMbit);
+            task.finish(slot);
+          } else {
+            left.push(task);
+          }
+        }
+        const someWereDone = left.length < unfinished.length;
+        unfinished = left;
+        if (someWereDone && unfinished.length > 0) continue;
+        for (const task of unfinished) task.residualMbit -= share;
+        break;
+      }
+    }
+    this.tasks = this.tasks.filter((task) => task.finishedInSlot === undefined);
+    this.history.shift();
+    this.history.push(this.workloadMbit);
+  }
+}
+
+/** Work a server with n tasks gives in a slot. */
+function serviceMbit(cpuGHz: number, n: number, scenario: Scenario): number {
+  const { slotSeconds, densityGcyclesPerMbit } = scenario;
+  return scenario.service === "shared-rate"
+    ? (cpuGHz * slotSeconds) / (densityGcyclesPerMbit * (n + 1))
+    : (cpuGHz * slotSeconds) / densityGcyclesPerMbit;
+}
+
+/** A user's device: first come, first served. */
+export class Device {
+  /** What was there as the slot began, and what the slot added, Mbit. */
+  oldWorkMbit = 0;
+  newWorkMbit = 0;
+  queue: Task[] = [];
+
+  get backlogMbit(): number {
+    return this.oldWorkMbit + this.newWorkMbit;
+  }
+
+  add(task: Task): void {
+    this.queue.push(task);
+    this.newWorkMbit += task.sizeMbit;
+  }
+
+  serve(slot: number, scenario: Scenario): void {
+    let work = (scenario.localCpuGHz * scenario.slotSeconds) / scenario.densityGcyclesPerMbit;
+    this.oldWorkMbit -= work;
+    if (this.oldWorkMbit <= TOLERANCE_MBIT) this.oldWorkMbit = 0;
+    this.oldWorkMbit += this.newWorkMbit;
+    this.newWorkMbit = 0;
+
+    while (this.queue.length > 0 && this.queue[0].decidedInSlot < slot) {
+      const task = this.queue[0];
+      if (task.residualMbit - work > TOLERANCE_MBIT) {
+        task.residualMbit -= work;
+        break;
+      }
+      work = Math.max(0, work - task.residualMbit);
+      task.finish(slot);
+      this.queue.shift();
+    }
+  }
+}
+
+export interface ReferenceDecision {
+  readonly userIndex: number;
+  readonly sizeMbit: number;
+  readonly rateMbps: readonly number[];
+}
+
+export interface ReferenceStep {
+  readonly action: number;
+  readonly latencySlots: number;
+  readonly costSlots: number;
+  readonly isLate: boolean;
+  readonly truncated: boolean;
+}
+
+export interface ReferenceLookAhead {
+  readonly latencySlots: number[];
+  readonly costSlots: number[];
+  readonly impactSlots: number[];
+  readonly reward: number[];
+}
+
+/** The state the look-ahead imagines: sums only, no tasks. */
+interface VirtualState {
+  readonly workloadMbit: number[];
+  readonly activeTasks: number[];
+  backlogMbit: number;
+}
+
+/** One episode, from its seed to its end. */
+export class ReferenceEpisode {
+  readonly servers: Server[] = [];
+  readonly devices: Device[] = [];
+  readonly tasks: Task[] = [];
+  slot = 0;
+  decisionIndex = 0;
+  decision: ReferenceDecision;
+  truncated = false;
+  /** The first slot that is not scored. */
+  readonly endSlot: number;
+  readonly #scenario: Scenario;
+  readonly #arrivals: () => number;
+  readonly #fading: () => number;
+  readonly #sizes: () => number;
+  readonly #futureKeys: readonly [number, number];
+  readonly #world: { readonly meanSnr: number; readonly bandwidthOverLn2: number };
+  /** Tasks of the running slot that still wait for a decision. */
+  #pending: ReferenceDecision[];
+
+  constructor(scenario: Scenario, seed: number) {
+    const stream = (purpose: string) => seedrandom.alea(`mecgym/v1/${purpose}/${seed}`);
+    this.#scenario = scenario;
+    const topology = stream("topology");
+    const numServers = drawNumServers(scenario.numServers, topology);
+    for (let e = 0; e < numServers; e++) {
+      this.servers.push(new Server(drawCapacity(scenario.serverCpuGHz, e, topology), scenario.historySlots));
+    }
+    const numUsers = "count" in scenario.users ? scenario.users.count : scenario.users.perServer * numServers;
+    for (let u = 0; u < numUsers; u++) this.devices.push(new Device());
+    this.#arrivals = stream("arrivals");
+    this.#fading = stream("fading");
+    this.#sizes = stream("sizes");
+    const future = stream("future");
+    this.#futureKeys = [future.int32(), future.int32()];
+    const { meanRateMbps, meanSnrDb } = scenario.uplink;
+    const meanSnr = exp(meanSnrDb * (ln(10) / 10));
+    this.#world = {
+      meanSnr,
+      bandwidthOverLn2: meanRateMbps / (exp(1 / meanSnr) * expIntegralE1(1 / meanSnr)),
+    };
+    this.#pending = this.#drawTasksOfSlot();
+    this.decision = this.#nextDecision();
+    // fates are looked at after the last slot, in an extended episode after that of its one task
+    this.endSlot = Math.max(scenario.episodeSlots, this.slot + 1);
+  }
+
+  /** Eq. 2-8. */
+  latencySlots(action: number): number {
+    const { sizeMbit, userIndex, rateMbps } = this.decision;
+    const e = action - 1;
+    return this.#latency(
+      sizeMbit,
+      action,
+      this.devices[userIndex].backlogMbit,
+      action === 0 ? 0 : this.servers[e].workloadMbit,
+      action === 0 ? 0 : this.servers[e].activeTasks,
+      rateMbps,
+    );
+  }
+
+  /** Eq. 11. */
+  costSlots(action: number): number {
+    return this.#cost(this.latencySlots(action));
+  }
+
+  /** Carries out an action; one that does not exist is carried out as the costliest. */
+  step(asked: number): ReferenceStep {
+    const action = asked >= 0 && asked <= this.servers.length ? asked : this.#costliestAction();
+    const { deadlineSlots, slotSeconds } = this.#scenario;
+    const { sizeMbit, userIndex, rateMbps } = this.decision;
+    const latencySlots = this.latencySlots(action);
+    const costSlots = this.costSlots(action);
+    const uploadSlots = action === 0 ? 0 : sizeMbit / rateMbps[action - 1] / slotSeconds;
+    const task = new Task(sizeMbit, this.slot, uploadSlots);
+    this.tasks.push(task);
+    if (action === 0) this.devices[userIndex].add(task);
+    else this.servers[action - 1].tasks.push(task);
+    this.decisionIndex++;
+    this.decision = this.#nextDecision();
+    this.truncated = this.slot >= this.#scenario.episodeSlots;
+    return { action, latencySlots, costSlots, isLate: latencySlots > deadlineSlots, truncated: this.truncated };
+  }
+
+  /** The action of the smallest J; the lowest index of equals (eq. 15). */
+  oracleAction(): number {
+    let best = 0;
+    for (let action = 1; action <= this.servers.length; action++) {
+      if (this.costSlots(action) < this.costSlots(best)) best = action;
+    }
+    return best;
+  }
+
+  /** What became of the tasks decided so far, seen from the end of the last slot that is scored. */
+  stats() {
+    const { deadlineSlots } = this.#scenario;
+    let numFinished = 0;
+    let numLate = 0;
+    let numUnfinished = 0;
+    let numUnfinishedLate = 0;
+    let realisedSum = 0;
+    for (const task of this.tasks) {
+      if (task.finishedInSlot !== undefined && task.finishedInSlot < this.endSlot) {
+        const realised = task.uploadSlots + (task.finishedInSlot - task.decidedInSlot);
+        numFinished++;
+        realisedSum += realised;
+        if (realised > deadlineSlots) numLate++;
+      } else {
+        numUnfinished++;
+        if (task.uploadSlots + (this.endSlot - task.decidedInSlot) > deadlineSlots) numUnfinishedLate++;
+      }
+    }
+    return { numFinished, numLate, numUnfinished, numUnfinishedLate, realisedSum };
+  }
+
+  /** Eq. 22-26 for every action, the whole virtual world built anew for each. */
+  lookAhead(options: Partial<LookAheadFields> = {}): ReferenceLookAhead {
+    const fields = { ...this.#scenario.lookAhead, ...options };
+    const result: ReferenceLookAhead = { latencySlots: [], costSlots: [], impactSlots: [], reward: [] };
+    for (let action = 0; action <= this.servers.length; action++) {
+      const costSlots = this.costSlots(action);
+      const impactSlots = this.#impact(action, fields);
+      result.latencySlots.push(this.latencySlots(action));
+      result.costSlots.push(costSlots);
+      result.impactSlots.push(impactSlots);
+      result.reward.push(-(costSlots + fields.weight * impactSlots));
+    }
+    return result;
+  }
+
+  #impact(action: number, fields: LookAheadFields): number {
+    const state = this.#virtualState(action);
+    let sum = 0;
+    for (let k = 0; k < fields.numSamples; k++) {
+      const { min, max } = fields.sizeFactor;
+      const sizeMbit = this.decision.sizeMbit * (min + (max - min) * this.#futureDraw(k, 0));
+      const rateMbps =
+        fields.rates === "frozen"
+          ? this.decision.rateMbps
+          : this.servers.map((_, e) => this.#rate(this.#futureDraw(k, e + 1)));
+      const costs = [0, ...this.servers.map((_, e) => e + 1)].map((a) =>
+        this.#cost(
+          this.#latency(sizeMbit, a, state.backlogMbit, state.workloadMbit[a - 1], state.activeTasks[a - 1], rateMbps),
+        ),
+      );
+      const smallest = Math.min(...costs);
+      sum += smallest;
+      if (fields.mode === "sequential") {
+        this.#drain(state);
+        join(state, costs.indexOf(smallest), sizeMbit);
+      }
+    }
+    return sum / fields.numSamples;
+  }
+
+  #virtualState(action: number): VirtualState {
+    const state = {
+      workloadMbit: this.servers.map((server) => server.workloadMbit),
+      activeTasks: this.servers.map((server) => server.activeTasks),
+      backlogMbit: this.devices[this.decision.userIndex].backlogMbit,
+    };
+    this.#drain(state);
+    join(state, action, this.decision.sizeMbit);
+    return state;
+  }
+
+  #drain(state: VirtualState): void {
+    const { localCpuGHz, slotSeconds, densityGcyclesPerMbit } = this.#scenario;
+    this.servers.forEach((server, e) => {
+      const service = serviceMbit(server.cpuGHz, state.activeTasks[e], this.#scenario);
+      state.workloadMbit[e] = Math.max(0, state.workloadMbit[e] - service);
+    });
+    state.backlogMbit = Math.max(0, state.backlogMbit - (localCpuGHz * slotSeconds) / densityGcyclesPerMbit);
+  }
+
+  #futureDraw(k: number, item: number): number {
+    const [a, b] = this.#futureKeys;
+    const mix = (value: number) => {
+      let h = value >>> 0;
+      h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+      h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+      return (h ^ (h >>> 16)) >>> 0;
+    };
+    // BigInt for the sum, so that no intermediate can lose a bit.
+    const wrap = (value: bigint) => Number(BigInt.asUintN(32, value));
+    const first = mix((a ^ wrap(BigInt(this.decisionIndex + 1) * 0x9e3779b1n)) >>> 0);
+    const sum = BigInt(first) + BigInt(b) + BigInt(k + 1) * 0x85ebca77n + BigInt(item) * 0xc2b2ae3dn;
+    return mix(wrap(sum)) / 4294967296;
+  }
+
+  #latency(
+    sizeMbit: number,
+    action: number,
+    backlogMbit: number,
+    workloadMbit: number,
+    activeTasks: number,
+    rateMbps: readonly number[],
+  ): number {
+    const { densityGcyclesPerMbit: density, localCpuGHz, slotSeconds } = this.#scenario;
+    if (action === 0) {
+      return ((backlogMbit * density) / localCpuGHz + (sizeMbit * density) / localCpuGHz) / slotSeconds;
+    }
+    const { cpuGHz } = this.servers[action - 1];
+    const upload = sizeMbit / rateMbps[action - 1];
+    const wait = (workloadMbit * density * (activeTasks + 1)) / cpuGHz;
+    const compute = (sizeMbit * density * (activeTasks + 1)) / cpuGHz;
+    return (upload + wait + compute) / slotSeconds;
+  }
+
+  #cost(latencySlots: number): number {
+    const { deadlineSlots, deadlinePenaltySlots } = this.#scenario;
+    return latencySlots > deadlineSlots ? latencySlots + deadlinePenaltySlots : latencySlots;
+  }
+
+  #costliestAction(): number {
+    let worst = 0;
+    for (let action = 1; action <= this.servers.length; action++) {
+      if (this.costSlots(action) > this.costSlots(worst)) worst = action;
+    }
+    return worst;
+  }
+
+  /** The next task; slots pass until there is one. */
+  #nextDecision(): ReferenceDecision {
+    for (;;) {
+      const next = this.#pending.shift();
+      if (next !== undefined) return next;
+      for (const server of this.servers) server.serve(this.slot, this.#scenario);
+      for (const device of this.devices) device.serve(this.slot, this.#scenario);
+      this.slot++;
+      this.#pending = this.#drawTasksOfSlot();
+    }
+  }
+
+  #drawTasksOfSlot(): ReferenceDecision[] {
+    const { min, max } = this.#scenario.taskSizeMbit;
+    const tasks: ReferenceDecision[] = [];
+    for (let userIndex = 0; userIndex < this.devices.length; userIndex++) {
+      const numTasks = drawNumTasks(this.#scenario.arrivals, this.#arrivals());
+      if (numTasks === 0) continue;
+      const rateMbps = this.servers.map(() => this.#rate(this.#fading()));
+      for (let i = 0; i < numTasks; i++) {
+        tasks.push({ userIndex, sizeMbit: min + (max - min) * this.#sizes(), rateMbps });
+      }
+    }
+    return tasks;
+  }
+
+  /** Eq. 1. */
+  #rate(u: number): number {
+    const gain = -ln(u + 1 / 8589934592);
+    const rate = this.#world.bandwidthOverLn2 * ln(1 + this.#world.meanSnr * gain);
+    return Math.max(rate, this.#scenario.uplink.minRateMbps);
+  }
+}
+
+function join(state: VirtualState, action: number, sizeMbit: number): void {
+  if (action === 0) {
+    state.backlogMbit += sizeMbit;
+  } else {
+    state.workloadMbit[action - 1] += sizeMbit;
+    state.activeTasks[action - 1] += 1;
+  }
+}
+
+function drawNumServers(numServers: Scenario["numServers"], draw: () => number): number {
+  if (typeof numServers === "number") return numServers;
+  if (Array.isArray(numServers)) return numServers[Math.floor(draw() * numServers.length)];
+  return numServers.min + Math.floor(draw() * (numServers.max - numServers.min + 1));
+}
+
+function drawCapacity(serverCpuGHz: Scenario["serverCpuGHz"], e: number, draw: () => number): number {
+  if (Array.isArray(serverCpuGHz)) return serverCpuGHz[e];
+  return serverCpuGHz.min + (serverCpuGHz.max - serverCpuGHz.min) * draw();
+}
+
+function drawNumTasks(arrivals: Scenario["arrivals"], u: number): number {
+  if (arrivals.process === "bernoulli") return u < arrivals.probability ? 1 : 0;
+  let k = 0;
+  let probability = exp(-arrivals.ratePerSlot);
+  let cumulative = probability;
+  while (cumulative <= u) {
+    k++;
+    probability = (probability * arrivals.ratePerSlot) / k;
+    cumulative += probability;
+  }
+  return k;
+}

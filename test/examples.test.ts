@@ -1,7 +1,7 @@
 /** The first steps in the README: they stand there as they are in docs/examples, and they print what is kept there. */
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -41,17 +41,6 @@ describe("the first steps print what is kept", () => {
     () => {
       const tsx = join(root, "node_modules", "tsx", "dist", "cli.mjs");
       expect(run(process.execPath, tsx, "docs/examples/first-steps.ts")).toBe(kept);
-    },
-    LIMIT_MS,
-  );
-
-  const python = [join(root, ".venv/bin/python"), join(root, ".venv/Scripts/python.exe")].find((path) =>
-    existsSync(path),
-  );
-  it.skipIf(python === undefined)(
-    "in Python",
-    () => {
-      expect(run(python as string, "docs/examples/first_steps.py")).toBe(kept);
     },
     LIMIT_MS,
   );

@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { findPolicy } from "../../benchmarks/policies/index.js";
 import { renderTable } from "../../benchmarks/report.js";
@@ -73,7 +74,7 @@ async function demo(options: DemoOptions): Promise<void> {
 }
 
 function findPython(): string {
-  const root = join(import.meta.dirname ?? ".", "..");
+  const root = fileURLToPath(new URL("..", import.meta.url)); // the built command stands in dist/
   const candidates = [join(root, ".venv", "bin", "python"), join(root, ".venv", "Scripts", "python.exe")];
   const found = candidates.find((path) => existsSync(path));
   if (found === undefined) {

@@ -127,9 +127,7 @@ describe("mecgym", { timeout: 60_000 }, () => {
 });
 
 describe("mecgym serve", { timeout: 60_000 }, () => {
-  async function ready(
-    args: string[],
-  ): Promise<{
+  async function ready(args: string[]): Promise<{
     child: ChildProcessWithoutNullStreams;
     line: { address: string; pid: number } & Record<string, unknown>;
   }> {

@@ -556,7 +556,7 @@ describe("bad input changes nothing", () => {
     const before = { code: "needsReset", path: "lanes/0", got: "a lane before its first reset" };
     expect(errorOf(() => batch.step([0]))).toMatchObject(before);
     expect(errorOf(() => batch.lookAhead(0))).toMatchObject(before);
-    expect(errorOf(() => makeEnv(mixed).step(0))).toMatchObject(before);
+    expect(errorOf(() => makeEnv(mixed).step(0))).toMatchObject({ ...before, path: "episode" });
     expect(errorOf(() => makeEnv(mixed).episodeStats())).toMatchObject({ code: "needsReset", path: "episodeStats" });
     batch.reset([41]);
     const fresh = makeEnv(mixed).reset(41).observation;
@@ -570,7 +570,7 @@ describe("bad input changes nothing", () => {
     const stats = env.episodeStats();
     expect(errorOf(() => env.step(0))).toMatchObject({
       code: "needsReset",
-      path: "lanes/0",
+      path: "episode",
       got: "a lane after its end",
       expected: "a reset first",
     });

@@ -17,6 +17,69 @@ export interface Decision {
   readonly isInvalid: boolean;
 }
 
+const LATE = 1;
+const INVALID = 2;
+
+/** Decisions in the order they were taken, in typed arrays: an overload run has millions of them. */
+export class DecisionLog {
+  length = 0;
+  #actions = new Uint16Array(16);
+  #marks = new Uint8Array(16);
+  /** J, C and the cheapest J, side by side. */
+  #slots = new Float64Array(3 * 16);
+
+  add(decision: Decision): void {
+    const i = this.length++;
+    if (i === this.#actions.length) this.#grow();
+    this.#actions[i] = decision.action;
+    this.#marks[i] = (decision.isLate ? LATE : 0) | (decision.isInvalid ? INVALID : 0);
+    this.#slots[3 * i] = decision.costSlots;
+    this.#slots[3 * i + 1] = decision.latencySlots;
+    this.#slots[3 * i + 2] = decision.cheapestCostSlots;
+  }
+
+  #grow(): void {
+    const grown = <A extends Uint16Array | Uint8Array | Float64Array>(old: A, larger: A): A => {
+      larger.set(old);
+      return larger;
+    };
+    this.#actions = grown(this.#actions, new Uint16Array(2 * this.#actions.length));
+    this.#marks = grown(this.#marks, new Uint8Array(2 * this.#marks.length));
+    this.#slots = grown(this.#slots, new Float64Array(2 * this.#slots.length));
+  }
+
+  action(i: number): number {
+    return this.#actions[i];
+  }
+  costSlots(i: number): number {
+    return this.#slots[3 * i];
+  }
+  latencySlots(i: number): number {
+    return this.#slots[3 * i + 1];
+  }
+  cheapestCostSlots(i: number): number {
+    return this.#slots[3 * i + 2];
+  }
+  isLate(i: number): boolean {
+    return (this.#marks[i] & LATE) !== 0;
+  }
+  isInvalid(i: number): boolean {
+    return (this.#marks[i] & INVALID) !== 0;
+  }
+
+  /** The actions, as plain numbers. */
+  actions(): number[] {
+    return Array.from(this.#actions.subarray(0, this.length));
+  }
+}
+
+/** A log of these decisions. */
+export function logOf(decisions: Iterable<Decision>): DecisionLog {
+  const log = new DecisionLog();
+  for (const decision of decisions) log.add(decision);
+  return log;
+}
+
 /** What became of an episode's tasks; absent in the static protocol. */
 export interface Realised {
   readonly finishedTasks: number;
@@ -28,7 +91,7 @@ export interface Realised {
 
 /** What is resampled: an episode with its decisions, or one state. */
 export interface Unit {
-  readonly decisions: readonly Decision[];
+  readonly decisions: DecisionLog;
   readonly numServers: number;
   readonly realised?: Realised;
 }
@@ -73,14 +136,16 @@ interface UnitSums {
 function sumUnit(unit: Unit, maxServers: number): UnitSums {
   const offloads = new Float64Array(maxServers);
   const sums = { decisions: unit.decisions.length, cost: 0, latency: 0, cheapest: 0, late: 0, local: 0, invalid: 0 };
-  for (const decision of unit.decisions) {
-    sums.cost += decision.costSlots;
-    sums.latency += decision.latencySlots;
-    sums.cheapest += decision.cheapestCostSlots;
-    if (decision.isLate) sums.late += 1;
-    if (decision.isInvalid) sums.invalid += 1;
-    if (decision.action === 0) sums.local += 1;
-    else offloads[decision.action - 1] += 1;
+  const log = unit.decisions;
+  for (let i = 0; i < log.length; i++) {
+    const action = log.action(i);
+    sums.cost += log.costSlots(i);
+    sums.latency += log.latencySlots(i);
+    sums.cheapest += log.cheapestCostSlots(i);
+    if (log.isLate(i)) sums.late += 1;
+    if (log.isInvalid(i)) sums.invalid += 1;
+    if (action === 0) sums.local += 1;
+    else offloads[action - 1] += 1;
   }
   return { ...sums, offloads, realised: unit.realised };
 }
@@ -230,10 +295,18 @@ function loadBalancing(
 
 /** Percentiles of J over the pooled decisions: the smallest value that at least that share does not exceed. */
 function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonly number[]): Estimate[] {
-  const entries = units.flatMap((unit, i) => unit.decisions.map((decision) => ({ cost: decision.costSlots, unit: i })));
-  entries.sort((a, b) => a.cost - b.cost);
-  const costs = Float64Array.from(entries, (entry) => entry.cost);
-  const owners = Int32Array.from(entries, (entry) => entry.unit);
+  const unsorted = new Float64Array(units.reduce((sum, unit) => sum + unit.decisions.length, 0));
+  const unsortedOwners = new Int32Array(unsorted.length);
+  let end = 0;
+  for (const [u, { decisions }] of units.entries()) {
+    for (let i = 0; i < decisions.length; i++, end++) {
+      unsorted[end] = decisions.costSlots(i);
+      unsortedOwners[end] = u;
+    }
+  }
+  const order = Uint32Array.from(unsorted.keys()).sort((a, b) => unsorted[a] - unsorted[b]);
+  const costs = Float64Array.from(order, (i) => unsorted[i]);
+  const owners = Int32Array.from(order, (i) => unsortedOwners[i]);
   const counts = Float64Array.from(units, (unit) => unit.decisions.length);
   const at = (weights: ArrayLike<number>): number[] => {
     const total = weightedSum(counts, weights);
@@ -264,6 +337,6 @@ function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonl
 export function actionCounts(units: readonly Unit[]): number[] {
   const maxServers = Math.max(...units.map((unit) => unit.numServers));
   const counts = new Array<number>(maxServers + 1).fill(0);
-  for (const unit of units) for (const decision of unit.decisions) counts[decision.action] += 1;
+  for (const { decisions } of units) for (let i = 0; i < decisions.length; i++) counts[decisions.action(i)] += 1;
   return counts;
 }

@@ -1,6 +1,6 @@
 /** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
 
-import { type ObservationData, resolveScenario, scenarioHash } from "../env/index.js";
+import { resolveScenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
 import {
   actionCounts,
@@ -11,7 +11,7 @@ import {
   type Unit,
 } from "./metrics.js";
 import { findPolicy } from "./policies/index.js";
-import { answerStates, EpisodePlayer, visitStates } from "./runner.js";
+import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
 import { type Estimate, NUM_RESAMPLES, ResamplePlan } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
 
@@ -76,14 +76,14 @@ async function runSetting(
   const { firstSeed } = options;
   const unitsOf = new Map<string, readonly Unit[]>();
   if (setting.protocol === "static") {
-    const states: ObservationData[] = [];
+    const states: RecordedState[] = [];
     for (const state of visitStates(scenario, firstSeed, count)) {
       states.push(state);
       tick(setting.id);
       await breathe(states.length);
     }
     for (const name of withOracle(names)) {
-      unitsOf.set(name, answerStates(findPolicy(name), states, setting.fixedSizeMbit));
+      unitsOf.set(name, answerStates(findPolicy(name), scenario, states, setting.fixedSizeMbit));
     }
   } else {
     const player = new EpisodePlayer(scenario);
@@ -126,7 +126,7 @@ function describePolicy(
     metrics: withUnits(metrics),
     differenceToOracleSlots: { ...compareAverageLatency(units, oracleUnits, plan), unit: "slots" },
     actionCounts: actionCounts(units),
-    actions: units.map((unit) => unit.decisions.map((decision) => decision.action)),
+    actions: units.map((unit) => unit.decisions.actions()),
   };
 }
 

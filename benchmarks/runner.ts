@@ -1,6 +1,7 @@
 /** Plays policies: whole episodes, or single states visited by the oracle. */
 
 import {
+  allocateLookAhead,
   BatchEnv,
   copyObservation,
   createStream,
@@ -8,6 +9,8 @@ import {
   FLAG_LATE,
   FLAG_TRUNCATED,
   LaneView,
+  type LookAheadResult,
+  lookAheadOfState,
   type ObservationData,
   observedCostSlots,
   observedLatencySlots,
@@ -15,8 +18,8 @@ import {
   streamName,
   TrajectoryDigest,
 } from "../env/index.js";
-import type { Decision, Realised, Unit } from "./metrics.js";
-import { oracle, type Policy, type PolicyEntry } from "./policies/index.js";
+import { DecisionLog, logOf, type Realised, type Unit } from "./metrics.js";
+import { type LookAheadHandle, oracle, type Policy, type PolicyEntry } from "./policies/index.js";
 
 /** An episode as it was played: what the metrics need, and what a replay needs. */
 export interface PlayedEpisode extends Unit {
@@ -28,10 +31,12 @@ export interface PlayedEpisode extends Unit {
 export class EpisodePlayer {
   readonly #batch: BatchEnv;
   readonly #view: LaneView;
+  readonly #lookAhead: LookAheadResult;
 
   constructor(scenario: Scenario) {
     this.#batch = new BatchEnv({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
     this.#view = new LaneView(this.#batch.lanes, 0);
+    this.#lookAhead = allocateLookAhead(this.#batch.maxServers);
   }
 
   /**
@@ -44,19 +49,20 @@ export class EpisodePlayer {
     const view = this.#view;
     batch.reset([seed]);
     const { numServers } = view;
-    const decisions: Decision[] = [];
+    const decisions = new DecisionLog();
     const actions = [0];
     const seen = new Float32Array(batch.observationSize);
+    const lookAhead: LookAheadHandle = (options) => batch.lookAhead(0, options, this.#lookAhead);
     do {
       const cheapestCostSlots = observedCostSlots(view, oracle(view));
-      actions[0] = policy(view);
+      actions[0] = policy(view, lookAhead);
       if (digest !== undefined) seen.set(batch.observation);
       batch.step(actions);
       const action = batch.executedAction[0];
       const costSlots = batch.costSlots[0];
       const latencySlots = batch.latencySlots[0];
       digest?.addStep(seen, action, latencySlots, costSlots);
-      decisions.push({
+      decisions.add({
         action,
         costSlots,
         latencySlots,
@@ -89,25 +95,38 @@ export class EpisodePlayer {
   }
 }
 
+/** A state of the static protocol, and the episode it was recorded in. */
+export interface RecordedState {
+  readonly episodeSeed: number;
+  readonly state: ObservationData;
+}
+
 /** The static protocol's states: one for each seed. */
-export function* visitStates(scenario: Scenario, firstSeed: number, count: number): Generator<ObservationData> {
+export function* visitStates(scenario: Scenario, firstSeed: number, count: number): Generator<RecordedState> {
   const player = new EpisodePlayer(scenario);
-  for (let i = 0; i < count; i++) yield player.visitState(firstSeed + i);
+  for (let episodeSeed = firstSeed; episodeSeed < firstSeed + count; episodeSeed++) {
+    yield { episodeSeed, state: player.visitState(episodeSeed) };
+  }
 }
 
 /** A policy's answer to each state, once; `sizeMbit` replaces the size of the current task where given. */
-export function answerStates(entry: PolicyEntry, states: readonly ObservationData[], sizeMbit?: number): Unit[] {
+export function answerStates(
+  entry: PolicyEntry,
+  scenario: Scenario,
+  records: readonly RecordedState[],
+  sizeMbit?: number,
+): Unit[] {
   const policy = entry.make(0);
-  return states.map((recorded) => {
+  return records.map(({ episodeSeed, state: recorded }) => {
     const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
     const cheapestCostSlots = observedCostSlots(state, oracle(state));
-    const answer = policy(state);
+    const answer = policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
     const isInvalid = !(Number.isInteger(answer) && answer >= 0 && answer <= state.numServers);
     const action = isInvalid ? costliestAction(state) : answer;
     const latencySlots = observedLatencySlots(state, action);
     return {
       numServers: state.numServers,
-      decisions: [
+      decisions: logOf([
         {
           action,
           costSlots: observedCostSlots(state, action),
@@ -116,7 +135,7 @@ export function answerStates(entry: PolicyEntry, states: readonly ObservationDat
           isLate: latencySlots > state.deadlineSlots,
           isInvalid,
         },
-      ],
+      ]),
     };
   });
 }

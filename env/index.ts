@@ -19,6 +19,7 @@ export {
   allocateLookAhead,
   type LookAheadOptions,
   type LookAheadResult,
+  lookAheadOfState,
 } from "./look-ahead.js";
 export {
   copyObservation,

@@ -2,8 +2,9 @@
 
 import { MecgymError } from "./errors.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
-import type { Parameters } from "./parameters.js";
-import { futureUniform } from "./random.js";
+import type { Observation } from "./observation.js";
+import { deriveParameters, type Parameters } from "./parameters.js";
+import { futureUniform, seedFutureKeys } from "./random.js";
 import type { Scenario } from "./scenario.js";
 import { ratesOfUniforms } from "./workload.js";
 
@@ -272,6 +273,40 @@ function drained(workloadMbit: number, activeTasks: number, cpuGHz: number, p: P
 
 function positive(value: number): number {
   return value > 0 ? value : 0;
+}
+
+/**
+ * The look-ahead of a recorded state: what `BatchEnv.lookAhead` gave where it was recorded.
+ *
+ * @param episodeSeed seed of the episode the state was recorded in; its futures hang on it
+ * @throws MecgymError `invalidOption`
+ */
+export function lookAheadOfState(
+  scenario: Scenario,
+  episodeSeed: number,
+  state: Observation,
+  options?: Partial<LookAheadOptions>,
+): LookAheadResult {
+  const settings = { ...scenario.lookAhead, ...options };
+  checkLookAheadOptions(settings);
+  const keys = new Int32Array(2);
+  seedFutureKeys(episodeSeed, keys, 0);
+  const out = allocateLookAhead(state.numServers);
+  const decision: DecisionState = {
+    sizeMbit: state.sizeMbit,
+    backlogMbit: state.localBacklogMbit,
+    numServers: state.numServers,
+    firstServer: 0,
+    rateMbps: state.rateMbps,
+    cpuGHz: state.cpuGHz,
+    activeTasks: state.activeTasks,
+    workloadMbit: state.workloadMbit,
+    futureKey0: keys[0],
+    futureKey1: keys[1],
+    decisionIndex: state.decisionIndex,
+  };
+  new LookAhead(state.numServers).evaluate(decision, deriveParameters(scenario), settings, out);
+  return out;
 }
 
 /** Points `state` at a lane's current decision. */

@@ -3,16 +3,18 @@
 import { MecgymError } from "../../env/index.js";
 import { bestRate } from "./best-rate.js";
 import { fastest } from "./fastest.js";
+import { lacs } from "./lacs.js";
 import { leastLoaded } from "./least-loaded.js";
 import { local } from "./local.js";
 import { oracle } from "./oracle.js";
-import type { Policy, PolicyEntry } from "./policy.js";
+import type { LookAheadHandle, Policy, PolicyEntry } from "./policy.js";
+import { makePriced } from "./priced.js";
 import { makeRandom } from "./random.js";
 import { makeRoundRobin } from "./round-robin.js";
 import { makeTwoChoices } from "./two-choices.js";
 
-export type { Policy, PolicyEntry };
-export { bestRate, fastest, leastLoaded, local, makeRandom, makeRoundRobin, makeTwoChoices, oracle };
+export type { LookAheadHandle, Policy, PolicyEntry };
+export { bestRate, fastest, lacs, leastLoaded, local, makePriced, makeRandom, makeRoundRobin, makeTwoChoices, oracle };
 
 /** Every native policy. A policy without memory or chance is the same function for every seed. */
 export const policies: readonly PolicyEntry[] = [
@@ -24,6 +26,8 @@ export const policies: readonly PolicyEntry[] = [
   { name: "least-loaded", description: "the server with the smallest (L+D)(N+1)/F", make: () => leastLoaded },
   { name: "two-choices", description: "the less loaded of two random servers", make: makeTwoChoices },
   { name: "oracle", description: "the smallest cost now (eq. 15)", make: () => oracle },
+  { name: "lacs", description: "the largest look-ahead reward (eq. 26)", needsLookAhead: true, make: () => lacs },
+  { name: "priced", description: "the smallest cost plus one slot for each active task", make: () => makePriced(1) },
 ];
 
 /**

@@ -1,19 +1,25 @@
 /** What a policy is: a function from an observation to an action. */
 
-import type { Observation } from "../../env/index.js";
+import type { LookAheadOptions, LookAheadResult, Observation } from "../../env/index.js";
+
+/** Asks what every action of the current decision costs now and may leave for later (eq. 22-26). */
+export type LookAheadHandle = (options?: Partial<LookAheadOptions>) => LookAheadResult;
 
 /**
  * Answers one decision with an action: 0 runs the task locally, e sends it to server e.
  *
- * A policy sees the observation and nothing else of the simulator. It may remember what it saw, within one episode.
+ * A policy sees the observation and, where it declares so, a look-ahead; nothing else of the simulator. It may remember
+ * what it saw, within one episode.
  */
-export type Policy = (observation: Observation) => number;
+export type Policy = (observation: Observation, lookAhead?: LookAheadHandle) => number;
 
 /** How to get a policy by its name. */
 export interface PolicyEntry {
   readonly name: string;
   /** One sentence for a reader. */
   readonly description: string;
+  /** Whether the policy asks for look-aheads, and cannot be called without. */
+  readonly needsLookAhead?: boolean;
   /** A fresh policy for one episode; the same seed gives the same decisions. */
   readonly make: (seed: number) => Policy;
 }

@@ -7,6 +7,7 @@ import {
   computeMetrics,
   type Decision,
   jainIndex,
+  logOf,
   type Unit,
 } from "../../benchmarks/metrics.js";
 import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
@@ -31,7 +32,7 @@ function decision(
   };
 }
 
-const state = (one: Decision): Unit => ({ numServers: 2, decisions: [one] });
+const state = (one: Decision): Unit => ({ numServers: 2, decisions: logOf([one]) });
 
 /** Four states: costs 2, 4, 3 and a late one of 12 + 10; the cheapest would have cost 2, 2, 3 and 5. */
 const states = [
@@ -93,14 +94,18 @@ describe("episodic metrics", () => {
   const episodes: Unit[] = [
     {
       numServers: 2,
-      decisions: [decision(1, 2), decision(1, 4, 2), decision(2, 3)],
+      decisions: logOf([decision(1, 2), decision(1, 4, 2), decision(2, 3)]),
       realised: realised(2, 7, 0, 1, 0),
     },
-    { numServers: 4, decisions: [decision(3, 5, 4)], realised: realised(0, 0, 0, 1, 1) },
+    { numServers: 4, decisions: logOf([decision(3, 5, 4)]), realised: realised(0, 0, 0, 1, 1) },
   ];
   const oracleEpisodes: Unit[] = [
-    { numServers: 2, decisions: [decision(1, 2), decision(2, 2), decision(2, 3)], realised: realised(3, 9, 0, 0, 0) },
-    { numServers: 4, decisions: [decision(3, 4)], realised: realised(1, 4, 0, 0, 0) },
+    {
+      numServers: 2,
+      decisions: logOf([decision(1, 2), decision(2, 2), decision(2, 3)]),
+      realised: realised(3, 9, 0, 0, 0),
+    },
+    { numServers: 4, decisions: logOf([decision(3, 4)]), realised: realised(1, 4, 0, 0, 0) },
   ];
   const two = new ResamplePlan("test", 2);
   const metrics = computeMetrics("episodic", episodes, oracleEpisodes, two);

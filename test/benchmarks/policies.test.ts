@@ -1,8 +1,16 @@
 /** Every native policy through the contract, and each one's rule on hand-made observations. */
 
 import { describe, expect, it } from "vitest";
-import { findPolicy, makePolicy, policies } from "../../benchmarks/policies/index.js";
-import { MecgymError, type ObservationData } from "../../env/index.js";
+import { findPolicy, makePolicy, makePriced, policies } from "../../benchmarks/policies/index.js";
+import {
+  BatchEnv,
+  copyObservation,
+  LaneView,
+  lookAheadOfState,
+  MecgymError,
+  type ObservationData,
+  resolveScenario,
+} from "../../env/index.js";
 import { describePolicyContract } from "../contracts/policy-contract.js";
 
 for (const entry of policies) describePolicyContract(entry);
@@ -86,6 +94,32 @@ describe("the rules", () => {
     };
     const all = new Set(Array.from({ length: 200 }, (_, seed) => answers(2_000_000 + seed)));
     expect(all.size).toBe(200);
+  });
+});
+
+describe("policies that look beyond the cost now", () => {
+  it("priced: 5.5 + 0 for server 1 beats 4.875 + 1 for server 3; with a toll of 0.5 server 3 wins, 5.375", () => {
+    expect(makePriced(1)(observation)).toBe(1);
+    expect(makePriced(0.5)(observation)).toBe(3);
+    expect(makePriced(0)(observation)).toBe(makePolicy("oracle")(observation));
+  });
+
+  it("lacs takes the largest reward, the lowest index of equals, and must be given a look-ahead", () => {
+    const reward = Float64Array.of(-5, -3, -3, -4);
+    const result = { latencySlots: reward, costSlots: reward, impactSlots: reward, reward };
+    expect(makePolicy("lacs")(observation, () => result)).toBe(1);
+    expect(() => makePolicy("lacs")(observation)).toThrow(/needs a look-ahead/);
+  });
+
+  it("a recorded state's look-ahead is that of the lane it was recorded in", () => {
+    const scenario = resolveScenario("paper-v1");
+    const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
+    batch.reset([12]);
+    for (let i = 0; i < 60; i++) batch.step([i % 7]);
+    const state = copyObservation(new LaneView(batch.lanes, 0));
+    for (const options of [{}, { mode: "sequential", numSamples: 5 }, { rates: "resampled", weight: 1 }] as const) {
+      expect(lookAheadOfState(scenario, 12, state, options)).toEqual(batch.lookAhead(0, options));
+    }
   });
 });
 

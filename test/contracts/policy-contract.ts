@@ -2,9 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { PolicyEntry } from "../../benchmarks/policies/index.js";
+import type { LookAheadHandle, PolicyEntry } from "../../benchmarks/policies/index.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
-import { type ObservationData, resolveScenario } from "../../env/index.js";
+import { lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
 
 /** Any observation a simulator could show, of 1 to 12 servers. */
 export const anyObservation: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12 }).chain((numServers) => {
@@ -31,12 +31,17 @@ export const anyObservation: fc.Arbitrary<ObservationData> = fc.integer({ min: 1
   });
 });
 
+/** The look-ahead of an observation, as if it had been recorded in episode 0. */
+function lookAheadOf(observation: ObservationData): LookAheadHandle {
+  return (options) => lookAheadOfState(resolveScenario("paper-v1"), 0, observation, options);
+}
+
 export function describePolicyContract(entry: PolicyEntry): void {
   describe(`policy ${entry.name}`, () => {
     it("answers every observation with an action that exists", () => {
       fc.assert(
         fc.property(anyObservation, fc.nat(), (observation, seed) => {
-          const action = entry.make(seed)(observation);
+          const action = entry.make(seed)(observation, lookAheadOf(observation));
           expect(Number.isInteger(action) && action >= 0 && action <= observation.numServers).toBe(true);
         }),
         { seed: 1, numRuns: 300 },
@@ -47,7 +52,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       fc.assert(
         fc.property(anyObservation, (observation) => {
           const before = structuredClone(observation);
-          entry.make(0)(observation);
+          entry.make(0)(observation, lookAheadOf(observation));
           expect(observation).toEqual(before);
         }),
         { seed: 2, numRuns: 100 },
@@ -58,7 +63,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       const scenario = { ...resolveScenario("paper-3-to-11-servers-v1"), episodeSlots: 30 };
       const actionsOf = (seed: number) => {
         const player = new EpisodePlayer(scenario);
-        return player.play(entry.make(seed), seed).decisions.map((decision) => decision.action);
+        return player.play(entry.make(seed), seed).decisions.actions();
       };
       const first = actionsOf(7);
       actionsOf(8);

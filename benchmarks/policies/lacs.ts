@@ -1,0 +1,15 @@
+/** `lacs`: the action of the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
+
+import type { Observation } from "../../env/index.js";
+import type { LookAheadHandle } from "./policy.js";
+
+/** @throws TypeError where no look-ahead is handed in */
+export function lacs(observation: Observation, lookAhead?: LookAheadHandle): number {
+  if (lookAhead === undefined) throw new TypeError("the policy lacs needs a look-ahead as its second argument");
+  const { reward } = lookAhead();
+  let best = 0;
+  for (let action = 1; action <= observation.numServers; action++) {
+    if (reward[action] > reward[best]) best = action;
+  }
+  return best;
+}

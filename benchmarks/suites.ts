@@ -135,7 +135,38 @@ const table5: Suite = {
   ],
 };
 
-export const suites: readonly Suite[] = [table2, table3, table4, table5];
+const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit"];
+
+const foresight: Suite = {
+  id: "foresight",
+  description: "Higher loads over 100 and 1,000 slots: what it costs to look at the present alone.",
+  settings: LOADS.flatMap((load) =>
+    (["", "-long"] as const).map((length) => ({
+      id: `${load}${length}`,
+      scenario: `${load}${length}-v1`,
+      protocol: "episodic" as const,
+      reported: [],
+    })),
+  ),
+  notes: [
+    "Settings named long play 1,000 slots, the others 100. Under overload a cost without its length says nothing: eq. 9 serves more slowly the more tasks wait, so a bad stretch can tip a queue into a collapse it does not leave, and costs grow with the episode.",
+    "The performance ratio is the oracle's average latency over this policy's: more than 100 % means better than the one-step oracle.",
+  ],
+};
+
+const scale: Suite = {
+  id: "scale",
+  description: "32 and 128 servers.",
+  settings: [32, 128].map((numServers) => ({
+    id: `${numServers}-servers`,
+    scenario: `scale-${numServers}-servers-v1`,
+    protocol: "episodic" as const,
+    reported: [],
+  })),
+  notes: ["The paper reports no figures beyond 11 servers."],
+};
+
+export const suites: readonly Suite[] = [table2, table3, table4, table5, foresight, scale];
 
 /** @throws MecgymError `unknownSuite` */
 export function findSuite(id: string): Suite {

@@ -4,6 +4,270 @@ import type { Scenario } from "../../schemas/generated/types.js";
 
 export const frozenScenarios: readonly Scenario[] = [
   {
+    "id": "load-18-users-long-v1",
+    "description": "6 servers and 18 users over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 18
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "load-18-users-v1",
+    "description": "6 servers and 18 users: above the paper's load of 12.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 18
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "load-24-users-long-v1",
+    "description": "6 servers and 24 users over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 24
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "load-24-users-v1",
+    "description": "6 servers and 24 users: above the paper's load of 12.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 24
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "load-30-users-long-v1",
+    "description": "6 servers and 30 users over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 30
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "load-30-users-v1",
+    "description": "6 servers and 30 users: above the paper's load of 12.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 30
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "paper-11-servers-v1",
     "description": "The paper's setting with 11 servers (Table IV).",
     "profile": "paper",
@@ -275,6 +539,50 @@ export const frozenScenarios: readonly Scenario[] = [
     }
   },
   {
+    "id": "paper-long-v1",
+    "description": "The paper's default setting over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "paper-poisson-v1",
     "description": "The paper's setting with Poisson arrivals of the same mean (section III).",
     "profile": "paper",
@@ -393,6 +701,270 @@ export const frozenScenarios: readonly Scenario[] = [
     "deadlineSlots": 10,
     "deadlinePenaltySlots": 10,
     "service": "work-conserving",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "scale-128-servers-v1",
+    "description": "The paper's setting with 128 servers and two users for each.",
+    "profile": "paper",
+    "numServers": 128,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "scale-32-servers-v1",
+    "description": "The paper's setting with 32 servers and two users for each.",
+    "profile": "paper",
+    "numServers": 32,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "size-6-mbit-long-v1",
+    "description": "The paper's setting with every task 6 Mbit, over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 6,
+      "max": 6
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "size-6-mbit-v1",
+    "description": "The paper's setting with every task 6 Mbit.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 6,
+      "max": 6
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "size-8-mbit-long-v1",
+    "description": "The paper's setting with every task 8 Mbit, over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 8,
+      "max": 8
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "size-8-mbit-v1",
+    "description": "The paper's setting with every task 8 Mbit.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 8,
+      "max": 8
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
     "historySlots": 10,
     "episodeSlots": 100,
     "lookAhead": {

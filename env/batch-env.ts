@@ -183,6 +183,7 @@ export class BatchEnv {
       shareMbit: new Float64Array(this.maxServers),
       serviceMbit: new Float64Array(this.maxServers),
       sharingTasks: new Int32Array(this.maxServers),
+      busyServers: new Int32Array(this.maxServers),
       fading: new Float64Array(this.maxServers),
     };
     this.#lookAhead = new LookAhead(this.maxServers);

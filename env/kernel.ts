@@ -22,7 +22,9 @@ export interface Lanes {
   /** Scratch, one number for each server. */
   readonly shareMbit: Float64Array;
   readonly serviceMbit: Float64Array;
+  /** All zero between two services. */
   readonly sharingTasks: Int32Array;
+  readonly busyServers: Int32Array;
   readonly fading: Float64Array;
 }
 
@@ -176,21 +178,27 @@ export function serveSlot(lanes: Lanes, lane: number): void {
  * Processor sharing: a server's work of the slot is shared equally among its tasks; what a task does not need goes to
  * the others. Rounds: every task that needs no more than its share is done, then the rest is shared anew, until all
  * that are left need more than their share.
+ *
+ * Only servers that have tasks are looked at: most have none or one, and a pass over all of them would cost more than
+ * the service itself.
  */
 function serveServers(lanes: Lanes, lane: number): void {
-  const { arrays, size, tasks, shareMbit, serviceMbit, sharingTasks } = lanes;
+  const { arrays, size, tasks, shareMbit, serviceMbit, sharingTasks, busyServers } = lanes;
   const { residualMbit, serverIndex } = tasks;
   const p = lanes.parameters[lane];
-  const numServers = arrays.numServers[lane];
   const firstServer = lane * size.maxServers;
   const first = tasks.offset[lane];
   const end = first + arrays.numTasksAtSlotStart[lane];
 
-  for (let e = 0; e < numServers; e++) sharingTasks[e] = 0;
-  for (let i = first; i < end; i++) sharingTasks[serverIndex[i]]++;
-  for (let e = 0; e < numServers; e++) {
+  let numBusy = 0;
+  for (let i = first; i < end; i++) {
+    const e = serverIndex[i];
+    if (sharingTasks[e] === 0) busyServers[numBusy++] = e;
+    sharingTasks[e]++;
+  }
+  for (let b = 0; b < numBusy; b++) {
+    const e = busyServers[b];
     const sharers = sharingTasks[e];
-    if (sharers === 0) continue;
     const work = arrays.cpuGHz[firstServer + e] * p.slotSeconds;
     serviceMbit[e] = p.isSharedRate
       ? work / (p.densityGcyclesPerMbit * (sharers + 1)) // eq. 9
@@ -198,9 +206,11 @@ function serveServers(lanes: Lanes, lane: number): void {
     shareMbit[e] = serviceMbit[e] / sharers;
   }
 
+  let numDone = 0;
   let again = true;
   while (again) {
     again = false;
+    let numDoneNow = 0;
     for (let i = first; i < end; i++) {
       const residual = residualMbit[i];
       const e = serverIndex[i];
@@ -209,20 +219,24 @@ function serveServers(lanes: Lanes, lane: number): void {
       const left = serviceMbit[e] - residual;
       serviceMbit[e] = left > 0 ? left : 0;
       sharingTasks[e]--;
-      again = true;
+      numDoneNow++;
     }
-    if (again) {
-      for (let e = 0; e < numServers; e++) if (sharingTasks[e] > 0) shareMbit[e] = serviceMbit[e] / sharingTasks[e];
+    numDone += numDoneNow;
+    if (numDoneNow === 0 || numDone === end - first) break;
+    for (let b = 0; b < numBusy; b++) {
+      const e = busyServers[b];
+      if (sharingTasks[e] === 0) continue;
+      const share = serviceMbit[e] / sharingTasks[e];
+      if (share !== shareMbit[e]) again = true;
+      shareMbit[e] = share;
     }
   }
-  for (let i = first; i < end; i++) if (residualMbit[i] > 0) residualMbit[i] -= shareMbit[serverIndex[i]];
-
-  removeFinished(lanes, lane);
+  settleServers(lanes, lane, numBusy);
 }
 
-/** Drops the tasks that are done, and sums N and L anew in arrival order. */
-function removeFinished(lanes: Lanes, lane: number): void {
-  const { arrays, size, tasks } = lanes;
+/** Takes its share from every task that is left, drops those that are done, and sums N and L anew in arrival order. */
+function settleServers(lanes: Lanes, lane: number, numBusy: number): void {
+  const { arrays, size, tasks, shareMbit, sharingTasks, busyServers } = lanes;
   const { residualMbit, serverIndex, decisionSlot, uploadSlots } = tasks;
   const { activeTasks, workloadMbit } = arrays;
   const p = lanes.parameters[lane];
@@ -230,15 +244,19 @@ function removeFinished(lanes: Lanes, lane: number): void {
   const slot = arrays.slot[lane];
   const isCounted = slot < arrays.endSlot[lane];
   const first = tasks.offset[lane];
+  const served = first + arrays.numTasksAtSlotStart[lane];
   const end = first + arrays.numTasks[lane];
 
-  for (let e = firstServer, last = firstServer + arrays.numServers[lane]; e < last; e++) {
-    activeTasks[e] = 0;
-    workloadMbit[e] = 0;
+  for (let b = 0; b < numBusy; b++) {
+    const e = busyServers[b];
+    // from here on a mark of the servers that are summed anew; the others have new tasks alone, and stay as they are
+    sharingTasks[e] = 1;
+    activeTasks[firstServer + e] = 0;
+    workloadMbit[firstServer + e] = 0;
   }
   let kept = first;
   for (let i = first; i < end; i++) {
-    const residual = residualMbit[i];
+    let residual = residualMbit[i];
     if (residual === 0) {
       if (!isCounted) continue;
       const latencySlots = uploadSlots[i] + (slot - decisionSlot[i]);
@@ -247,18 +265,22 @@ function removeFinished(lanes: Lanes, lane: number): void {
       if (latencySlots > p.deadlineSlots) arrays.finishedLateTasks[lane] += 1;
       continue;
     }
-    const server = firstServer + serverIndex[i];
-    activeTasks[server] += 1;
-    workloadMbit[server] += residual;
+    const e = serverIndex[i];
+    if (i < served) residual -= shareMbit[e];
+    if (sharingTasks[e] !== 0) {
+      activeTasks[firstServer + e] += 1;
+      workloadMbit[firstServer + e] += residual;
+    }
+    residualMbit[kept] = residual;
     if (kept !== i) {
-      residualMbit[kept] = residual;
-      serverIndex[kept] = serverIndex[i];
+      serverIndex[kept] = e;
       decisionSlot[kept] = decisionSlot[i];
       uploadSlots[kept] = uploadSlots[i];
     }
     kept++;
   }
   arrays.numTasks[lane] = kept - first;
+  for (let b = 0; b < numBusy; b++) sharingTasks[busyServers[b]] = 0;
 }
 
 /** A slot of local computing on every device (eq. 10's local counterpart). */

@@ -82,6 +82,8 @@ class Connection:
         self._receive_timeout_ms = -1
         self._timer = ResendTimer()
         self.num_dropped = 0
+        #: Requests a group of a session may have under way; `connect` asks the server.
+        self.max_in_flight = 1
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
@@ -128,7 +130,7 @@ class Connection:
         frames = [encode_header(header)] if body is None else [encode_header(header), body]
         pending = Pending(op, key, frames)
         with self._lock:
-            self._check_usable()
+            self._check_open()
             pending.resend_after = self._timer.first()
             while self._last_words:
                 self._transmit(Pending("", None, [self._last_words.popleft()]))
@@ -163,7 +165,7 @@ class Connection:
                 raise self._too_late(pending, timeout_seconds)
             try:
                 if pending.reply is None:  # else another thread has taken it in
-                    self._check_usable()
+                    self._check_open()
                     self._wait_once(pending, min(remaining, SLICE_SECONDS))
             finally:
                 self._lock.release()
@@ -190,6 +192,28 @@ class Connection:
             self._is_closed = True
             self._waiting.clear()
             self._context.destroy(linger=0)
+
+    def check_usable(self) -> None:
+        """Refuse a connection that cannot be used any more.
+
+        Raises
+        ------
+        SessionLost
+            It is closed, belongs to the parent process, or its own server has ended.
+        """
+        self._check_open()
+        if self._server is not None and not self._server.is_alive():
+            raise self._server_ended()
+
+    def _check_open(self) -> None:
+        if os.getpid() != self._owner_pid:
+            raise SessionLost(
+                "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
+            )
+        if self._is_closed:
+            if self._server is not None and not self._server.is_alive():
+                raise self._server_ended()
+            raise SessionLost("connectionClosed", f"the connection to {self.address} is closed")
 
     def _wait_once(self, pending: Pending, seconds: float) -> None:
         """Take in one message, or do what is due where none comes: send again, look after the server."""
@@ -245,16 +269,6 @@ class Connection:
             raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
         pending.num_sent += 1
         pending.last_sent = time.monotonic()
-
-    def _check_usable(self) -> None:
-        if os.getpid() != self._owner_pid:
-            raise SessionLost(
-                "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
-            )
-        if self._is_closed and self._server is not None and not self._server.is_alive():
-            raise self._server_ended()
-        if self._is_closed:
-            raise SessionLost("connectionClosed", f"the connection to {self.address} is closed")
 
     def _server_ended(self) -> SessionLost:
         assert self._server is not None

@@ -8,6 +8,7 @@ import threading
 
 from .client import DEFAULT_TIMEOUT_SECONDS, Connection
 from .command import ADDRESS_VARIABLE
+from .errors import malformed
 from .server import shared_server
 
 __all__ = ["connect"]
@@ -44,7 +45,11 @@ def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIME
             return _connections[address]
         connection = Connection(address, server)
         try:
-            connection.request("hello", timeout_seconds=timeout_seconds)
+            limits = connection.request("hello", timeout_seconds=timeout_seconds).get("limits")
+            max_in_flight = limits.get("maxInFlight") if isinstance(limits, dict) else None
+            if not isinstance(max_in_flight, int):
+                malformed("hello/limits/maxInFlight", "an integer", max_in_flight)
+            connection.max_in_flight = max_in_flight
         except BaseException:
             connection.close()
             raise

@@ -57,7 +57,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Its content hash.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012
+    metadata = {"render_modes": ["ansi"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
         self,
@@ -84,6 +84,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.observation_space: spaces.Box = observation_space(self._session)  # type: ignore[assignment]
         self._batch: Batch | None = None
         self._is_running = False
+        #: Fields of the last look-ahead, if it was at the current decision.
+        self._looked_ahead: dict[str, Any] | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -150,7 +152,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         action = check_action(action)
         self._session.check_open("step")
         if not self._is_running:
-            raise MecgymError("needsReset", path="step", expected="a reset first", got="a step without an episode")
+            raise self._session.without_reset("step")
         batch = self._play("step", np.asarray([action], dtype=np.int32))
         arrays = batch.arrays
         flags = int(arrays["flags"][0])
@@ -205,6 +207,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         num_actions = int(self._current().arrays["numServers"][0]) + 1
         fields = look_ahead_fields(num_samples, weight, size_factor, mode, rates)
         arrays = self._session.look_ahead(fields)
+        self._looked_ahead = fields
         return LookAhead(*(array[0, :num_actions].copy() for array in arrays))
 
     def render(self) -> str | None:
@@ -221,7 +224,12 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 
     def _play(self, op: Literal["reset", "step"], values: NDArray[Any]) -> Batch:
         try:
-            self._batch = self._session.reset(values) if op == "reset" else self._session.step(values)
+            if op == "reset":
+                self._batch = self._session.reset(values)
+            else:
+                # who has looked ahead at this decision is likely to do so at the next
+                ahead, self._looked_ahead = self._looked_ahead, None
+                self._batch = self._session.step(values, ahead)
         except BaseException:
             if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
                 self._batch, self._is_running = None, False
@@ -231,7 +239,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     def _current(self) -> Batch:
         self._session.check_open("env")
         if self._batch is None:
-            raise MecgymError("needsReset", path="env", expected="a reset first", got="no episode")
+            raise self._session.without_reset("env")
         return self._batch
 
     def _observation(self, batch: Batch) -> NDArray[np.float32]:

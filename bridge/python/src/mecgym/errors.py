@@ -34,7 +34,9 @@ class MecgymError(Exception):
     ) -> None:
         # gymnasium.vector.AsyncVectorEnv raises a worker's error anew as `type(error)(error)`
         if isinstance(code, MecgymError):
-            code, message, path, expected, got = code.code, code.message, code.path, code.expected, code.got
+            error = code
+            code, message = error.code, error.message
+            path, expected, got = error.path, error.expected, error.got
         if not message:
             where = f" at {path}" if path else ""
             message = f"{code}{where}: expected {_describe(expected)}, got {_describe(got)}"

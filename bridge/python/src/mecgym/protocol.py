@@ -47,18 +47,13 @@ def encode_header(fields: dict[str, Any]) -> bytes:
     if _is_deep(fields):
         raise MecgymError("invalidRequest", path="header", expected=f"at most {MAX_HEADER_DEPTH} levels", got="more")
     try:
-        data = msgpack.packb(fields, use_bin_type=True)
+        data: bytes = msgpack.packb(fields, use_bin_type=True) or b""
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise MecgymError(
-            "invalidRequest", path="header", expected="plain data (text, numbers, lists, maps)", got=str(error)
-        ) from error
-    if data is None or len(data) > MAX_HEADER_BYTES:
-        raise MecgymError(
-            "invalidRequest",
-            path="header",
-            expected=f"at most {MAX_HEADER_BYTES} bytes",
-            got=f"{len(data or b'')} bytes",
-        )
+        expected = "plain data (text, numbers, lists, maps)"
+        raise MecgymError("invalidRequest", path="header", expected=expected, got=str(error)) from error
+    if len(data) > MAX_HEADER_BYTES:
+        expected = f"at most {MAX_HEADER_BYTES} bytes"
+        raise MecgymError("invalidRequest", path="header", expected=expected, got=f"{len(data)} bytes")
     return data
 
 
@@ -103,15 +98,15 @@ def decode_reply(data: bytes) -> ReplyHeader:
         malformed("header", "a map", fields)
     _check_plain(fields)
 
-    version = fields.get("v")
-    if version != PROTOCOL_VERSION and (not isinstance(version, str) or version.split(".")[0] != MAJOR_VERSION):
-        malformed("v", f"protocol version {PROTOCOL_VERSION}", version)
     op = fields.get("op")
     if op is not None and not isinstance(op, str):
         malformed("op", "text or nothing", op)
     is_ok = fields.get("ok")
-    if is_ok is False:
+    if is_ok is False:  # whatever the version: a server of another one says so in this way
         return ReplyHeader(_key_of(fields), op, None, _error_of(fields.get("error")))
+    version = fields.get("v")
+    if version != PROTOCOL_VERSION and (not isinstance(version, str) or version.split(".")[0] != MAJOR_VERSION):
+        malformed("v", f"protocol version {PROTOCOL_VERSION}", version)
     if is_ok is not True:
         malformed("ok", "true or false", is_ok)
     result = fields.get("result")
@@ -173,14 +168,13 @@ def _check_plain(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> None:
 
 
 def _is_deep(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> bool:
-    """Whether a value has more levels of maps and lists than a header may have."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, (list, tuple)):
-        return False
+    """Whether a map or list has more levels than a header may have."""
     if levels_left == 0:
         return True
-    return any(isinstance(item, (dict, list, tuple)) and _is_deep(item, levels_left - 1) for item in value)
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, (dict, list, tuple)) and _is_deep(item, levels_left - 1):
+            return True
+    return False
 
 
 def _refuse_extension(code: int, _data: bytes) -> NoReturn:

@@ -104,10 +104,11 @@ def _ask(fields: Mapping[str, Any], address: str | None) -> list[ScenarioInfo]:
 
 
 def _info(entry: Any) -> ScenarioInfo:
-    if isinstance(entry, dict):
-        name, description, content_hash = entry.get("id"), entry.get("description"), entry.get("hash")
-        scenario = entry.get("scenario")
-        if isinstance(name, str) and isinstance(description, str) and isinstance(content_hash, str):
-            if isinstance(scenario, dict):
-                return ScenarioInfo(name, description, content_hash, scenario)
-    malformed("scenarios", "id, description, hash and scenario", entry)
+    scenario = entry.get("scenario") if isinstance(entry, dict) else None
+    if not isinstance(scenario, dict):
+        malformed("scenarios", "a map with a scenario", entry)
+    texts = {name: entry.get(name) for name in ("id", "description", "hash")}
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            malformed(f"scenarios/{name}", "text", text)
+    return ScenarioInfo(**texts, scenario=scenario)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,23 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batch import Batch, final_expected, step_expected
-from .client import DEFAULT_TIMEOUT_SECONDS, Connection, Pending
+from .client import DEFAULT_TIMEOUT_SECONDS, Connection
 from .errors import MecgymError, malformed
 from .layout import Layout
-from .protocol import PROTOCOL_VERSION
+from .sequence import RequestSequence
 
 __all__ = ["Session"]
 
-#: Errors of a message that was refused before its turn came, so that its sequence number is free again.
-REFUSED_BEFORE_ITS_TURN = frozenset({"malformedMessage", "versionMismatch", "unknownOperation", "windowExceeded"})
 #: Arrays of a look-ahead's reply.
 LOOK_AHEAD_ARRAYS = ("latencySlots", "costSlots", "impactSlots", "reward")
-#: How long `close` waits for the server's answer, in seconds; nothing depends on it.
-CLOSE_SECONDS = 1.0
 
 
 class Session:
-    """Environments on a server, with one request under way at a time.
+    """Environments on a server.
 
     Parameters
     ----------
@@ -61,12 +56,10 @@ class Session:
     ) -> None:
         self._is_closed = True
         self._connection = connection
-        self._timeout_seconds = timeout_seconds
         opened = connection.request("open", fields, timeout_seconds=timeout_seconds)
-        self._ids = (_field(opened, "session", (str, int)), _field(opened, "epoch", (str, int)))
+        ids = (_field(opened, "session", (str, int)), _field(opened, "epoch", (str, int)))
+        self._requests = RequestSequence(connection, *ids, timeout_seconds)
         self._is_same_step = fields.get("autoreset") == "same-step"
-        self._seq = 0
-        self._unanswered: Pending | None = None
         self._is_closed = False
         self.num_envs: int = _field(opened, "numEnvs", int)
         self.max_servers: int = _field(opened, "maxServers", int)
@@ -98,15 +91,26 @@ class Session:
         mask : array of uint8, shape (n,), optional
             1 where a lane is to be reset; all of them where left out.
         """
+        self.check_open("reset")
         body = None
         if seeds is not None:
             ones = np.ones(self.num_envs, np.uint8)
             body = self._reset_request.encode({"seeds": seeds, "mask": ones if mask is None else mask})
-        return self._batch(*self._exchange("reset", {}, body))
+        return self._batch(*self._requests.exchange("reset", {}, body))
 
-    def step(self, actions: NDArray[np.int32]) -> Batch:
-        """Carry out one decision in each lane; `actions` has shape (n,)."""
-        return self._batch(*self._exchange("step", {}, self._step_request.encode({"actions": actions})))
+    def step(self, actions: NDArray[np.int32], ahead: Mapping[str, Any] | None = None) -> Batch:
+        """Carry out one decision in each lane.
+
+        Parameters
+        ----------
+        actions : array of int32, shape (n,)
+            The actions.
+        ahead : dict, optional
+            Fields of a look-ahead that is likely to be asked for next, and is sent along.
+        """
+        self.check_open("step")
+        body = self._step_request.encode({"actions": actions})
+        return self._batch(*self._requests.exchange("step", {}, body, ahead=ahead))
 
     def look_ahead(self, fields: Mapping[str, Any]) -> list[NDArray[np.float64]]:
         """Evaluate every action of the current decisions.
@@ -116,7 +120,8 @@ class Session:
         list of array of float64, shape (n, max_servers + 1)
             `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN where no action exists.
         """
-        result, body = self._exchange("lookahead", fields, None)
+        self.check_open("look_ahead")
+        result, body = self._requests.look_ahead(fields)
         shape = (self.num_envs, self.max_servers + 1)
         layout = self._layout("lookahead", result.get("layout"), dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape)))
         arrays = layout.decode(body)
@@ -125,7 +130,7 @@ class Session:
     @property
     def is_unanswered(self) -> bool:
         """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
-        return self._unanswered is not None
+        return self._requests.is_unanswered
 
     def check_open(self, path: str) -> None:
         """Refuse what a closed session cannot do.
@@ -138,67 +143,27 @@ class Session:
         if self._is_closed:
             raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
 
+    def without_reset(self, path: str) -> MecgymError:
+        """Give the error of what needs an episode, where there is none.
+
+        Raises
+        ------
+        MecgymError
+            Where no reset would help: the session is closed or lost.
+        """
+        self.check_open(path)
+        self._connection.check_usable()
+        return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
+
     def close(self) -> None:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
-        if self._is_closed:
-            return
-        self._is_closed = True
-        if not self._connection.is_usable:
-            return
-        late = self._unanswered
-        try:
-            pending = self._send("close", {}, None)
-            try:
-                if late is None:
-                    self._connection.receive(pending, time.monotonic() + CLOSE_SECONDS, CLOSE_SECONDS)
-            finally:
-                self._connection.forget(pending)
-        except MecgymError:
-            pass
-        finally:
-            if late is not None:
-                self._connection.forget(late)
+        if not self._is_closed:
+            self._is_closed = True
+            self._requests.close()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            self._connection.send_last(self._header("close", {})[1])
-
-    def _header(self, op: str, fields: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        session, epoch = self._ids
-        seq = self._seq + 1
-        ack = self._seq if self._unanswered is None else self._seq - 1
-        ids = {"session": session, "epoch": epoch, "group": 0, "seq": seq, "ack": ack}
-        return (session, epoch, 0, seq), {"v": PROTOCOL_VERSION, "op": op, **ids, **fields}
-
-    def _send(self, op: str, fields: Mapping[str, Any], body: bytes | None) -> Pending:
-        key, header = self._header(op, fields)
-        pending = self._connection.send(op, key, header, body)
-        self._seq += 1
-        return pending
-
-    def _exchange(self, op: str, fields: Mapping[str, Any], body: bytes | None) -> tuple[dict[str, Any], bytes | None]:
-        self.check_open(op)
-        deadline = time.monotonic() + self._timeout_seconds
-        if self._unanswered is not None:
-            # requests are carried out in order: what was given up waiting for comes first
-            try:
-                self._receive(self._unanswered, deadline)
-            except MecgymError:
-                if self._unanswered is not None:  # still none: this was no answer
-                    raise
-        self._unanswered = self._send(op, fields, body)
-        return self._receive(self._unanswered, deadline)
-
-    def _receive(self, pending: Pending, deadline: float) -> tuple[dict[str, Any], bytes | None]:
-        try:
-            return self._connection.receive(pending, deadline, self._timeout_seconds)
-        except MecgymError as error:
-            if pending.reply is not None and error.code in REFUSED_BEFORE_ITS_TURN:
-                self._seq -= 1
-            raise
-        finally:
-            if pending.reply is not None:
-                self._unanswered = None
+            self._requests.abandon()
 
     def _batch(self, result: dict[str, Any], body: bytes | None) -> Batch:
         arrays = self._step_reply.decode(body)

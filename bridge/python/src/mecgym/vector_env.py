@@ -72,7 +72,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         self._session = open_session(fields, scenario, history, max_servers, split, seed, address, timeout_seconds)
         self.closed = False
         self.num_envs = self._session.num_envs
-        self.metadata = {"render_modes": ["ansi"], "autoreset_mode": mode}
+        self.metadata = {"render_modes": ["ansi"], "render_fps": 10, "autoreset_mode": mode}
         self.render_mode = render_mode
         self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]
         self.scenario_hash: str = self._session.scenarios[0]["hash"]
@@ -110,8 +110,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         mask = check_reset_mask((options or {}).get("reset_mask"), self.num_envs)
         seeds = self._seeds(seed)
         if self._batch is None and not mask.all():
-            self._session.check_open("reset")
-            raise MecgymError("needsReset", path="reset_mask", expected="a reset of all first", got=mask.tolist())
+            raise self._session.without_reset("options/reset_mask")
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
         super().reset(seed=seed if isinstance(seed, int) else None)
         return self._observations(batch), masked(decisions_of(batch), mask)
@@ -217,7 +216,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
     def _current(self) -> Batch:
         self._session.check_open("env")
         if self._batch is None:
-            raise MecgymError("needsReset", path="env", expected="a reset first", got="no episodes")
+            raise self._session.without_reset("env")
         return self._batch
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
@@ -227,10 +226,10 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         for row, lane in enumerate(batch.ended_lanes()):
             stats = batch.episode_stats(row)
             final_info = {
-                **{name: values[lane] for name, values in outcomes.items()},
-                "episode_seed": decisions["episode_seed"][lane],
-                "decision_index": np.int64(stats["num_decisions"]),
-                "num_servers": decisions["num_servers"][lane],
+                **{name: values[lane].item() for name, values in outcomes.items()},
+                "episode_seed": int(decisions["episode_seed"][lane]),
+                "decision_index": stats["num_decisions"],
+                "num_servers": int(decisions["num_servers"][lane]),
                 "action_mask": decisions["action_mask"][lane],
                 "episode_stats": stats,
             }

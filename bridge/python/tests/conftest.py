@@ -1,0 +1,78 @@
+"""What the tests share: a limit on every test, environments that are closed, and a server of the tests' own."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import mecgym
+from mecgym.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
+
+LIMIT_SECONDS = 30
+
+settings.register_profile(
+    "mecgym", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("mecgym")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> None:
+    """Let the tests find the server by themselves, whatever the shell says."""
+    for name in (ADDRESS_VARIABLE, COMMAND_VARIABLE):
+        os.environ.pop(name, None)
+
+
+@pytest.fixture(autouse=True)
+def _limit() -> Iterator[None]:
+    """No test may hang: an alarm ends it."""
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"the test took more than {LIMIT_SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(LIMIT_SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def make_env() -> Iterator[Callable[..., mecgym.OffloadingEnv]]:
+    """Make environments that are closed after the test."""
+    envs: list[mecgym.OffloadingEnv] = []
+
+    def make(*args: Any, **kwargs: Any) -> mecgym.OffloadingEnv:
+        env = mecgym.OffloadingEnv(*args, **kwargs)
+        envs.append(env)
+        return env
+
+    yield make
+    for env in envs:
+        env.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[mecgym.LocalServer]:
+    """Start a server that a test may stop or kill."""
+    server = mecgym.LocalServer()
+    yield server
+    if server.is_alive():
+        os.kill(server.pid, signal.SIGCONT)
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Root of the repository."""
+    for folder in Path(__file__).resolve().parents:
+        if (folder / "package.json").exists():
+            return folder
+    raise FileNotFoundError("package.json")

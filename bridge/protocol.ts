@@ -30,21 +30,7 @@ export type BridgeErrorCode =
   | "internalError";
 
 /** A request the server refuses. */
-export class BridgeError extends Error {
-  readonly code: BridgeErrorCode;
-  readonly path: string;
-  readonly expected: string;
-  readonly got: unknown;
-
-  constructor(code: BridgeErrorCode, details: { path: string; expected: string; got: unknown }) {
-    super(`${code} at ${details.path}: expected ${details.expected}, got ${describeValue(details.got)}`);
-    this.name = "BridgeError";
-    this.code = code;
-    this.path = details.path;
-    this.expected = details.expected;
-    this.got = details.got;
-  }
-}
+export class BridgeError extends MecgymError<BridgeErrorCode> {}
 
 const packer = new Packr({ useRecords: false, variableMapSize: true });
 const unpacker = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
@@ -186,7 +172,7 @@ export function majorOf(version: string): number {
 
 /** An error as a reply carries it. Anything that is not a refusal is the server's own fault, and says no more. */
 export function toReplyError(error: unknown): ReplyError {
-  if (error instanceof BridgeError || error instanceof MecgymError) {
+  if (error instanceof MecgymError) {
     return {
       code: error.code,
       path: error.path,

@@ -21,13 +21,13 @@ export interface MecgymErrorDetails {
 }
 
 /** Bad input to the simulator. The state it was given to is unchanged. */
-export class MecgymError extends Error {
-  readonly code: ErrorCode;
+export class MecgymError<Code extends string = ErrorCode> extends Error {
+  readonly code: Code;
   readonly path: string;
   readonly got: unknown;
   readonly expected: string;
 
-  constructor(code: ErrorCode, details: MecgymErrorDetails) {
+  constructor(code: Code, details: MecgymErrorDetails) {
     super(`${code} at ${details.path}: expected ${details.expected}, got ${describeValue(details.got)}`);
     this.name = "MecgymError";
     this.code = code;

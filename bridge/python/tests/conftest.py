@@ -18,7 +18,12 @@ from mecgym.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
 LIMIT_SECONDS = 30
 
 settings.register_profile(
-    "mecgym", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "mecgym",
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("mecgym")
 

@@ -195,13 +195,14 @@ def test_addresses_that_are_none(address: str) -> None:
 
 
 def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
-    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=0.4)
+    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=10)
     env.reset(seed=3)
+    env._session._requests.timeout_seconds = 0.4
     os.kill(own_server.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         env.step(1)
-    assert 0.3 < time.monotonic() - start < 3
+    assert 0.3 < time.monotonic() - start < 5
     assert (caught.value.code, caught.value.path) == ("deadlineExceeded", "step")
     assert "0.4 s" in str(caught.value)
     # whether the step was carried out is not known, so the episode cannot go on
@@ -218,7 +219,7 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
 
 
 def test_closing_does_not_wait_for_a_stopped_server(own_server: LocalServer) -> None:
-    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=0.2)
+    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=10)
     env.reset(seed=3)
     os.kill(own_server.pid, signal.SIGSTOP)
     start = time.monotonic()

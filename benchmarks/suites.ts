@@ -135,7 +135,7 @@ const table5: Suite = {
   ],
 };
 
-const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit"];
+const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit", "bursty"];
 
 const foresight: Suite = {
   id: "foresight",

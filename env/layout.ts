@@ -63,10 +63,13 @@ export function allocateLanes(size: LaneSize) {
     backlogMbit: float64(maxUsers),
     /** Local work each user took on in this slot, Mbit; W_u is the sum of the two. */
     addedBacklogMbit: float64(maxUsers),
+    /** Whether this slot is busy (bursty arrivals). */
+    isBusy: uint8(1),
     /** Random streams of the episode. */
     arrivalStream: float64(STREAM_SIZE),
     sizeStream: float64(STREAM_SIZE),
     fadingStream: float64(STREAM_SIZE),
+    burstStream: float64(STREAM_SIZE),
     /** Keys of the look-ahead futures. */
     futureKeys: int32(2),
     /** Tasks in the lane's list, and how many of them were there as the slot began (the first ones). */

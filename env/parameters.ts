@@ -25,10 +25,18 @@ export interface Parameters {
   readonly minSizeMbit: number;
   readonly sizeSpanMbit: number;
   readonly isPoisson: boolean;
-  /** Bernoulli: λ_p. Poisson: e^(−λ_p), the probability of no task. */
+  readonly isBursty: boolean;
+  /** Bernoulli: λ_p. Poisson: e^(−λ_p), the probability of no task. Bursty: λ_p while busy. */
   readonly arrivalThreshold: number;
-  /** λ_p, tasks per user and slot. */
+  /** Bursty: λ_p while quiet. */
+  readonly quietThreshold: number;
+  /** Poisson: λ_p, tasks per user and slot. */
   readonly arrivalRate: number;
+  /** Bursty: probability that a busy slot is followed by a quiet one, and the other way round. */
+  readonly leaveBusyProbability: number;
+  readonly leaveQuietProbability: number;
+  /** Bursty: probability of a busy slot in the long run, with which an episode starts. */
+  readonly busyShare: number;
   /** Mean SNR as a ratio. */
   readonly snrRatio: number;
   /** B/ln 2: the rate in Mbit/s for each unit of ln(1 + SNR·|h|²). */
@@ -38,7 +46,6 @@ export interface Parameters {
 
 export function deriveParameters(scenario: Scenario): Parameters {
   const { arrivals, uplink, taskSizeMbit } = scenario;
-  const arrivalRate = arrivals.process === "poisson" ? arrivals.ratePerSlot : arrivals.probability;
   const snrRatio = exp(uplink.meanSnrDb * (LN10 / 10));
   return {
     densityGcyclesPerMbit: scenario.densityGcyclesPerMbit,
@@ -52,12 +59,58 @@ export function deriveParameters(scenario: Scenario): Parameters {
     historySlots: scenario.historySlots,
     minSizeMbit: taskSizeMbit.min,
     sizeSpanMbit: taskSizeMbit.max - taskSizeMbit.min,
-    isPoisson: arrivals.process === "poisson",
-    arrivalThreshold: arrivals.process === "poisson" ? exp(-arrivalRate) : arrivalRate,
-    arrivalRate,
+    ...deriveArrivals(arrivals),
     snrRatio,
     // eq. 1 has E[R] = (B/ln 2)·e^(1/s)·E1(1/s) for |h|² exponential of mean 1 and mean SNR s
     rateScaleMbps: uplink.meanRateMbps / (exp(1 / snrRatio) * expIntegralE1(1 / snrRatio)),
     minRateMbps: uplink.minRateMbps,
   };
+}
+
+function deriveArrivals(
+  arrivals: Scenario["arrivals"],
+): Pick<
+  Parameters,
+  | "isPoisson"
+  | "isBursty"
+  | "arrivalThreshold"
+  | "quietThreshold"
+  | "arrivalRate"
+  | "leaveBusyProbability"
+  | "leaveQuietProbability"
+  | "busyShare"
+> {
+  const none = {
+    isPoisson: false,
+    isBursty: false,
+    arrivalThreshold: 0,
+    quietThreshold: 0,
+    arrivalRate: 0,
+    leaveBusyProbability: 0,
+    leaveQuietProbability: 0,
+    busyShare: 0,
+  };
+  switch (arrivals.process) {
+    case "bernoulli":
+      return { ...none, arrivalThreshold: arrivals.probability };
+    case "poisson":
+      return {
+        ...none,
+        isPoisson: true,
+        arrivalThreshold: exp(-arrivals.ratePerSlot),
+        arrivalRate: arrivals.ratePerSlot,
+      };
+    case "bursty": {
+      const { meanBusySlots, meanQuietSlots } = arrivals;
+      return {
+        ...none,
+        isBursty: true,
+        arrivalThreshold: arrivals.busyProbability,
+        quietThreshold: arrivals.quietProbability,
+        leaveBusyProbability: 1 / meanBusySlots,
+        leaveQuietProbability: 1 / meanQuietSlots,
+        busyShare: meanBusySlots / (meanBusySlots + meanQuietSlots),
+      };
+    }
+  }
 }

@@ -42,10 +42,16 @@ const scalarFields = [
   "realisedLatencySumSlots",
   "unfinishedTasks",
   "unfinishedLateTasks",
+  "isBusy",
 ] as const satisfies readonly LaneField[];
 const serverFields = ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit"] as const satisfies readonly LaneField[];
 const userFields = ["backlogMbit", "addedBacklogMbit"] as const satisfies readonly LaneField[];
-const streamFields = ["arrivalStream", "sizeStream", "fadingStream"] as const satisfies readonly LaneField[];
+const streamFields = [
+  "arrivalStream",
+  "sizeStream",
+  "fadingStream",
+  "burstStream",
+] as const satisfies readonly LaneField[];
 
 /** Makes lane `to` of `target` the state of lane `from` of `source`; both batches must have the same sizes. */
 export function copyLane(source: Lanes, from: number, target: Lanes, to: number): void {
@@ -142,6 +148,7 @@ export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snaps
   amount("realisedLatencySumSlots");
   integer("unfinishedTasks", 0, 0x7fffffff);
   integer("unfinishedLateTasks", 0, 0x7fffffff);
+  integer("isBusy", 0, 1);
   const streams = streamFields.map((name) => [
     state.unit(name),
     state.unit(name),

@@ -33,6 +33,11 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   seedStream(streamName("arrivals", seed), arrays.arrivalStream, lane * 4);
   seedStream(streamName("sizes", seed), arrays.sizeStream, lane * 4);
   seedStream(streamName("fading", seed), arrays.fadingStream, lane * 4);
+  arrays.isBusy[lane] = 0;
+  if (p.isBursty) {
+    seedStream(streamName("bursts", seed), arrays.burstStream, lane * 4);
+    arrays.isBusy[lane] = drawUniform(arrays.burstStream, lane * 4) < p.busyShare ? 1 : 0;
+  } else clear(arrays.burstStream, 4);
   seedFutureKeys(seed, arrays.futureKeys, lane * 2);
   seedStream(streamName("topology", seed), topologyStream, 0);
   drawTopology(lanes, lane, scenario);
@@ -93,17 +98,26 @@ export function advanceToNextTask(lanes: Lanes, lane: number): void {
     serveSlot(lanes, lane);
     arrays.slot[lane] += 1;
     arrays.userIndex[lane] = -1;
+    if (lanes.parameters[lane].isBursty) changeBurst(lanes, lane);
     if (arrays.slot[lane] === arrays.endSlot[lane]) countUnfinished(lanes, lane);
   }
   drawRates(lanes, lane);
   drawSize(lanes, lane);
 }
 
+/** One step of the hidden chain of bursty arrivals, between two slots. */
+function changeBurst(lanes: Lanes, lane: number): void {
+  const { isBusy, burstStream } = lanes.arrays;
+  const { leaveBusyProbability, leaveQuietProbability } = lanes.parameters[lane];
+  const leaves = drawUniform(burstStream, lane * 4) < (isBusy[lane] ? leaveBusyProbability : leaveQuietProbability);
+  if (leaves) isBusy[lane] = 1 - isBusy[lane];
+}
+
 /** Asks the users of this slot in order, from the one after the current, until one has a task. */
 function findArrival(lanes: Lanes, lane: number): boolean {
   const { arrivalStream, userIndex, numUsers, pendingTasks } = lanes.arrays;
   const p = lanes.parameters[lane];
-  const threshold = p.arrivalThreshold;
+  const threshold = p.isBursty && !lanes.arrays.isBusy[lane] ? p.quietThreshold : p.arrivalThreshold;
   const offset = lane * 4;
   const end = numUsers[lane];
   let user = userIndex[lane] + 1;

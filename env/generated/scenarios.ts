@@ -4,6 +4,100 @@ import type { Scenario } from "../../schemas/generated/types.js";
 
 export const frozenScenarios: readonly Scenario[] = [
   {
+    "id": "bursty-long-v1",
+    "description": "Arrivals in bursts of the paper's mean, over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bursty",
+      "busyProbability": 0.6,
+      "quietProbability": 0.15,
+      "meanBusySlots": 10,
+      "meanQuietSlots": 20
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "bursty-v1",
+    "description": "The paper's setting with arrivals in bursts of the same mean.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bursty",
+      "busyProbability": 0.6,
+      "quietProbability": 0.15,
+      "meanBusySlots": 10,
+      "meanQuietSlots": 20
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "load-18-users-long-v1",
     "description": "6 servers and 18 users over 1,000 slots.",
     "profile": "paper",

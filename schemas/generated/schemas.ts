@@ -1467,6 +1467,48 @@ export const scenarioSchema = {
               "maximum": 20
             }
           }
+        },
+        {
+          "title": "BurstyArrivals",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "process",
+            "busyProbability",
+            "quietProbability",
+            "meanBusySlots",
+            "meanQuietSlots"
+          ],
+          "properties": {
+            "process": {
+              "const": "bursty",
+              "description": "At most one task for each user and slot; its probability follows one hidden two-state Markov chain for all users."
+            },
+            "busyProbability": {
+              "description": "Probability of a task for each user and slot while the chain is busy.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1
+            },
+            "quietProbability": {
+              "description": "The same while it is quiet.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1
+            },
+            "meanBusySlots": {
+              "description": "Mean length of a busy time in slots.",
+              "type": "number",
+              "minimum": 1,
+              "maximum": 1000000
+            },
+            "meanQuietSlots": {
+              "description": "Mean length of a quiet time in slots.",
+              "type": "number",
+              "minimum": 1,
+              "maximum": 1000000
+            }
+          }
         }
       ]
     },

@@ -776,7 +776,7 @@ export interface Scenario {
   /**
    * How each user produces tasks at the start of a slot.
    */
-  arrivals?: BernoulliArrivals | PoissonArrivals;
+  arrivals?: BernoulliArrivals | PoissonArrivals | BurstyArrivals;
   /**
    * Block-fading Rayleigh uplink of eq. 1. The bandwidth is solved so that the mean rate is meanRateMbps.
    */
@@ -916,4 +916,26 @@ export interface PoissonArrivals {
    * Mean number λ_p of tasks for each user and slot.
    */
   ratePerSlot: number;
+}
+export interface BurstyArrivals {
+  /**
+   * At most one task for each user and slot; its probability follows one hidden two-state Markov chain for all users.
+   */
+  process: "bursty";
+  /**
+   * Probability of a task for each user and slot while the chain is busy.
+   */
+  busyProbability: number;
+  /**
+   * The same while it is quiet.
+   */
+  quietProbability: number;
+  /**
+   * Mean length of a busy time in slots.
+   */
+  meanBusySlots: number;
+  /**
+   * Mean length of a quiet time in slots.
+   */
+  meanQuietSlots: number;
 }

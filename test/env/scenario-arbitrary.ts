@@ -36,14 +36,26 @@ const sizes = fc.oneof(
   { weight: 1, arbitrary: rangeOf(numberIn(50, 500, 100)) },
 );
 
+function burstyArrivals(min: number, max: number) {
+  return fc.record({
+    process: fc.constant("bursty" as const),
+    busyProbability: numberIn(min, max),
+    quietProbability: numberIn(min, max),
+    meanBusySlots: numberIn(1, 30, 1, 2, 10),
+    meanQuietSlots: numberIn(1, 30, 1, 2, 20),
+  });
+}
+
 const busyArrivals = fc.oneof(
   numberIn(0.05, 1, 0.3, 1).map((probability) => ({ process: "bernoulli" as const, probability })),
   numberIn(0.05, 4, 0.3, 1).map((ratePerSlot) => ({ process: "poisson" as const, ratePerSlot })),
+  burstyArrivals(0.05, 1),
 );
 
 const rareArrivals = fc.oneof(
   numberIn(0.001, 0.2, 0.001, 0.02).map((probability) => ({ process: "bernoulli" as const, probability })),
   numberIn(0.001, 0.2, 0.001, 0.02).map((ratePerSlot) => ({ process: "poisson" as const, ratePerSlot })),
+  burstyArrivals(0.001, 0.2),
 );
 
 const factors = rangeOf(numberIn(0.001, 5, 0.5, 1, 1.5));

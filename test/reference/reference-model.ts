@@ -190,6 +190,8 @@ export class ReferenceEpisode {
   readonly endSlot: number;
   readonly #scenario: Scenario;
   readonly #arrivals: () => number;
+  readonly #bursts: () => number;
+  #isBusy: boolean | undefined;
   readonly #fading: () => number;
   readonly #sizes: () => number;
   readonly #futureKeys: readonly [number, number];
@@ -208,6 +210,7 @@ export class ReferenceEpisode {
     const numUsers = "count" in scenario.users ? scenario.users.count : scenario.users.perServer * numServers;
     for (let u = 0; u < numUsers; u++) this.devices.push(new Device());
     this.#arrivals = stream("arrivals");
+    this.#bursts = stream("bursts");
     this.#fading = stream("fading");
     this.#sizes = stream("sizes");
     const future = stream("future");
@@ -411,11 +414,23 @@ export class ReferenceEpisode {
     }
   }
 
+  /** The chain of bursty arrivals: a first draw for the first slot, then one for every later slot. */
+  #stepBursts(): void {
+    const { arrivals } = this.#scenario;
+    if (arrivals.process !== "bursty") return;
+    const { meanBusySlots, meanQuietSlots } = arrivals;
+    const u = this.#bursts();
+    if (this.#isBusy === undefined) this.#isBusy = u < meanBusySlots / (meanBusySlots + meanQuietSlots);
+    else if (this.#isBusy) this.#isBusy = !(u < 1 / meanBusySlots);
+    else this.#isBusy = u < 1 / meanQuietSlots;
+  }
+
   #drawTasksOfSlot(): ReferenceDecision[] {
+    this.#stepBursts();
     const { min, max } = this.#scenario.taskSizeMbit;
     const tasks: ReferenceDecision[] = [];
     for (let userIndex = 0; userIndex < this.devices.length; userIndex++) {
-      const numTasks = drawNumTasks(this.#scenario.arrivals, this.#arrivals());
+      const numTasks = drawNumTasks(this.#scenario.arrivals, this.#arrivals(), this.#isBusy === true);
       if (numTasks === 0) continue;
       const rateMbps = this.servers.map(() => this.#rate(this.#fading()));
       for (let i = 0; i < numTasks; i++) {
@@ -453,7 +468,8 @@ function drawCapacity(serverCpuGHz: Scenario["serverCpuGHz"], e: number, draw: (
   return serverCpuGHz.min + (serverCpuGHz.max - serverCpuGHz.min) * draw();
 }
 
-function drawNumTasks(arrivals: Scenario["arrivals"], u: number): number {
+function drawNumTasks(arrivals: Scenario["arrivals"], u: number, isBusy: boolean): number {
+  if (arrivals.process === "bursty") return u < (isBusy ? arrivals.busyProbability : arrivals.quietProbability) ? 1 : 0;
   if (arrivals.process === "bernoulli") return u < arrivals.probability ? 1 : 0;
   let k = 0;
   let probability = exp(-arrivals.ratePerSlot);

@@ -198,6 +198,7 @@ export interface StepArrays {
   readonly numFinal: number;
   readonly finalLane?: Int32Array;
   readonly finalStats?: Float64Array;
+  readonly finalSlot?: Int32Array;
   readonly finalObservation?: Float32Array;
 }
 

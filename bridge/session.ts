@@ -2,6 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { BatchEnv, episodeStatsFields, observationHeader, observationServerFields } from "../env/batch-env.js";
+import { MecgymError } from "../env/errors.js";
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../env/scenario.js";
 import { findProblem } from "../schemas/validate.js";
 import {
@@ -215,7 +216,15 @@ export class SessionHost {
         got: request.laneScenario.length,
       });
     }
-    const scenarios = request.scenarios.map((scenario) => resolveScenario(scenario as string | ScenarioInput));
+    const scenarios = request.scenarios.map((scenario, i) => {
+      try {
+        return resolveScenario(scenario as string | ScenarioInput);
+      } catch (error) {
+        if (!(error instanceof MecgymError) || request.scenarios.length === 1) throw error;
+        const path = `/scenarios/${i}${error.path.startsWith("/") ? error.path : ""}`;
+        throw new MecgymError(error.code, { path, got: error.got, expected: error.expected });
+      }
+    });
     const perGroup = numEnvs / numGroups;
     const groups: Group[] = Array.from({ length: numGroups }, (_, g) => ({
       env: new BatchEnv({
@@ -491,12 +500,13 @@ function checkNoBody(request: SessionRequest, body: Uint8Array | undefined): voi
   }
 }
 
-/** 2^64 as a double: what the largest uint64 rounds to, and stands for "no seed" on the wire. */
-const NO_SEED = 2 ** 64;
-
+/** Seeds of a reset, NaN for the 2^64 − 1 that asks for the next episode: all bits are set in it alone. */
 function readSeeds(body: Uint8Array, spec: ArraySpec): Float64Array {
   const seeds = readArray(body, spec) as Float64Array;
-  for (let i = 0; i < seeds.length; i++) if (seeds[i] === NO_SEED) seeds[i] = Number.NaN;
+  for (let i = 0; i < seeds.length; i++) {
+    const at = spec.offset + 8 * i;
+    if (body.subarray(at, at + 8).every((byte) => byte === 0xff)) seeds[i] = Number.NaN;
+  }
   return seeds;
 }
 
@@ -512,6 +522,7 @@ function stepOutcome(session: Session, env: BatchEnv): Outcome {
       [
         { name: "finalLane", dtype: "int32" as const, shape: [k] },
         { name: "finalStats", dtype: "float64" as const, shape: [k, episodeStatsFields.length] },
+        { name: "finalSlot", dtype: "int32" as const, shape: [k] },
         ...(env.autoreset === "same-step"
           ? [{ name: "finalObservation", dtype: "float32" as const, shape: [k, env.observationSize] }]
           : []),
@@ -535,7 +546,7 @@ function stepOutcome(session: Session, env: BatchEnv): Outcome {
     env.actionMask,
   ];
   for (const [i, spec] of replyLayout.entries()) writeArray(body, spec, values[i]);
-  const finals = [env.finalLane, env.finalStats, env.finalObservation];
+  const finals = [env.finalLane, env.finalStats, env.finalSlot, env.finalObservation];
   for (const [i, spec] of finalLayout.entries()) writeArray(body, spec, finals[i]);
   return { result, body };
 }

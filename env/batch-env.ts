@@ -116,6 +116,8 @@ export class BatchEnv {
   /** Lanes whose episode ended in the last step: the first `numFinal` entries. */
   numFinal = 0;
   readonly finalLane: Int32Array;
+  /** Slots of their final observations. */
+  readonly finalSlot: Int32Array;
   /** `episodeStatsFields` of those lanes, a row each. */
   readonly finalStats: Float64Array;
   /** Final observations of those lanes, a row each (same-step autoreset alone; else they stand in `observation`). */
@@ -200,6 +202,7 @@ export class BatchEnv {
     this.executedAction = new Int32Array(numLanes);
     this.flags = new Uint8Array(numLanes);
     this.finalLane = new Int32Array(numLanes);
+    this.finalSlot = new Int32Array(numLanes);
     this.finalStats = new Float64Array(numLanes * episodeStatsFields.length);
     this.finalObservation = new Float32Array(this.autoreset === "same-step" ? numLanes * this.observationSize : 0);
   }
@@ -449,6 +452,7 @@ export class BatchEnv {
     const row = this.numFinal;
     this.numFinal = row + 1;
     this.finalLane[row] = lane;
+    this.finalSlot[row] = arrays.slot[lane];
     const stats = this.finalStats;
     const at = row * episodeStatsFields.length;
     stats[at] = arrays.episodeSeed[lane];

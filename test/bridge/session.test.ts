@@ -271,6 +271,12 @@ describe("refusals", () => {
     });
   }
 
+  it("names the scenario at fault where there are several", () => {
+    const scenarios = ["paper-v1", { numServers: 0 }];
+    const answer = askOne(host, { ...base, requestId: newId(), scenarios });
+    expect(answer.error).toMatchObject({ code: "invalidScenario", path: "/scenarios/1/numServers" });
+  });
+
   it("one session too many", () => {
     const small = new SessionHost("0", { maxSessions: 1, maxLanes: 8, maxInFlight: 4 });
     open({}, small);
@@ -285,10 +291,14 @@ describe("refusals", () => {
     }
   });
 
-  it("a seed beyond 2^53 − 1", () => {
+  it.each([
+    [0, 0x200000],
+    [-2, -1],
+    [-1, 0x7fffffff],
+  ])("a seed beyond 2^53 − 1, words %d and %d", (low, high) => {
     const opened = open({ numEnvs: 1 });
     const body = new Uint8Array(bodyBytes(opened.layouts.resetRequest));
-    writeArray(body, opened.layouts.resetRequest[0], Int32Array.of(0, 0x200000));
+    writeArray(body, opened.layouts.resetRequest[0], Int32Array.of(low, high));
     body[opened.layouts.resetRequest[1].offset] = 1;
     expect(askOne(opened.host, request(opened, "reset", 1), body).error).toMatchObject({
       code: "invalidSeed",

@@ -88,6 +88,7 @@ def final_expected(num_final: int, num_stats: int, observation_size: int | None)
     expected: Expected = {
         "finalLane": ("int32", (num_final,)),
         "finalStats": ("float64", (num_final, num_stats)),
+        "finalSlot": ("int32", (num_final,)),
     }
     if observation_size is not None:
         expected["finalObservation"] = ("float32", (num_final, observation_size))

@@ -25,6 +25,8 @@ __all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending"]
 DEFAULT_TIMEOUT_SECONDS = 60.0
 #: Longest sleep in one go, so that a server that died is noticed soon.
 SLICE_SECONDS = 0.05
+#: How often a request that the server could not read is sent again before that counts as its answer.
+MAX_UNREAD = 3
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Pending:
     reply: ReplyHeader | None = None
     body: bytes | None = None
     num_sent: int = 0
+    num_unread: int = 0
     last_sent: float = 0.0
     resend_after: float = 0.0
 
@@ -243,9 +246,14 @@ class Connection:
             self.num_dropped += 1
             return
         if reply.key is None:
-            # the server could not read a request's header, so it cannot say whose it was: the one that waits
+            # the server could not read a request's header, so it cannot say whose it was: it came spoilt, and is sent
+            # again, unless the server will never take it
+            self.num_dropped += 1
             if reply.error is None:
-                self.num_dropped += 1
+                return
+            pending.num_unread += 1
+            if pending.num_unread <= MAX_UNREAD:
+                self._transmit(pending)
                 return
             reply = ReplyHeader(pending.key, pending.op, None, reply.error)
         match = self._waiting.get(reply.key)

@@ -14,10 +14,6 @@ from .protocol import PROTOCOL_VERSION
 __all__ = ["RequestSequence"]
 
 GROUP = 0
-#: Errors after which a sequence number may be used up or not: it depends on where the server found the fault.
-UNSURE_CODES = frozenset({"invalidRequest", "malformedMessage", "unknownOperation", "versionMismatch"})
-#: A request that changes nothing, to take the place of a refused one.
-FILLER: Mapping[str, Any] = {"numSamples": 1}
 #: How long `close` waits for the server's answer, in seconds; nothing depends on it.
 CLOSE_SECONDS = 1.0
 
@@ -133,10 +129,6 @@ class RequestSequence:
         """Wait for the answer to the first request in flight."""
         try:
             return self._connection.receive(pending, deadline, timeout_seconds)
-        except MecgymError as error:
-            if pending.reply is not None and error.code in UNSURE_CODES:
-                self._fill_gap(pending, deadline, timeout_seconds)
-            raise
         finally:
             if pending.reply is not None and pending in self._in_flight:
                 self._in_flight.remove(pending)
@@ -151,21 +143,3 @@ class RequestSequence:
                 if pending.reply is None:  # this was no answer
                     raise
         self._ahead = None
-
-    def _fill_gap(self, refused: Pending, deadline: float, timeout_seconds: float) -> None:
-        """Make sure that the number of a refused request is used up, by another request with the same number.
-
-        The server carries it out where the number is still free, and answers sequenceConflict where it is not.
-        """
-        seq = self._seq - len(self._in_flight) + 1
-        header = self._header("lookahead", FILLER, seq)
-        filler = self._connection.send("lookahead", refused.key, header)
-        self._in_flight[0] = filler
-        try:
-            self._connection.receive(filler, deadline, timeout_seconds)
-        except MecgymError as error:
-            if filler.reply is not None and error.code in UNSURE_CODES and len(self._in_flight) == 1:
-                self._seq -= 1
-        finally:
-            if filler.reply is not None:
-                self._in_flight.remove(filler)

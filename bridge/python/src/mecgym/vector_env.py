@@ -135,7 +135,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         truncations : array of bool, shape (n,)
         infos : dict
             As of `OffloadingEnv.step`, with masks as of `reset`. With same-step autoreset, ``final_obs`` and
-            ``final_info`` (all but the slot) tell of the episodes that ended.
+            ``final_info`` tell of the episodes that ended.
 
         Raises
         ------
@@ -221,6 +221,8 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
         """Add what same-step autoreset tells of ended episodes, whose rows already show the next ones."""
+        if batch.final is None:
+            return
         outcomes = outcomes_of(batch)
         decisions = decisions_of(before)
         for row, lane in enumerate(batch.ended_lanes()):
@@ -229,11 +231,11 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
                 **{name: values[lane].item() for name, values in outcomes.items()},
                 "episode_seed": int(decisions["episode_seed"][lane]),
                 "decision_index": stats["num_decisions"],
+                "slot": int(batch.final["finalSlot"][row]),
                 "num_servers": int(decisions["num_servers"][lane]),
                 "action_mask": decisions["action_mask"][lane],
                 "episode_stats": stats,
             }
-            assert batch.final is not None
             final_obs = batch.final["finalObservation"][row].copy()
             self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, lane)
 

@@ -308,16 +308,39 @@ function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonl
   const costs = Float64Array.from(order, (i) => unsorted[i]);
   const owners = Int32Array.from(order, (i) => unsortedOwners[i]);
   const counts = Float64Array.from(units, (unit) => unit.decisions.length);
-  const at = (weights: ArrayLike<number>): number[] => {
-    const total = weightedSum(counts, weights);
-    const found: number[] = [];
-    let cumulative = 0;
-    for (let i = 0; i < costs.length && found.length < shares.length; i++) {
-      cumulative += weights[owners[i]];
-      while (found.length < shares.length && cumulative >= shares[found.length] * total) found.push(costs[i]);
-    }
-    return found;
+  // how many of each unit's values come before each block of the sorted values: a resample finds the block of a
+  // percentile by these counts, and walks through that block alone
+  const numUnits = units.length;
+  const blockSize = Math.ceil(Math.sqrt(costs.length));
+  const numBlocks = Math.ceil(costs.length / blockSize);
+  const before = new Float64Array(numBlocks * numUnits);
+  for (let block = 1; block < numBlocks; block++) {
+    const row = block * numUnits;
+    before.copyWithin(row, row - numUnits, row);
+    for (let i = (block - 1) * blockSize; i < block * blockSize; i++) before[row + owners[i]] += 1;
+  }
+  const weightBefore = (block: number, weights: ArrayLike<number>): number => {
+    let sum = 0;
+    for (let u = 0, row = block * numUnits; u < numUnits; u++) sum += weights[u] * before[row + u];
+    return sum;
   };
+  const percentile = (share: number, weights: ArrayLike<number>): number => {
+    const target = share * weightedSum(counts, weights);
+    let low = 0;
+    for (let high = numBlocks - 1; low < high; ) {
+      const middle = (low + high + 1) >> 1;
+      if (weightBefore(middle, weights) < target) low = middle;
+      else high = middle - 1;
+    }
+    let cumulative = weightBefore(low, weights);
+    let i = low * blockSize;
+    for (; i < costs.length - 1; i++) {
+      cumulative += weights[owners[i]];
+      if (cumulative >= target) break;
+    }
+    return costs[i];
+  };
+  const at = (weights: ArrayLike<number>): number[] => shares.map((share) => percentile(share, weights));
   const point = at(new Uint8Array(units.length).fill(1));
   const resampled = shares.map(() => [] as number[]);
   for (let r = 0; r < plan.numResamples; r++) {

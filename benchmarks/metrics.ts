@@ -1,6 +1,6 @@
 /** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
 
-import { type Estimate, estimate, type ResamplePlan } from "./statistics.js";
+import { type Estimate, estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
 
 /** One decision and what it cost. */
 export interface Decision {
@@ -270,7 +270,7 @@ function loadBalancing(
   if (sums.every((unit) => unit.local === unit.decisions)) return null;
   if (protocol === "episodic") {
     const indices = sums.map((unit, i) => 100 * jainIndex(unit.offloads, units[i].numServers));
-    return estimate(plan, (weights) => {
+    const mean = (weights: ArrayLike<number>) => {
       let sum = 0;
       let count = 0;
       for (let i = 0; i < indices.length; i++) {
@@ -279,18 +279,12 @@ function loadBalancing(
         count += weights[i];
       }
       return sum / count;
-    });
+    };
+    return estimateBounded(plan, mean, 100);
   }
   const columns = Array.from({ length: maxServers }, (_, e) => Float64Array.from(sums, (unit) => unit.offloads[e]));
-  return estimate(
-    plan,
-    (weights) =>
-      100 *
-      jainIndex(
-        columns.map((column) => weightedSum(column, weights)),
-        maxServers,
-      ),
-  );
+  const pooled = (weights: ArrayLike<number>) => columns.map((column) => weightedSum(column, weights));
+  return estimateBounded(plan, (weights) => 100 * jainIndex(pooled(weights), maxServers), 100);
 }
 
 /** Percentiles of J over the pooled decisions: the smallest value that at least that share does not exceed. */
@@ -346,14 +340,7 @@ function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonl
   for (let r = 0; r < plan.numResamples; r++) {
     for (const [s, value] of at(plan.weights(r)).entries()) resampled[s].push(value);
   }
-  return shares.map((_, s) => {
-    const values = resampled[s].sort((a, b) => a - b);
-    return {
-      value: point[s],
-      low: values[Math.floor(0.025 * (values.length - 1))],
-      high: values[Math.ceil(0.975 * (values.length - 1))],
-    };
-  });
+  return shares.map((_, s) => ({ value: point[s], ...percentileInterval(resampled[s]) }));
 }
 
 /** How often each action was taken: local, then servers 1…maxServers (Table V). */

@@ -53,6 +53,25 @@ export function estimate(plan: ResamplePlan, statistic: (weights: ArrayLike<numb
   return { value, ...percentileInterval(values) };
 }
 
+/**
+ * As `estimate`, for an index between 0 and `most` that resampling itself pushes down: the resampled values are moved by
+ * the difference of the figure to their mean, and kept within the index's bounds.
+ */
+export function estimateBounded(
+  plan: ResamplePlan,
+  statistic: (weights: ArrayLike<number>) => number,
+  most: number,
+): Estimate {
+  const value = statistic(new Uint8Array(plan.numUnits).fill(1));
+  const values: number[] = [];
+  for (let r = 0; r < plan.numResamples; r++) {
+    const resampled = statistic(plan.weights(r));
+    if (!Number.isNaN(resampled)) values.push(resampled);
+  }
+  const bias = value - values.reduce((sum, one) => sum + one, 0) / values.length;
+  return { value, ...percentileInterval(values.map((one) => Math.min(most, Math.max(0, one + bias)))) };
+}
+
 /** Middle 95 % of the resampled values. */
 export function percentileInterval(values: number[]): { low: number; high: number } {
   if (values.length === 0) return { low: Number.NaN, high: Number.NaN };

@@ -1,6 +1,6 @@
 /** The bridge's socket: a ZeroMQ ROUTER that hands messages to a SessionHost and sends what it answers. */
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -27,7 +27,7 @@ export interface Server {
   readonly address: string;
   readonly protocolVersion: string;
   readonly instance: string;
-  /** Ends the server; a request in the middle of its work is finished and answered first. */
+  /** Ends the server between two requests. */
   close(): Promise<void>;
   /** Settles when the server has ended. */
   readonly ended: Promise<void>;
@@ -144,23 +144,26 @@ function checkAddress(address: string): string {
   return path;
 }
 
-/** Removes a socket file nobody listens on; a second bind of a live one would steal it without an error. */
+/**
+ * Removes the socket file of a server that is gone; a second bind of a live one would steal it without an error.
+ *
+ * @throws MecgymError `invalidOption` where a server listens, or anything but a dead socket stands
+ */
 async function clearStaleSocket(path: string): Promise<void> {
-  if (!existsSync(path)) return;
-  const isAlive = await new Promise<boolean>((resolve) => {
+  const refuse = (expected: string) =>
+    new MecgymError("invalidOption", { path: "address", got: `ipc://${path}`, expected });
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return;
+  if (!status.isSocket()) throw refuse("a path where nothing stands, or the socket of a server that is gone");
+  const failure = await new Promise<string | undefined>((resolve) => {
     const probe = connect(path);
     probe.once("connect", () => {
       probe.destroy();
-      resolve(true);
+      resolve(undefined);
     });
-    probe.once("error", () => resolve(false));
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? String(error)));
   });
-  if (isAlive) {
-    throw new MecgymError("invalidOption", {
-      path: "address",
-      got: `ipc://${path}`,
-      expected: "an address that no running server holds",
-    });
-  }
+  if (failure === undefined) throw refuse("an address that no running server holds");
+  if (failure !== "ECONNREFUSED") throw refuse(`a socket that can be asked whether a server holds it (${failure})`);
   rmSync(path, { force: true });
 }

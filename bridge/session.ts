@@ -365,8 +365,22 @@ export class SessionHost {
         entry.reply = this.#errorReply(echo(entry.header), error);
       }
       replies.push(entry.reply);
-      if (!this.#sessions.has(session.id)) return replies;
+      if (!this.#sessions.has(session.id)) return [...replies, ...this.#answerHeld(session)];
     }
+  }
+
+  /** Answers what a closed session still held: every request gets its reply. */
+  #answerHeld(session: Session): Message[] {
+    const gone = new BridgeError("unknownSession", {
+      path: "/session",
+      expected: "an open session",
+      got: "a closed one",
+    });
+    return session.groups.flatMap((group) =>
+      [...group.entries.values()]
+        .filter((entry) => entry.reply === undefined)
+        .map((entry) => this.#errorReply(echo(entry.header), gone)),
+    );
   }
 
   #execute(session: Session, group: Group, request: SessionRequest, body: Uint8Array | undefined): Outcome {

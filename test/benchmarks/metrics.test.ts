@@ -11,7 +11,10 @@ import {
   type Unit,
 } from "../../benchmarks/metrics.js";
 import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
+import { policies } from "../../benchmarks/policies/index.js";
+import { runSuite } from "../../benchmarks/run-suite.js";
 import { estimate, ResamplePlan } from "../../benchmarks/statistics.js";
+import { findSuite } from "../../benchmarks/suites.js";
 import { createStream } from "../../env/index.js";
 
 function decision(
@@ -149,6 +152,29 @@ describe("Jain's index", () => {
     }
     expect(lbi(rows["SFT-7B"])).toBeCloseTo(41.39, 2);
     expect(lbi(rows["SFT-1.5B"])).toBeCloseTo(58.67, 2);
+  });
+});
+
+describe("intervals", () => {
+  it("hold their figure, for every policy and metric", { timeout: 60_000 }, async () => {
+    const result = await runSuite(findSuite("paper-table-2"), {
+      policies: policies.map((policy) => policy.name),
+      episodes: 40,
+      firstSeed: 0,
+      packageVersion: "0",
+      runtime: { node: "", platform: "", arch: "" },
+    });
+    for (const { id, policies: rows } of result.settings) {
+      for (const { policy, metrics } of rows) {
+        for (const [name, estimate] of Object.entries(metrics)) {
+          if (estimate === null) continue;
+          const { low, value, high } = estimate;
+          const slack = 1e-9 * (1 + Math.abs(value));
+          const isRight = low <= value + slack && value <= high + slack;
+          expect(isRight, `${id} ${policy.name} ${name}: ${low} ${value} ${high}`).toBe(true);
+        }
+      }
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 /** The real server behind a real socket, and the TypeScript client: replies, deadlines, addresses, ends. */
 
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -138,9 +139,22 @@ describe("addresses", () => {
 
   it("with the socket file of a dead server are used again", async () => {
     const path = join(temporaryFolder(), "stale");
-    writeFileSync(path, "");
+    // a process that dies without closing leaves its socket file
+    const listen = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+    spawnSync(process.execPath, ["-e", listen]);
+    expect(existsSync(path)).toBe(true);
     await serve({ address: `ipc://${path}` });
     await expect(connect(`ipc://${path}`).ping()).resolves.toEqual({});
+  });
+
+  it("where a file or a folder stands are refused, and what stands there is untouched", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "notes.txt");
+    writeFileSync(path, "precious");
+    for (const address of [`ipc://${path}`, `ipc://${folder}`]) {
+      await expect(startServer({ packageVersion: "0", address })).rejects.toThrow(/where nothing stands/);
+    }
+    expect(readFileSync(path, "utf8")).toBe("precious");
   });
 
   for (const address of [

@@ -198,6 +198,20 @@ describe("order and repetition", () => {
     expect(code(request(opened, "step", 3, { ack: 7 }))).toBe("invalidRequest");
   });
 
+  it("answers what it still held when the session is closed", () => {
+    const opened = open({ numEnvs: 2, groups: 2 });
+    const body = new Uint8Array(bodyBytes(opened.layouts.stepRequest));
+    expect(ask(opened.host, request(opened, "step", 2), body)).toHaveLength(0);
+    expect(ask(opened.host, request(opened, "step", 3, { group: 1 }), body)).toHaveLength(0);
+    const answers = ask(opened.host, request(opened, "close", 1));
+    const told = answers.map(({ header, error }) => [header.group, header.seq, error?.code]);
+    expect(told).toEqual([
+      [0, 1, undefined],
+      [0, 2, "unknownSession"],
+      [1, 3, "unknownSession"],
+    ]);
+  });
+
   it("gives the same session to the same open, and another to another", () => {
     const host = new SessionHost("0");
     const header = { op: "open", requestId: newId(), scenarios: ["paper-v1"], numEnvs: 1 };

@@ -1,6 +1,6 @@
 /** Many episodes at once: owns the buffers of a batch of lanes and plays them step by step. */
 
-import { MecgymError } from "./errors.js";
+import { checkNames, MecgymError } from "./errors.js";
 import {
   actionLatencySlots,
   assignTask,
@@ -12,14 +12,15 @@ import {
 import { allocateLanes } from "./layout.js";
 import {
   allocateLookAhead,
-  checkLookAheadOptions,
   type DecisionState,
   LookAhead,
   type LookAheadOptions,
   type LookAheadResult,
   readDecision,
+  resolveLookAheadOptions,
 } from "./look-ahead.js";
 import { deriveParameters } from "./parameters.js";
+import { MAX_SEED } from "./random.js";
 import {
   maxServersOf,
   maxUsersOf,
@@ -56,6 +57,19 @@ export interface BatchEnvOptions {
   /** Index of this batch's first lane among all lanes of a session; part of the same function. */
   readonly firstLane?: number;
 }
+
+const optionNames: readonly (keyof BatchEnvOptions)[] = [
+  "scenarios",
+  "numLanes",
+  "laneScenario",
+  "maxServers",
+  "history",
+  "autoreset",
+  "invalidActions",
+  "split",
+  "seed",
+  "firstLane",
+];
 
 /** Bits of `flags`. */
 export const FLAG_TRUNCATED = 1;
@@ -138,11 +152,16 @@ export class BatchEnv {
   readonly #scenarioHashes: string[] = [];
 
   constructor(options: BatchEnvOptions) {
-    const { numLanes } = options;
-    this.scenarios = options.scenarios.map((scenario) => resolveScenario(scenario));
-    if (this.scenarios.length === 0) {
-      throw new MecgymError("invalidOption", { path: "scenarios", got: [], expected: "at least one scenario" });
+    checkNames(options, optionNames, "options");
+    const { numLanes, scenarios, history } = options;
+    if (!Array.isArray(scenarios) || scenarios.length === 0) {
+      throw new MecgymError("invalidOption", { path: "scenarios", got: scenarios, expected: "a list of scenarios" });
     }
+    this.scenarios = scenarios.map((scenario) => resolveScenario(scenario));
+    if (history !== undefined && typeof history !== "boolean") {
+      throw new MecgymError("invalidOption", { path: "history", got: history, expected: "true or false" });
+    }
+    if (options.firstLane !== undefined) checkCount(options.firstLane, "firstLane", 0, MAX_SEED);
     checkCount(numLanes, "numLanes", 1, 1_048_576);
     const neededServers = Math.max(...this.scenarios.map(maxServersOf));
     this.maxServers = options.maxServers ?? neededServers;
@@ -161,6 +180,7 @@ export class BatchEnv {
     this.#episodeIndex = new Float64Array(numLanes);
     this.#laneScenario = new Int32Array(numLanes);
     if (options.laneScenario !== undefined) {
+      this.#checkLength(options.laneScenario, "laneScenario");
       for (let lane = 0; lane < numLanes; lane++) {
         const index = options.laneScenario[lane];
         if (!Number.isInteger(index) || index < 0 || index >= this.scenarios.length) {
@@ -257,8 +277,7 @@ export class BatchEnv {
     }
   }
 
-  /** Settings of the look-ahead that a lane's scenario gives. */
-  lookAheadOptions(lane: number): LookAheadOptions {
+  #lookAheadOptions(lane: number): LookAheadOptions {
     return this.scenarios[this.#laneScenario[lane]].lookAhead;
   }
 
@@ -270,9 +289,7 @@ export class BatchEnv {
    */
   lookAhead(lane: number, options?: Partial<LookAheadOptions>, out?: LookAheadResult): LookAheadResult {
     this.#checkLane(lane);
-    const own = this.lookAheadOptions(lane);
-    const settings = options === undefined ? own : { ...own, ...options };
-    if (options !== undefined) checkLookAheadOptions(settings);
+    const settings = resolveLookAheadOptions(this.#lookAheadOptions(lane), options);
     if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
     const result = out ?? allocateLookAhead(this.lanes.arrays.numServers[lane]);
     readDecision(this.lanes, lane, this.#decision);
@@ -349,11 +366,11 @@ export class BatchEnv {
     });
   }
 
-  #checkLength(values: ArrayLike<number>, path: string): void {
-    if (values.length !== this.numLanes) {
+  #checkLength(values: ArrayLike<number> | undefined | null, path: string): void {
+    if (values?.length !== this.numLanes) {
       throw new MecgymError("invalidOption", {
         path,
-        got: `${values.length} values`,
+        got: values?.length === undefined ? values : `${values.length} values`,
         expected: `${this.numLanes}, one for each lane`,
       });
     }
@@ -375,7 +392,7 @@ export class BatchEnv {
         throw this.#needsReset(lane);
       }
       const action = actions[lane];
-      const isInteger = (action | 0) === action;
+      const isInteger = typeof action === "number" && (action | 0) === action;
       if (isInteger && action >= 0 && action <= numServers[lane]) continue;
       if (isInteger && this.#invalidActions === "costliest") continue;
       throw new MecgymError("invalidAction", {

@@ -1,7 +1,7 @@
 /** One episode at a time, the friendly face: a view of one lane of a batch. */
 
 import { BatchEnv, episodeStatsFields, FLAG_LATE, FLAG_TRUNCATED } from "./batch-env.js";
-import { MecgymError } from "./errors.js";
+import { checkNames, MecgymError } from "./errors.js";
 import type { LookAheadOptions, LookAheadResult } from "./look-ahead.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
 import type { Scenario, ScenarioInput } from "./scenario.js";
@@ -42,6 +42,7 @@ export class Env {
   #firstSeed: number | undefined;
 
   constructor(scenario: string | ScenarioInput, options: EnvOptions = {}) {
+    checkNames(options, ["seed", "split"], "options");
     if (options.seed !== undefined) checkSeed(options.seed, "seed");
     this.#batch = new BatchEnv({
       scenarios: [scenario],

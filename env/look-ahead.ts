@@ -1,6 +1,6 @@
 /** LACS, the look-ahead of eq. 22-26: what each action costs now, and what it leaves for the tasks that may follow. */
 
-import { MecgymError } from "./errors.js";
+import { checkNames, MecgymError } from "./errors.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
 import type { Observation } from "./observation.js";
 import { deriveParameters, type Parameters } from "./parameters.js";
@@ -49,21 +49,39 @@ export interface DecisionState {
   decisionIndex: number;
 }
 
-/** @throws MecgymError `invalidOption` for settings outside the bounds of the scenario schema */
-export function checkLookAheadOptions(options: LookAheadOptions): void {
-  const { numSamples, weight, sizeFactor, mode, rates } = options;
+const optionNames = ["numSamples", "weight", "sizeFactor", "mode", "rates"] as const;
+
+/**
+ * A scenario's settings with those of `options` in their place; what is undefined there is left as it is.
+ *
+ * @throws MecgymError `invalidOption` for an unknown name, or a value outside the bounds of the scenario schema
+ */
+export function resolveLookAheadOptions(
+  own: LookAheadOptions,
+  options: Partial<LookAheadOptions> | undefined,
+): LookAheadOptions {
+  if (options === undefined) return own;
+  checkNames(options, optionNames, "lookAhead");
+  const settings: Record<string, unknown> = { ...own };
+  for (const name of optionNames) if (options[name] !== undefined) settings[name] = options[name];
+  checkLookAheadOptions(settings as unknown as LookAheadOptions);
+  return settings as unknown as LookAheadOptions;
+}
+
+function checkLookAheadOptions({ numSamples, weight, sizeFactor, mode, rates }: LookAheadOptions): void {
   const check = (isRight: boolean, path: string, got: unknown, expected: string) => {
     if (!isRight) throw new MecgymError("invalidOption", { path: `lookAhead/${path}`, got, expected });
   };
-  check(
-    Number.isInteger(numSamples) && numSamples >= 1 && numSamples <= 64,
-    "numSamples",
-    numSamples,
-    "an integer from 1 to 64",
-  );
-  check(weight >= 0 && weight <= 1000, "weight", weight, "a number from 0 to 1000");
-  const { min, max } = sizeFactor;
-  check(min >= 0.001 && min <= max && max <= 1000, "sizeFactor", sizeFactor, "0.001 ≤ min ≤ max ≤ 1000");
+  const isIn = (value: unknown, min: number, max: number) => typeof value === "number" && value >= min && value <= max;
+  const isCount = Number.isInteger(numSamples) && isIn(numSamples, 1, 64);
+  check(isCount, "numSamples", numSamples, "an integer from 1 to 64");
+  check(isIn(weight, 0, 1000), "weight", weight, "a number from 0 to 1000");
+  const isRange =
+    typeof sizeFactor === "object" &&
+    sizeFactor !== null &&
+    isIn(sizeFactor.min, 0.001, 1000) &&
+    isIn(sizeFactor.max, sizeFactor.min, 1000);
+  check(isRange, "sizeFactor", sizeFactor, "{min, max} with 0.001 ≤ min ≤ max ≤ 1000");
   check(mode === "independent" || mode === "sequential", "mode", mode, "independent or sequential");
   check(rates === "frozen" || rates === "resampled", "rates", rates, "frozen or resampled");
 }
@@ -287,8 +305,7 @@ export function lookAheadOfState(
   state: Observation,
   options?: Partial<LookAheadOptions>,
 ): LookAheadResult {
-  const settings = { ...scenario.lookAhead, ...options };
-  checkLookAheadOptions(settings);
+  const settings = resolveLookAheadOptions(scenario.lookAhead, options);
   const keys = new Int32Array(2);
   seedFutureKeys(episodeSeed, keys, 0);
   const out = allocateLookAhead(state.numServers);

@@ -5,7 +5,7 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Scenario as ScenarioFields } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
-import { MecgymError } from "./errors.js";
+import { isPlainObject, MecgymError } from "./errors.js";
 import { frozenScenarios } from "./generated/scenarios.js";
 
 /** A scenario as a user writes it: every field may be left out. */
@@ -38,7 +38,7 @@ export function resolveScenario(input: string | ScenarioInput): Scenario {
     }
     return completeScenario(fields);
   }
-  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+  if (!isPlainObject(input)) {
     throw new MecgymError("invalidScenario", {
       path: "scenario",
       got: input,
@@ -107,9 +107,11 @@ export function maxUsersOf(scenario: Scenario): number {
  *
  * SHA-256 of `mecgym-scenario-v1`, a newline, and the scenario's fields but `id` and `description`, defaults filled in,
  * as canonical JSON (RFC 8785). Two scenarios with one hash are the same world.
+ *
+ * @throws MecgymError `unknownScenario` or `invalidScenario`
  */
-export function scenarioHash(scenario: Scenario): string {
-  const { id: _id, description: _description, ...fields } = scenario;
+export function scenarioHash(scenario: string | ScenarioInput): string {
+  const { id: _id, description: _description, ...fields } = resolveScenario(scenario);
   return bytesToHex(sha256(utf8ToBytes(`mecgym-scenario-v1\n${canonicalize(fields)}`)));
 }
 

@@ -1,11 +1,14 @@
 /** `lacs`: the action of the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
 
-import type { Observation } from "../../env/index.js";
+import { MecgymError, type Observation } from "../../env/index.js";
 import type { LookAheadHandle } from "./policy.js";
 
-/** @throws TypeError where no look-ahead is handed in */
+/** @throws MecgymError `invalidOption` where no look-ahead is handed in */
 export function lacs(observation: Observation, lookAhead?: LookAheadHandle): number {
-  if (lookAhead === undefined) throw new TypeError("the policy lacs needs a look-ahead as its second argument");
+  if (lookAhead === undefined) {
+    const expected = "a look-ahead as second argument of the policy lacs";
+    throw new MecgymError("invalidOption", { path: "lookAhead", got: lookAhead, expected });
+  }
   const { reward } = lookAhead();
   let best = 0;
   for (let action = 1; action <= observation.numServers; action++) {

@@ -108,7 +108,7 @@ describe("policies that look beyond the cost now", () => {
     const reward = Float64Array.of(-5, -3, -3, -4);
     const result = { latencySlots: reward, costSlots: reward, impactSlots: reward, reward };
     expect(makePolicy("lacs")(observation, () => result)).toBe(1);
-    expect(() => makePolicy("lacs")(observation)).toThrow(/needs a look-ahead/);
+    expect(() => makePolicy("lacs")(observation)).toThrow(/invalidOption at lookAhead/);
   });
 
   it("a recorded state's look-ahead is that of the lane it was recorded in", () => {

@@ -615,7 +615,7 @@ describe("bad input changes nothing", () => {
       "too few lane scenarios",
       { scenarios: [mixed], numLanes: 2, laneScenario: [0] },
       "invalidOption",
-      "laneScenario/1",
+      "laneScenario",
     ],
     ["an unknown id", { scenarios: ["paper-v0"], numLanes: 1 }, "unknownScenario", "scenario"],
   ])("options of a batch: %s", (_, options, code, path) => {
@@ -765,5 +765,86 @@ describe("bursty arrivals", () => {
     expect(busySlots / busyTimes).toBeLessThan(11);
     // 200 starts at 1/3: 67 ± 6.7
     expect(Math.abs(startsBusy - episodes / 3)).toBeLessThan(4 * 6.7);
+  });
+});
+
+describe("options of the wrong kind", () => {
+  const batch = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 2 });
+  batch.reset([1, 2]);
+  const before = batch.snapshot(0);
+  const wrong = (value: unknown) => value as never;
+  const cases: [string, () => unknown, { code: string; path: string }][] = [
+    ["a date as scenario", () => makeEnv(wrong(new Date())), { code: "invalidScenario", path: "scenario" }],
+    ["a map as scenario", () => makeEnv(wrong(new Map())), { code: "invalidScenario", path: "scenario" }],
+    ["an unknown id to hash", () => scenarioHash("paper-v0"), { code: "unknownScenario", path: "scenario" }],
+    [
+      "a typo in makeEnv",
+      () => makeEnv("paper-v1", wrong({ sede: 3 })),
+      { code: "invalidOption", path: "options/sede" },
+    ],
+    ["null for options", () => makeEnv("paper-v1", wrong(null)), { code: "invalidOption", path: "options" }],
+    ["no options", () => new BatchEnv(wrong(undefined)), { code: "invalidOption", path: "options" }],
+    [
+      "a typo in BatchEnv",
+      () => new BatchEnv(wrong({ scenarios: ["paper-v1"], numLanes: 1, autorest: "disabled" })),
+      { code: "invalidOption", path: "options/autorest" },
+    ],
+    [
+      "one id for a list",
+      () => new BatchEnv(wrong({ scenarios: "paper-v1", numLanes: 1 })),
+      { code: "invalidOption", path: "scenarios" },
+    ],
+    [
+      "half a first lane",
+      () => new BatchEnv({ scenarios: ["paper-v1"], numLanes: 1, firstLane: -1.5 }),
+      { code: "invalidOption", path: "firstLane" },
+    ],
+    [
+      "too many scenario indices",
+      () => new BatchEnv({ scenarios: ["paper-v1"], numLanes: 1, laneScenario: [0, 0] }),
+      { code: "invalidOption", path: "laneScenario" },
+    ],
+    [
+      "a word for a switch",
+      () => new BatchEnv(wrong({ scenarios: ["paper-v1"], numLanes: 1, history: "no" })),
+      { code: "invalidOption", path: "history" },
+    ],
+    ["no actions", () => batch.step(wrong(undefined)), { code: "invalidOption", path: "actions" }],
+    ["null seeds", () => batch.reset(wrong(null)), { code: "invalidOption", path: "seeds" }],
+    ["a bigint action", () => batch.step(wrong([1n, 1n])), { code: "invalidAction", path: "actions/0" }],
+    [
+      "text in a look-ahead",
+      () => batch.lookAhead(0, wrong({ sizeFactor: { min: "1", max: "2" } })),
+      { code: "invalidOption", path: "lookAhead/sizeFactor" },
+    ],
+    [
+      "a text weight",
+      () => batch.lookAhead(0, wrong({ weight: "1" })),
+      { code: "invalidOption", path: "lookAhead/weight" },
+    ],
+    [
+      "null as factor",
+      () => batch.lookAhead(0, wrong({ sizeFactor: null })),
+      { code: "invalidOption", path: "lookAhead/sizeFactor" },
+    ],
+    [
+      "a typo in a look-ahead",
+      () => batch.lookAhead(0, wrong({ numsamples: 3 })),
+      { code: "invalidOption", path: "lookAhead/numsamples" },
+    ],
+    ["a number for options", () => batch.lookAhead(0, wrong(3)), { code: "invalidOption", path: "lookAhead" }],
+  ];
+
+  it.each(cases)("%s", (_name, run, expected) => {
+    expect(errorOf(run)).toMatchObject(expected);
+    expect(batch.snapshot(0)).toEqual(before);
+  });
+
+  it("undefined leaves a setting of the look-ahead as it is", () => {
+    expect(batch.lookAhead(0, { weight: undefined } as never)).toEqual(batch.lookAhead(0));
+  });
+
+  it("a scenario hashes alike by id, by fields and complete", () => {
+    expect(scenarioHash({})).toBe(scenarioHash("paper-v1"));
   });
 });

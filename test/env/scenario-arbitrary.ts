@@ -39,8 +39,8 @@ const sizes = fc.oneof(
 function burstyArrivals(min: number, max: number) {
   return fc.record({
     process: fc.constant("bursty" as const),
-    busyProbability: numberIn(min, max),
-    quietProbability: numberIn(min, max),
+    busyProbability: numberIn(min, max, max),
+    quietProbability: numberIn(min, max, min),
     meanBusySlots: numberIn(1, 30, 1, 2, 10),
     meanQuietSlots: numberIn(1, 30, 1, 2, 20),
   });

@@ -1,6 +1,6 @@
 /** Calibration: the oracle's cost by number of servers and by task size, beside what the paper's tables imply. */
 
-import { BatchEnv, FLAG_TRUNCATED, LaneView, observedCostSlots, resolveScenario } from "../env/index.js";
+import { BatchEnv, checkSeed, FLAG_TRUNCATED, LaneView, observedCostSlots, resolveScenario } from "../env/index.js";
 import paperTables from "./paper-tables.json" with { type: "json" };
 import { oracle } from "./policies/index.js";
 import { type Estimate, estimate, ResamplePlan } from "./statistics.js";
@@ -42,6 +42,7 @@ export function numCalibrationEpisodes(episodes: number): number {
  * sizes replace the current task's size in those states: neither needs a draw of its own.
  */
 export function* calibrate(episodes: number, firstSeed: number): Generator<"episode", CalibrationRow[]> {
+  checkSeed(firstSeed + episodes - 1, "--seed");
   const rows: CalibrationRow[] = [];
   for (const numServers of SERVERS) {
     const sums: EpisodeSums[] = [];

@@ -49,7 +49,7 @@ function reportedCells(row: ReportedRow): string[] {
 }
 
 /** How often each action was taken, for suites that report it (Table V). */
-export function renderActionCounts(suite: Suite, setting: SettingResult): string | undefined {
+function renderActionCounts(suite: Suite, setting: SettingResult): string | undefined {
   const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
   if (!reported.some((row) => row.actionCounts !== undefined)) return undefined;
   const width = Math.max(...setting.policies.map((policy) => policy.actionCounts.length));

@@ -1,6 +1,6 @@
 /** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
 
-import { resolveScenario, scenarioHash } from "../env/index.js";
+import { checkSeed, resolveScenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
 import {
   actionCounts,
@@ -15,6 +15,12 @@ import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./
 import { type Estimate, NUM_RESAMPLES, ResamplePlan } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
 
+/** Where finished settings are kept, so that a run that was broken off can go on. */
+export interface SettingStore {
+  load(id: string): SettingResult | undefined;
+  save(setting: SettingResult): void;
+}
+
 export interface RunOptions {
   /** Names of native policies. */
   readonly policies: readonly string[];
@@ -22,32 +28,16 @@ export interface RunOptions {
   readonly episodes?: number;
   /** First episode seed. */
   readonly firstSeed: number;
+  /** What the result says of the program that made it. */
   readonly packageVersion: string;
   readonly runtime: Result["runtime"];
-  /** Told of every episode or state that is done, of `total`. */
+  readonly store?: SettingStore;
+  /** Told how much of the work is done, of `total`. */
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
-/**
- * Plays a suite.
- *
- * @throws MecgymError `unknownPolicy`, before anything is played
- */
-export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
-  const names = [...new Set(options.policies)];
-  for (const name of names) findPolicy(name);
-  const counts = suite.settings.map(({ protocol }) => options.episodes ?? DEFAULT_EPISODES[protocol]);
-  const played = withOracle(names).length;
-  const total = suite.settings.reduce(
-    (sum, { protocol }, i) => sum + counts[i] * (protocol === "static" ? 1 : played),
-    0,
-  );
-  let done = 0;
-  const tick = (what: string) => options.onProgress?.(++done, total, what);
-  const settings: SettingResult[] = [];
-  for (const [i, setting] of suite.settings.entries()) {
-    settings.push(await runSetting(suite, setting, counts[i], names, options, tick));
-  }
+/** Everything of a result but its settings. */
+export function resultFrame(suite: Suite, options: RunOptions): Omit<Result, "settings"> {
   return {
     schemaVersion: "1.0",
     suite: suite.id,
@@ -55,8 +45,65 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
     packageVersion: options.packageVersion,
     runtime: options.runtime,
     resamples: NUM_RESAMPLES,
-    settings,
   };
+}
+
+/** Episodes or states that each setting of a suite plays. */
+export function countsOf(suite: Suite, episodes: number | undefined): number[] {
+  return suite.settings.map(({ protocol }) => episodes ?? DEFAULT_EPISODES[protocol]);
+}
+
+/**
+ * Plays a suite.
+ *
+ * @throws MecgymError `unknownPolicy`, `invalidSeed`, before anything is played
+ */
+export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
+  const names = [...new Set(options.policies)];
+  for (const name of names) findPolicy(name);
+  const counts = countsOf(suite, options.episodes);
+  checkSeed(options.firstSeed, "seed");
+  checkSeed(options.firstSeed + Math.max(...counts) - 1, "last seed");
+  const played = withOracle(names).length;
+  // playing a policy and computing its figures take about as long
+  const workOf = (i: number) => counts[i] * ((suite.settings[i].protocol === "static" ? 1 : played) + names.length);
+  const total = counts.reduce((sum, _, i) => sum + workOf(i), 0);
+  let done = 0;
+  const tick = (what: string, amount = 1) => {
+    done += amount;
+    options.onProgress?.(done, total, what);
+  };
+  const settings: SettingResult[] = [];
+  for (const [i, setting] of suite.settings.entries()) {
+    const kept = options.store?.load(setting.id);
+    if (kept !== undefined && isResultOf(kept, setting, counts[i], names, options)) {
+      settings.push(kept);
+      tick(setting.id, workOf(i));
+      continue;
+    }
+    const result = await runSetting(suite, setting, counts[i], names, options, tick);
+    options.store?.save(result);
+    settings.push(result);
+  }
+  return { ...resultFrame(suite, options), settings };
+}
+
+/** Whether a kept result is what playing the setting now would give. */
+function isResultOf(
+  kept: SettingResult,
+  setting: Setting,
+  count: number,
+  names: readonly string[],
+  options: RunOptions,
+): boolean {
+  return (
+    kept.protocol === setting.protocol &&
+    kept.scenario.hash === scenarioHash(setting.scenario) &&
+    kept.fixedSizeMbit === setting.fixedSizeMbit &&
+    kept.seeds.first === options.firstSeed &&
+    kept.seeds.count === count &&
+    kept.policies.map((one) => one.policy.name).join() === names.join()
+  );
 }
 
 /** The oracle is always played: ratios and differences are taken against it. */
@@ -70,7 +117,7 @@ async function runSetting(
   count: number,
   names: readonly string[],
   options: RunOptions,
-  tick: (what: string) => void,
+  tick: (what: string, amount?: number) => void,
 ): Promise<SettingResult> {
   const scenario = resolveScenario(setting.scenario);
   const { firstSeed } = options;
@@ -100,16 +147,19 @@ async function runSetting(
   }
   const plan = new ResamplePlan(`${suite.id}/${setting.id}`, count);
   const oracleUnits = unitsOf.get("oracle") as readonly Unit[];
+  const policies: PolicyResult[] = [];
+  for (const name of names) {
+    policies.push(describePolicy(name, unitsOf.get(name) as readonly Unit[], oracleUnits, setting, plan));
+    tick(`${setting.id} ${name}, figures`, count);
+    await breathe();
+  }
   return {
     id: setting.id,
     protocol: setting.protocol,
     scenario: { id: scenario.id, hash: scenarioHash(scenario) },
     ...(setting.fixedSizeMbit === undefined ? {} : { fixedSizeMbit: setting.fixedSizeMbit }),
     seeds: { first: firstSeed, count },
-    policies: names.map((name) => {
-      const units = unitsOf.get(name) as readonly Unit[];
-      return describePolicy(name, units, oracleUnits, setting, plan);
-    }),
+    policies,
   };
 }
 
@@ -141,6 +191,6 @@ function withUnits(metrics: Metrics): PolicyResult["metrics"] {
 }
 
 /** Lets a signal or a progress bar have its turn now and then. */
-async function breathe(count: number): Promise<void> {
+async function breathe(count = 0): Promise<void> {
   if (count % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -214,7 +214,7 @@ function align(offset: number): number {
   return (offset + 7) & ~7;
 }
 
-export function bytesOf(spec: { dtype: Dtype; shape: readonly number[] }): number {
+function bytesOf(spec: { dtype: Dtype; shape: readonly number[] }): number {
   return spec.shape.reduce((product, n) => product * n, itemBytes[spec.dtype]);
 }
 

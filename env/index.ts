@@ -38,4 +38,4 @@ export {
   type ScenarioInput,
   scenarioHash,
 } from "./scenario.js";
-export { nextEpisodeSeed, type Split, splits } from "./seeds.js";
+export { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";

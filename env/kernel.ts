@@ -10,7 +10,7 @@ import type { Parameters } from "./parameters.js";
 import type { TaskLists } from "./task-list.js";
 
 /** Work that is left after a service and is not more than this is done, Mbit. */
-export const RESIDUAL_TOLERANCE_MBIT = 1e-12;
+const RESIDUAL_TOLERANCE_MBIT = 1e-12;
 
 /** All lanes of a batch, with the constants of each lane's scenario and room to compute in. */
 export interface Lanes {

@@ -1,6 +1,6 @@
 /** `mecgym demo`: the main table, and the same episodes driven from Python over the bridge. */
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,8 +13,8 @@ import { MecgymError } from "../../env/errors.js";
 import { resolveScenario } from "../../env/scenario.js";
 import { splits } from "../../env/seeds.js";
 import { startServer } from "../server.js";
-import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
-import { policyNames, runAndWrite } from "./run.js";
+import { EXIT_CHECK_FAILED, EXIT_INTERRUPTED, integer, packageVersion, withExample } from "./program.js";
+import { playSuite } from "./run.js";
 
 const SUITE = "paper-table-2";
 const SCENARIO = "paper-v1";
@@ -40,14 +40,16 @@ interface DemoOptions {
 async function demo(options: DemoOptions): Promise<void> {
   const out = process.stdout;
   const python = options.python ?? findPython();
+  checkPython(python);
   out.write(`1. Suite ${SUITE}: every native policy, answering recorded states and playing episodes.\n\n`);
-  const { result, folder } = await runAndWrite(SUITE, {
-    policies: policyNames,
+  const { result, folder, write } = await playSuite(SUITE, {
     seed: splits.test.start,
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
   });
   const suite = findSuite(SUITE);
   out.write(`${renderTable(suite, result)}\n\n${suite.notes.map((note) => `- ${note}`).join("\n")}\n\n`);
+
+  write();
 
   const count = options.pythonEpisodes;
   out.write(
@@ -55,6 +57,9 @@ async function demo(options: DemoOptions): Promise<void> {
   );
   out.write("   bridge, each time the action that its look-ahead shows to be cheapest.\n\n");
   const server = await startServer({ packageVersion });
+  const interrupt = () => void server.close().then(() => process.exit(EXIT_INTERRUPTED));
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
   let played: PythonReport;
   try {
     played = await playFromPython(python, server.address, count);
@@ -71,6 +76,20 @@ async function demo(options: DemoOptions): Promise<void> {
   out.write(isSame ? "   The digests are equal: one physics, bit for bit.\n\n" : "   THE DIGESTS DIFFER.\n\n");
   out.write(`3. Wrote ${resolve(folder, "result.json")} and table.md beside it.\n`);
   if (!isSame) process.exitCode = EXIT_CHECK_FAILED;
+}
+
+/** @throws MecgymError `invalidOption` unless it can import the package */
+function checkPython(python: string): void {
+  const { status, error, stdout, stderr } = spawnSync(python, ["-c", "import mecgym; print(mecgym.__name__)"], {
+    encoding: "utf8",
+  });
+  if (status === 0 && stdout.trim() === "mecgym") return;
+  const reason = error?.message ?? (stderr.trim().split("\n").pop() || "it prints something else");
+  throw new MecgymError("invalidOption", {
+    path: "--python",
+    got: python,
+    expected: `a Python with mecgym (${reason})`,
+  });
 }
 
 function findPython(): string {

@@ -6,7 +6,9 @@ import packageJson from "../../package.json" with { type: "json" };
 
 /** Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;
-export const EXIT_BAD_INPUT = 2;
+const EXIT_BAD_INPUT = 2;
+/** As a shell reports a process that Ctrl-C ended. */
+export const EXIT_INTERRUPTED = 130;
 
 export const packageVersion: string = packageJson.version;
 
@@ -14,10 +16,11 @@ export const packageVersion: string = packageJson.version;
 export async function runProgram(program: Command): Promise<void> {
   program.version(packageVersion);
   configure(program);
-  // a reader that has seen enough (`mecgym … | head`) is no error
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    // a reader that has seen enough (`mecgym … | head`) is no error, and the command does what is left of its work
+    if (error.code === "EPIPE") return;
+    process.stderr.write(`mecgym: cannot write to standard output: ${error.message}\n`);
+    process.exit(EXIT_BAD_INPUT);
   });
   try {
     await program.parseAsync();

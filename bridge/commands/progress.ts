@@ -26,7 +26,6 @@ export function startProgress(label: string): Progress {
     {
       format: `${label} {bar} {percentage}% | {eta_formatted} left | {what}`,
       stream: process.stderr,
-      hideCursor: true,
       clearOnComplete: true,
     },
     cliProgress.Presets.shades_classic,

@@ -1,6 +1,6 @@
 /** `mecgym serve`: runs the bridge server until it is told to end. */
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import pino from "pino";
 import { startServer } from "../server.js";
 import { defaultLimits } from "../session.js";
@@ -23,7 +23,11 @@ export function serveCommand(): Command {
     .option("--max-sessions <n>", "sessions at once", integer(1, 65_536), defaultLimits.maxSessions)
     .option("--max-lanes <n>", "lanes of all sessions together", integer(1, 16_777_216), defaultLimits.maxLanes)
     .option("--max-in-flight <n>", "unacknowledged requests of a group", integer(1, 1024), defaultLimits.maxInFlight)
-    .option("--log-level <level>", "trace, debug, info, warn, error or silent", "warn")
+    .addOption(
+      new Option("--log-level <level>", "least urgent event to log on standard error")
+        .choices(["trace", "debug", "info", "warn", "error", "silent"])
+        .default("warn"),
+    )
     .action(serve);
   return withExample(command, "serve --address ipc:///tmp/mecgym.sock");
 }
@@ -43,6 +47,7 @@ async function serve(options: ServeOptions): Promise<void> {
   };
   process.once("SIGTERM", () => stop("SIGTERM"));
   process.once("SIGINT", () => stop("SIGINT"));
+  process.once("SIGHUP", () => stop("SIGHUP"));
   if (options.untilStdinCloses) {
     process.stdin.once("end", () => stop("standard input ended"));
     process.stdin.once("error", () => stop("standard input failed"));

@@ -1,7 +1,17 @@
 /** The command line, as real processes: output, exit codes, signals, the life line. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -108,6 +118,12 @@ describe("mecgym", { timeout: 60_000 }, () => {
     [["serve", "--address", "tcp://0.0.0.0:5555"], /needs encryption/],
     [["dance"], /unknown command 'dance'/],
     [["calibrate", "--colour"], /unknown option '--colour'/],
+    [["calibrate", "--seed", "9007199254740991"], /invalidSeed at --seed/],
+    [["serve", "--log-level", "loud"], /Allowed choices are trace, debug/],
+    [["serve", "--address", `ipc://${join(root, "package.json")}`], /where nothing stands/],
+    [["demo", "--python", "/no/such/python"], /invalidOption at --python.*ENOENT/],
+    [["demo", "--python", process.execPath], /invalidOption at --python/],
+    [["run", "paper-table-2", "--out", "/proc/x"], /invalidOption at --out/],
   ];
   for (const [args, message] of bad) {
     it(`refuses ${args.join(" ")}: one line, exit code 2`, async () => {
@@ -120,9 +136,69 @@ describe("mecgym", { timeout: 60_000 }, () => {
   }
 
   it("refuses a place it cannot write to before it plays", async () => {
-    const { code, stderr } = await run("run", "paper-table-2", "--out", join(root, "package.json", "x"));
+    const taken = join(folder, "taken");
+    mkdirSync(join(taken, "result.json"), { recursive: true });
+    for (const out of [join(root, "package.json", "x"), taken]) {
+      const { code, stdout, stderr } = await run("run", "paper-table-2", "--out", out);
+      expect(code).toBe(2);
+      expect(stdout).toBe("");
+      expect(stderr).toMatch(/invalidOption at --out/);
+    }
+  });
+
+  it("makes no folder for a policy or suite that does not exist", async () => {
+    const out = join(folder, "never");
+    await run("run", "paper-table-2", "--policies", "orakel", "--out", out);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it("run broken off keeps what it has finished, goes on with --resume, and ends with the same bytes", async () => {
+    const args = ["run", "paper-table-4", "--episodes", "300", "--policies", "oracle,random"];
+    const whole = join(folder, "whole");
+    const parts = join(folder, "parts");
+    expect((await run(...args, "--out", whole)).code).toBe(0);
+    const child = start([...args, "--out", parts]);
+    const ended = end(child);
+    const settings = join(parts, "settings");
+    while (!existsSync(settings) || readdirSync(settings).filter((name) => name.endsWith(".json")).length < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain("--resume");
+    expect(existsSync(join(parts, "result.json"))).toBe(false);
+    const kept = readdirSync(settings).sort();
+    writeFileSync(join(settings, kept[0]), "damaged");
+    const resumed = await run(...args, "--out", parts, "--resume");
+    expect(resumed.code).toBe(0);
+    expect(readFileSync(join(parts, "result.json"), "utf8")).toBe(readFileSync(join(whole, "result.json"), "utf8"));
+    expect(existsSync(settings)).toBe(false);
+  });
+
+  it("does its work when the reader of its output has gone", async () => {
+    const out = join(folder, "unread");
+    const child = start(["run", "paper-table-2", "--episodes", "5", "--policies", "oracle", "--out", out]);
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    expect(code).toBe(0);
+    expect(existsSync(join(out, "result.json"))).toBe(true);
+  });
+
+  it("says in one line when its output cannot be written", async () => {
+    if (!existsSync("/dev/full")) return;
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, [join(root, "scripts", "mecgym.mjs"), "scenarios", "--json"], {
+      stdio: ["ignore", full, "pipe"],
+    });
+    let stderr = "";
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
+      stderr += chunk;
+    });
+    const code = await new Promise((resolve) => child.once("close", resolve));
+    closeSync(full);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/invalidOption at --out/);
+    expect(stderr).toMatch(/^mecgym: cannot write to standard output: .*ENOSPC.*\n$/);
   });
 });
 
@@ -139,7 +215,7 @@ describe("mecgym serve", { timeout: 60_000 }, () => {
     return { child, line: JSON.parse(line) };
   }
 
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     it(`is ready in one line, serves, and ends cleanly on ${signal}`, async () => {
       const { child, line } = await ready([]);
       expect(line).toMatchObject({ protocolVersion: "1.0", pid: child.pid });

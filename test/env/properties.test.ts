@@ -611,12 +611,7 @@ describe("bad input changes nothing", () => {
     ["an unknown split", { scenarios: [mixed], numLanes: 1, split: "toString" }, "invalidOption", "split"],
     ["a bad seed", { scenarios: [mixed], numLanes: 1, seed: -1 }, "invalidSeed", "seed"],
     ["a scenario too far", { scenarios: [mixed], numLanes: 1, laneScenario: [1] }, "invalidOption", "laneScenario/0"],
-    [
-      "too few lane scenarios",
-      { scenarios: [mixed], numLanes: 2, laneScenario: [0] },
-      "invalidOption",
-      "laneScenario",
-    ],
+    ["too few lane scenarios", { scenarios: [mixed], numLanes: 2, laneScenario: [0] }, "invalidOption", "laneScenario"],
     ["an unknown id", { scenarios: ["paper-v0"], numLanes: 1 }, "unknownScenario", "scenario"],
   ])("options of a batch: %s", (_, options, code, path) => {
     expect(errorOf(() => new BatchEnv(options as never))).toMatchObject({ code, path });

@@ -160,7 +160,12 @@ export class Client {
   }
 
   #accept([head, body]: Buffer[]): void {
-    const reply = decodeHeader(head) as unknown as Reply;
+    let reply: Reply;
+    try {
+      reply = decodeHeader(head) as unknown as Reply;
+    } catch {
+      return; // not a reply; the request it may have answered is sent again
+    }
     const pending = this.#pending.get(keyOf(reply as unknown as Record<string, unknown>));
     if (pending === undefined) return; // a duplicate, or an answer to a request that was given up
     if (reply.ok) pending.resolve({ result: reply.result as Record<string, unknown>, body });

@@ -366,7 +366,9 @@ def test_many_environments_can_be_left_to_the_collector() -> None:
 def test_scenarios_come_by_id_as_fields_or_from_a_file(make_env: MakeEnv, tmp_path: Path) -> None:
     file = tmp_path / "small.json"
     file.write_text(json.dumps(SMALL), encoding="utf-8")
-    digests = {play(make_env(scenario), [1])[0] for scenario in (SMALL, file, str(file))}
+    marked = tmp_path / "with-a-byte-order-mark.json"
+    marked.write_text(json.dumps(SMALL), encoding="utf-8-sig")
+    digests = {play(make_env(scenario), [1])[0] for scenario in (SMALL, file, str(file), marked)}
     assert len(digests) == 1
     env = make_env(file)
     assert env.scenario["numServers"] == SMALL["numServers"]

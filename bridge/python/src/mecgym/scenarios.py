@@ -81,7 +81,7 @@ def read_scenario(scenario: ScenarioInput) -> str | dict[str, Any]:
         return dict(scenario)
     if isinstance(scenario, os.PathLike) or (isinstance(scenario, str) and scenario.endswith(".json")):
         try:
-            fields = json.loads(Path(scenario).read_text(encoding="utf-8"))
+            fields = json.loads(Path(scenario).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             raise MecgymError(
                 "invalidScenario", path=str(scenario), expected="a JSON file with a scenario", got=str(error)

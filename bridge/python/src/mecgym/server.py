@@ -23,6 +23,8 @@ START_TIMEOUT_SECONDS = 300.0
 LOG_LINES = 40
 #: How long a server has to end by itself, after its standard input closed and after SIGTERM.
 CLOSE_SECONDS = 2.0
+#: Longest wait for what an ended server has written to its log, in seconds.
+LOG_SECONDS = 1.0
 
 
 class LocalServer:
@@ -107,6 +109,10 @@ class LocalServer:
 
     def log_tail(self) -> str:
         """Give the last lines of the server's log; empty where there are none."""
+        if os.getpid() == self._owner_pid and self._process.poll() is not None:
+            # its last words may still be on their way through the pipe
+            for thread in self._threads:
+                thread.join(LOG_SECONDS)
         return "\n".join(self._log)
 
     def close(self) -> None:

@@ -4,25 +4,38 @@ import { randomBytes } from "node:crypto";
 import { BatchEnv, episodeStatsFields, observationHeader, observationServerFields } from "../env/batch-env.js";
 import { MecgymError } from "../env/errors.js";
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../env/scenario.js";
-import { findProblem } from "../schemas/validate.js";
 import {
-  type ArraySpec,
+  checkBody,
+  checkNoBody,
+  layoutsOf,
+  lookAheadOutcome,
+  type Outcome,
+  readSeeds,
+  type SessionLayouts,
+  stepOutcome,
+} from "./bodies.js";
+import {
   BridgeError,
-  bodyBytes,
   decodeHeader,
   encodeHeader,
   MAX_BODY_BYTES,
   MAX_HEADER_BYTES,
   MAX_HEADER_DEPTH,
-  majorOf,
-  makeLayout,
   PROTOCOL_VERSION,
   type Reply,
   type Request,
   readArray,
   toReplyError,
-  writeArray,
 } from "./protocol.js";
+import {
+  checkRequest,
+  echo,
+  hasSequence,
+  isSameRequest,
+  type RequestOf,
+  type SequencedMessage,
+  type SessionRequest,
+} from "./requests.js";
 
 /** What a server bears; every limit is named in `hello`. */
 export interface Limits {
@@ -37,24 +50,6 @@ export const defaultLimits: Limits = { maxSessions: 256, maxLanes: 131_072, maxI
 
 /** Parts of a message after the identity frame. */
 export type Message = readonly Uint8Array[];
-
-type RequestOf<Op extends Request["op"]> = Extract<Request, { op: Op }>;
-type SessionRequest = RequestOf<"reset" | "step" | "lookahead" | "close">;
-
-interface Outcome {
-  readonly result: Record<string, unknown>;
-  readonly body?: Uint8Array;
-}
-
-/** A session request as it came: either understood, or refused for something other than its place in the sequence. */
-interface SequencedMessage {
-  readonly header: SequenceIds & Record<string, unknown>;
-  readonly request: Request | undefined;
-  readonly refusal: unknown;
-  readonly body: Uint8Array | undefined;
-}
-
-type SequenceIds = Pick<SessionRequest, "session" | "epoch" | "group" | "seq" | "ack">;
 
 /** A request that waits for its turn, or has been answered and is not acknowledged yet. */
 interface SequenceEntry extends SequencedMessage {
@@ -75,9 +70,7 @@ interface Session {
   readonly epoch: number;
   readonly numLanes: number;
   readonly groups: Group[];
-  readonly resetLayout: ArraySpec[];
-  readonly stepLayout: ArraySpec[];
-  readonly replyLayout: ArraySpec[];
+  readonly layouts: SessionLayouts;
 }
 
 /** How many answered `open` requests are remembered, so that a repeated one gets the session it made. */
@@ -251,24 +244,7 @@ export class SessionHost {
       epoch: 1,
       numLanes: numEnvs,
       groups,
-      resetLayout: makeLayout([
-        { name: "seeds", dtype: "uint64", shape: [perGroup] },
-        { name: "mask", dtype: "uint8", shape: [perGroup] },
-      ]),
-      stepLayout: makeLayout([{ name: "actions", dtype: "int32", shape: [perGroup] }]),
-      replyLayout: makeLayout([
-        { name: "observation", dtype: "float32", shape: [perGroup, env.observationSize] },
-        { name: "reward", dtype: "float64", shape: [perGroup] },
-        { name: "latencySlots", dtype: "float64", shape: [perGroup] },
-        { name: "costSlots", dtype: "float64", shape: [perGroup] },
-        { name: "episodeSeed", dtype: "uint64", shape: [perGroup] },
-        { name: "executedAction", dtype: "int32", shape: [perGroup] },
-        { name: "decisionIndex", dtype: "int32", shape: [perGroup] },
-        { name: "slot", dtype: "int32", shape: [perGroup] },
-        { name: "numServers", dtype: "int32", shape: [perGroup] },
-        { name: "flags", dtype: "uint8", shape: [perGroup] },
-        { name: "actionMask", dtype: "uint8", shape: [perGroup, env.maxServers + 1] },
-      ]),
+      layouts: layoutsOf(env),
     };
     this.#sessions.set(session.id, session);
     return {
@@ -285,11 +261,7 @@ export class SessionHost {
       observationServerFields,
       episodeStatsFields,
       scenarios: scenarios.map((scenario) => ({ id: scenario.id, hash: scenarioHash(scenario), scenario })),
-      layouts: {
-        resetRequest: session.resetLayout,
-        stepRequest: session.stepLayout,
-        stepReply: session.replyLayout,
-      },
+      layouts: session.layouts,
     };
   }
 
@@ -388,16 +360,16 @@ export class SessionHost {
       case "reset": {
         if (body === undefined) group.env.reset();
         else {
-          const [seedSpec, maskSpec] = session.resetLayout;
-          checkBody(body, session.resetLayout);
+          const [seedSpec, maskSpec] = session.layouts.resetRequest;
+          checkBody(body, session.layouts.resetRequest);
           group.env.reset(readSeeds(body, seedSpec), readArray(body, maskSpec));
         }
-        return stepOutcome(session, group.env);
+        return stepOutcome(session.layouts, group.env);
       }
       case "step": {
-        checkBody(body, session.stepLayout);
-        group.env.step(readArray(body as Uint8Array, session.stepLayout[0]));
-        return stepOutcome(session, group.env);
+        checkBody(body, session.layouts.stepRequest);
+        group.env.step(readArray(body as Uint8Array, session.layouts.stepRequest[0]));
+        return stepOutcome(session.layouts, group.env);
       }
       case "lookahead":
         checkNoBody(request, body);
@@ -413,69 +385,6 @@ export class SessionHost {
   }
 }
 
-function checkRequest(header: Record<string, unknown>): Request {
-  const { v, op } = header;
-  if (typeof v === "string" && /^\d+\.\d+$/.test(v) && majorOf(v) !== majorOf(PROTOCOL_VERSION)) {
-    throw new BridgeError("versionMismatch", {
-      path: "/v",
-      expected: `protocol version ${PROTOCOL_VERSION} or another of its major`,
-      got: v,
-    });
-  }
-  const problem = findProblem("request", header);
-  if (problem !== undefined) {
-    const isUnknown = problem.path === "" && !knownOperations.has(String(op));
-    if (isUnknown) {
-      throw new BridgeError("unknownOperation", {
-        path: "/op",
-        expected: `one of ${[...knownOperations].join(", ")}`,
-        got: op,
-      });
-    }
-    throw new BridgeError("invalidRequest", problem);
-  }
-  return header as unknown as Request;
-}
-
-const knownOperations = new Set(["hello", "ping", "scenarios", "open", "reset", "step", "lookahead", "close"]);
-
-/** The ids of a request, for its reply: only those that have the right form. */
-function echo(header: Record<string, unknown> | Request): Pick<Reply, "v" | "op"> {
-  const { op, requestId, session, epoch, group, seq } = header as Record<string, unknown>;
-  const ids: Record<string, unknown> = {
-    v: PROTOCOL_VERSION,
-    op: typeof op === "string" && op.length <= 64 ? op : null,
-  };
-  if (isId(session)) {
-    ids.session = session;
-    for (const [name, value] of Object.entries({ epoch, group, seq })) {
-      if (Number.isSafeInteger(value) && (value as number) >= 0) ids[name] = value;
-    }
-  } else {
-    ids.requestId = isId(requestId) ? requestId : null;
-  }
-  return ids as unknown as Pick<Reply, "v" | "op">;
-}
-
-/** Whether a header has its place in a sequence, whatever else is wrong with it: such a request uses up its number. */
-function hasSequence(header: Record<string, unknown>): header is SequenceIds & Record<string, unknown> {
-  const { v, session, epoch, group, seq, ack } = header;
-  const isCount = (value: unknown, min: number) => Number.isSafeInteger(value) && (value as number) >= min;
-  return (
-    typeof v === "string" &&
-    majorOf(v) === majorOf(PROTOCOL_VERSION) &&
-    isId(session) &&
-    isCount(epoch, 1) &&
-    isCount(group, 0) &&
-    isCount(seq, 1) &&
-    isCount(ack, 0)
-  );
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value);
-}
-
 function successReply(request: Request, outcome: Outcome): Message {
   const header = encodeHeader({ ...echo(request), ok: true, result: outcome.result } as Reply);
   return outcome.body === undefined ? [header] : [header, outcome.body];
@@ -484,110 +393,4 @@ function successReply(request: Request, outcome: Outcome): Message {
 function describeScenarios(scenario: unknown): Record<string, unknown>[] {
   const list = scenario === undefined ? listScenarios() : [resolveScenario(scenario as string | ScenarioInput)];
   return list.map((one) => ({ id: one.id, description: one.description, hash: scenarioHash(one), scenario: one }));
-}
-
-function isSameRequest(entry: SequencedMessage, message: SequencedMessage): boolean {
-  const withoutAck = (header: SequenceIds) => encodeHeader({ ...header, ack: 0 } as unknown as Request);
-  if (!withoutAck(entry.header).equals(withoutAck(message.header))) return false;
-  if (entry.body === undefined || message.body === undefined) return entry.body === message.body;
-  return Buffer.compare(entry.body, message.body) === 0;
-}
-
-function checkBody(body: Uint8Array | undefined, layout: ArraySpec[]): void {
-  const expected = bodyBytes(layout);
-  if (body?.length !== expected) {
-    throw new BridgeError("invalidBody", {
-      path: "body",
-      expected: `${expected} bytes: ${layout.map((spec) => `${spec.name} ${spec.dtype}[${spec.shape.join(", ")}]`).join(", ")}`,
-      got: body === undefined ? "no body" : `${body.length} bytes`,
-    });
-  }
-}
-
-function checkNoBody(request: SessionRequest, body: Uint8Array | undefined): void {
-  if (body !== undefined) {
-    throw new BridgeError("invalidBody", {
-      path: "body",
-      expected: `no body with ${request.op}`,
-      got: `${body.length} bytes`,
-    });
-  }
-}
-
-/** Seeds of a reset, NaN for the 2^64 − 1 that asks for the next episode: all bits are set in it alone. */
-function readSeeds(body: Uint8Array, spec: ArraySpec): Float64Array {
-  const seeds = readArray(body, spec) as Float64Array;
-  for (let i = 0; i < seeds.length; i++) {
-    const at = spec.offset + 8 * i;
-    if (body.subarray(at, at + 8).every((byte) => byte === 0xff)) seeds[i] = Number.NaN;
-  }
-  return seeds;
-}
-
-function stepOutcome(session: Session, env: BatchEnv): Outcome {
-  const { replyLayout } = session;
-  const { arrays } = env.lanes;
-  const result: Record<string, unknown> = { numFinal: env.numFinal };
-  let finalLayout: ArraySpec[] = [];
-  const start = bodyBytes(replyLayout);
-  if (env.numFinal > 0) {
-    const k = env.numFinal;
-    finalLayout = makeLayout(
-      [
-        { name: "finalLane", dtype: "int32" as const, shape: [k] },
-        { name: "finalStats", dtype: "float64" as const, shape: [k, episodeStatsFields.length] },
-        { name: "finalSlot", dtype: "int32" as const, shape: [k] },
-        ...(env.autoreset === "same-step"
-          ? [{ name: "finalObservation", dtype: "float32" as const, shape: [k, env.observationSize] }]
-          : []),
-      ],
-      start,
-    );
-    result.finalLayout = finalLayout;
-  }
-  const body = new Uint8Array(env.numFinal > 0 ? bodyBytes(finalLayout) : start);
-  const values = [
-    env.observation,
-    env.reward,
-    env.latencySlots,
-    env.costSlots,
-    toUint64(arrays.episodeSeed),
-    env.executedAction,
-    arrays.decisionIndex,
-    arrays.slot,
-    arrays.numServers,
-    env.flags,
-    env.actionMask,
-  ];
-  for (const [i, spec] of replyLayout.entries()) writeArray(body, spec, values[i]);
-  const finals = [env.finalLane, env.finalStats, env.finalSlot, env.finalObservation];
-  for (const [i, spec] of finalLayout.entries()) writeArray(body, spec, finals[i]);
-  return { result, body };
-}
-
-/** Doubles that hold integers below 2^53, as little-endian uint64. */
-function toUint64(values: Float64Array): Int32Array {
-  const words = new Int32Array(2 * values.length);
-  for (let i = 0; i < values.length; i++) {
-    words[2 * i] = values[i] % 4_294_967_296;
-    words[2 * i + 1] = Math.floor(values[i] / 4_294_967_296);
-  }
-  return words;
-}
-
-function lookAheadOutcome(env: BatchEnv, request: RequestOf<"lookahead">): Outcome {
-  const { v: _v, op: _op, session: _session, epoch: _epoch, group: _group, seq: _seq, ack: _ack, ...options } = request;
-  const { numLanes } = env;
-  const numActions = env.maxServers + 1;
-  const names = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
-  const layout = makeLayout(names.map((name) => ({ name, dtype: "float64", shape: [numLanes, numActions] })));
-  const body = new Uint8Array(bodyBytes(layout));
-  const columns = layout.map((spec) =>
-    new Float64Array(body.buffer, spec.offset, numLanes * numActions).fill(Number.NaN),
-  );
-  for (let lane = 0; lane < numLanes; lane++) {
-    const values = env.lookAhead(lane, options);
-    for (const [i, name] of names.entries()) columns[i].set(values[name], lane * numActions);
-  }
-  return { result: { layout }, body };
 }

@@ -88,14 +88,19 @@ export function actionLatencySlots(lanes: Lanes, lane: number, action: number): 
   );
 }
 
+/** Cost J of `action` for a lane's current task, slots (eq. 11). `action` must be in {0, …, E}. */
+function actionCostSlots(lanes: Lanes, lane: number, action: number): number {
+  const p = lanes.parameters[lane];
+  return costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
+}
+
 /** The action of the smallest cost for a lane's current task (eq. 15), ties to the lowest index. */
 export function cheapestAction(lanes: Lanes, lane: number): number {
   const numServers = lanes.arrays.numServers[lane];
-  const p = lanes.parameters[lane];
   let best = 0;
-  let bestCost = costOfLatency(actionLatencySlots(lanes, lane, 0), p.deadlineSlots, p.penaltySlots);
+  let bestCost = actionCostSlots(lanes, lane, 0);
   for (let action = 1; action <= numServers; action++) {
-    const cost = costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
+    const cost = actionCostSlots(lanes, lane, action);
     if (cost < bestCost) {
       best = action;
       bestCost = cost;
@@ -106,16 +111,9 @@ export function cheapestAction(lanes: Lanes, lane: number): number {
 
 /** The action of the largest cost, ties to the lowest index: what an action that does not exist is charged. */
 export function costliestAction(lanes: Lanes, lane: number): number {
-  const numServers = lanes.arrays.numServers[lane];
-  const p = lanes.parameters[lane];
   let worst = 0;
-  let worstCost = costOfLatency(actionLatencySlots(lanes, lane, 0), p.deadlineSlots, p.penaltySlots);
-  for (let action = 1; action <= numServers; action++) {
-    const cost = costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
-    if (cost > worstCost) {
-      worst = action;
-      worstCost = cost;
-    }
+  for (let action = 1; action <= lanes.arrays.numServers[lane]; action++) {
+    if (actionCostSlots(lanes, lane, action) > actionCostSlots(lanes, lane, worst)) worst = action;
   }
   return worst;
 }

@@ -6,15 +6,17 @@ import { type Estimate, estimate, estimateBounded, percentileInterval, type Resa
 export interface Decision {
   /** Action that was carried out. */
   readonly action: number;
-  /** J, slots. */
+  /** J, and the penalty of each task in `lostOnTimeTasks`, slots. */
   readonly costSlots: number;
   /** C, slots. */
   readonly latencySlots: number;
   /** Smallest J of any action in the same state, slots (eq. 31). */
   readonly cheapestCostSlots: number;
   readonly isLate: boolean;
-  /** Whether the policy named an action that does not exist and was charged the costliest one. */
+  /** Whether the policy named an action that cannot be taken and was charged the costliest one. */
   readonly isInvalid: boolean;
+  /** Tasks lost after this decision that were not late at their own; none where left out. */
+  readonly lostOnTimeTasks?: number;
 }
 
 const LATE = 1;
@@ -23,6 +25,8 @@ const INVALID = 2;
 /** Decisions in the order they were taken, in typed arrays: an overload run has millions of them. */
 export class DecisionLog {
   length = 0;
+  /** Tasks lost in all that were not late at their decision. */
+  lostOnTimeTasks = 0;
   #actions = new Uint16Array(16);
   #marks = new Uint8Array(16);
   /** J, C and the cheapest J, side by side. */
@@ -36,6 +40,7 @@ export class DecisionLog {
     this.#slots[3 * i] = decision.costSlots;
     this.#slots[3 * i + 1] = decision.latencySlots;
     this.#slots[3 * i + 2] = decision.cheapestCostSlots;
+    this.lostOnTimeTasks += decision.lostOnTimeTasks ?? 0;
   }
 
   #grow(): void {
@@ -87,6 +92,8 @@ export interface Realised {
   readonly realisedLatencySumSlots: number;
   readonly unfinishedTasks: number;
   readonly unfinishedLateTasks: number;
+  /** Tasks lost with servers that left; left out where none can. */
+  readonly lostTasks?: number;
 }
 
 /** What is resampled: an episode with its decisions, or one state. */
@@ -109,6 +116,7 @@ export const metricUnits = {
   realisedLatencySlots: "slots",
   realisedLatePercent: "%",
   unfinishedPercent: "%",
+  lostTaskPercent: "%",
   localSharePercent: "%",
   invalidActionPercent: "%",
   latencyP50Slots: "slots",
@@ -125,6 +133,7 @@ interface UnitSums {
   readonly cost: number;
   readonly latency: number;
   readonly cheapest: number;
+  /** Late decisions, and tasks in time that were lost. */
   readonly late: number;
   readonly local: number;
   readonly invalid: number;
@@ -137,6 +146,7 @@ function sumUnit(unit: Unit, maxServers: number): UnitSums {
   const offloads = new Float64Array(maxServers);
   const sums = { decisions: unit.decisions.length, cost: 0, latency: 0, cheapest: 0, late: 0, local: 0, invalid: 0 };
   const log = unit.decisions;
+  sums.late = log.lostOnTimeTasks;
   for (let i = 0; i < log.length; i++) {
     const action = log.action(i);
     sums.cost += log.costSlots(i);
@@ -211,18 +221,26 @@ export function computeMetrics(
       : null,
     realisedLatePercent: isEpisodic
       ? ratio(
-          ({ realised }) => (realised?.finishedLateTasks ?? 0) + (realised?.unfinishedLateTasks ?? 0),
-          ({ realised }) => (realised?.finishedTasks ?? 0) + (realised?.unfinishedLateTasks ?? 0),
+          ({ realised }) => (realised?.finishedLateTasks ?? 0) + neverInTime(realised),
+          ({ realised }) => (realised?.finishedTasks ?? 0) + neverInTime(realised),
           100,
         )
       : null,
     unfinishedPercent: isEpisodic ? ratio((unit) => unit.realised?.unfinishedTasks ?? 0, decisions, 100) : null,
+    lostTaskPercent: units.some(({ realised }) => realised?.lostTasks !== undefined)
+      ? ratio((unit) => unit.realised?.lostTasks ?? 0, decisions, 100)
+      : null,
     localSharePercent: perDecision("local", 100),
     invalidActionPercent: perDecision("invalid", 100),
     latencyP50Slots: p50,
     latencyP95Slots: p95,
     latencyP99Slots: p99,
   };
+}
+
+/** Tasks without a realised latency that count as late: lost, or unfinished and too old already. */
+function neverInTime(realised: Realised | undefined): number {
+  return (realised?.unfinishedLateTasks ?? 0) + (realised?.lostTasks ?? 0);
 }
 
 function weightedSum(values: Float64Array, weights: ArrayLike<number>): number {

@@ -6,7 +6,13 @@ import type { ReportedRow, Suite } from "./suites.js";
 
 type MetricName = keyof PolicyResult["metrics"];
 
-const columns: readonly { title: string; metric: MetricName; digits: number }[] = [
+interface Column {
+  readonly title: string;
+  readonly metric: MetricName;
+  readonly digits: number;
+}
+
+const commonColumns: readonly Column[] = [
   { title: "average latency (slots)", metric: "averageLatencySlots", digits: 3 },
   { title: "drop rate (%)", metric: "dropRatePercent", digits: 2 },
   { title: "performance ratio (%)", metric: "performanceRatioPercent", digits: 2 },
@@ -16,29 +22,34 @@ const columns: readonly { title: string; metric: MetricName; digits: number }[] 
   { title: "local (%)", metric: "localSharePercent", digits: 1 },
 ];
 
+/** Shown where a setting has it. */
+const lostColumn = { title: "lost (%)", metric: "lostTaskPercent", digits: 3 } as const;
+
 /** One table of all settings: a row for each policy, then the paper's rows for that setting. */
 export function renderTable(suite: Suite, result: Result): string {
+  const hasLosses = result.settings.some((one) => one.policies.some(({ metrics }) => metrics.lostTaskPercent !== null));
+  const columns = hasLosses ? [...commonColumns, lostColumn] : commonColumns;
   const rows = result.settings.flatMap((setting) => {
     const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
     return [
       ...setting.policies.map((policy) => [setting.id, policy.policy.name, ...columns.map((c) => cell(policy, c))]),
       ...reported
         .filter((row) => row.averageLatencySlots !== undefined)
-        .map((row) => [setting.id, ...reportedCells(row)]),
+        .map((row) => [setting.id, ...reportedCells(row, columns)]),
     ];
   });
   const header = ["setting", "policy", ...columns.map((column) => column.title)];
   return markdownTable([header, ...rows], { align: ["l", "l", ...columns.map(() => "r")] });
 }
 
-function cell(policy: PolicyResult, column: (typeof columns)[number]): string {
+function cell(policy: PolicyResult, column: Column): string {
   const estimate = policy.metrics[column.metric];
   if (estimate === null) return "";
   const text = (value: number) => value.toFixed(column.digits);
   return `${text(estimate.value)} [${text(estimate.low)}, ${text(estimate.high)}]`;
 }
 
-function reportedCells(row: ReportedRow): string[] {
+function reportedCells(row: ReportedRow, columns: readonly Column[]): string[] {
   return [
     `${row.policy} *reported*`,
     ...columns.map(({ metric, digits }) => {

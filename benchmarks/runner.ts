@@ -5,9 +5,12 @@ import {
   BatchEnv,
   copyObservation,
   createStream,
+  type EpisodeStats,
+  episodeStatsFields,
   FLAG_INVALID_ACTION,
   FLAG_LATE,
   FLAG_TRUNCATED,
+  isObservedActionAvailable,
   LaneView,
   type LookAheadResult,
   lookAheadOfState,
@@ -69,17 +72,18 @@ export class EpisodePlayer {
         cheapestCostSlots,
         isLate: (batch.flags[0] & FLAG_LATE) !== 0,
         isInvalid: (batch.flags[0] & FLAG_INVALID_ACTION) !== 0,
+        lostOnTimeTasks: batch.lostOnTimeTasks[0],
       });
     } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);
     digest?.endEpisode(seed);
-    const [, , finishedTasks, finishedLateTasks, realisedLatencySumSlots, unfinishedTasks, unfinishedLateTasks] =
-      batch.finalStats;
-    return {
-      seed,
-      numServers,
-      decisions,
-      realised: { finishedTasks, finishedLateTasks, realisedLatencySumSlots, unfinishedTasks, unfinishedLateTasks },
-    };
+    return { seed, numServers, decisions, realised: this.#realised() };
+  }
+
+  /** What became of the tasks of the episode that has just ended. */
+  #realised(): Realised {
+    const stats = Object.fromEntries(episodeStatsFields.map((name, i) => [name, this.#batch.finalStats[i]]));
+    const { episodeSeed: _seed, numDecisions: _decisions, lostTasks, ...realised } = stats as unknown as EpisodeStats;
+    return this.#batch.scenarios[0].churn === undefined ? realised : { ...realised, lostTasks };
   }
 
   /**
@@ -121,7 +125,7 @@ export function answerStates(
     const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
     const cheapestCostSlots = observedCostSlots(state, oracle(state));
     const answer = policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
-    const isInvalid = !(Number.isInteger(answer) && answer >= 0 && answer <= state.numServers);
+    const isInvalid = !isObservedActionAvailable(state, answer);
     const action = isInvalid ? costliestAction(state) : answer;
     const latencySlots = observedLatencySlots(state, action);
     return {
@@ -143,6 +147,7 @@ export function answerStates(
 function costliestAction(state: ObservationData): number {
   let worst = 0;
   for (let action = 1; action <= state.numServers; action++) {
+    if (!isObservedActionAvailable(state, action)) continue;
     if (observedCostSlots(state, action) > observedCostSlots(state, worst)) worst = action;
   }
   return worst;

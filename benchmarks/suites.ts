@@ -166,7 +166,21 @@ const scale: Suite = {
   notes: ["The paper reports no figures beyond 11 servers."],
 };
 
-export const suites: readonly Suite[] = [table2, table3, table4, table5, foresight, scale];
+const churn: Suite = {
+  id: "churn",
+  description: "Servers that leave and return, over 100 and 1,000 slots.",
+  settings: [
+    { id: "paper", scenario: "churn-v1" },
+    { id: "paper-long", scenario: "churn-long-v1" },
+    { id: "load-24-users-long", scenario: "churn-24-users-long-v1" },
+  ].map((setting) => ({ ...setting, protocol: "episodic" as const, reported: [] })),
+  notes: [
+    "A server leaves with probability 0.005 a slot and returns with 0.05, whatever the policy does; what it held is lost. A lost task that was in time so far costs the penalty and counts as late.",
+    "Losses fall on a policy that keeps many tasks on the servers at a time; no policy here expects them.",
+  ],
+};
+
+export const suites: readonly Suite[] = [table2, table3, table4, table5, foresight, scale, churn];
 
 /** @throws MecgymError `unknownSuite` */
 export function findSuite(id: string): Suite {

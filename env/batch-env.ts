@@ -1,5 +1,6 @@
 /** Many episodes at once: owns the buffers of a batch of lanes and plays them step by step. */
 
+import { markNewestTask } from "./churn.js";
 import { checkNames, MecgymError } from "./errors.js";
 import {
   actionLatencySlots,
@@ -7,6 +8,7 @@ import {
   costliestAction,
   costOfLatency,
   countUnfinished,
+  isActionAvailable,
   type Lanes,
 } from "./kernel.js";
 import { allocateLanes } from "./layout.js";
@@ -48,7 +50,7 @@ export interface BatchEnvOptions {
   /** Whether observations end with the workload history. */
   readonly history?: boolean;
   readonly autoreset?: AutoresetMode;
-  /** What an action outside {0, …, E} does: an error, or the costliest action with a flag. */
+  /** What an action outside {0, …, E}, or an absent server, does: an error, or the costliest action with a flag. */
   readonly invalidActions?: "error" | "costliest";
   /** Where the seeds of resets without one come from. */
   readonly split?: Split;
@@ -100,6 +102,7 @@ export const episodeStatsFields = [
   "realisedLatencySumSlots",
   "unfinishedTasks",
   "unfinishedLateTasks",
+  "lostTasks",
 ] as const;
 
 export class BatchEnv {
@@ -115,14 +118,18 @@ export class BatchEnv {
 
   /** Observations, [numLanes, observationSize]; units as in `observationHeader` and `observationServerFields`. */
   readonly observation: Float32Array;
-  /** 1 where an action exists, [numLanes, maxServers + 1]. */
+  /** 1 where an action exists and its server is there, [numLanes, maxServers + 1]. */
   readonly actionMask: Uint8Array;
-  /** Base reward −J of the last step (eq. 14), slots, [numLanes]. */
+  /** Reward of the last step, −costSlots (eq. 14), [numLanes]. */
   readonly reward: Float64Array;
   /** Latency C of the last step, slots, [numLanes]. */
   readonly latencySlots: Float64Array;
-  /** Cost J of the last step, slots, [numLanes]. */
+  /** Cost of the last step: J, and ρ for each of `lostOnTimeTasks`, slots, [numLanes]. */
   readonly costSlots: Float64Array;
+  /** Tasks lost with servers that left after the last step and before the next one, [numLanes]; 0 without churn. */
+  readonly lostTasks: Int32Array;
+  /** Those of them that were not late at their decision, and so not charged the penalty then, [numLanes]. */
+  readonly lostOnTimeTasks: Int32Array;
   /** Action that was carried out, [numLanes]. */
   readonly executedAction: Int32Array;
   /** FLAG_… bits of the last step, [numLanes]. */
@@ -219,6 +226,8 @@ export class BatchEnv {
     this.reward = new Float64Array(numLanes);
     this.latencySlots = new Float64Array(numLanes);
     this.costSlots = new Float64Array(numLanes);
+    this.lostTasks = new Int32Array(numLanes);
+    this.lostOnTimeTasks = new Int32Array(numLanes);
     this.executedAction = new Int32Array(numLanes);
     this.flags = new Uint8Array(numLanes);
     this.finalLane = new Int32Array(numLanes);
@@ -282,7 +291,8 @@ export class BatchEnv {
   }
 
   /**
-   * C, J, C_impact and r of every action of a lane's current decision (eq. 22-26).
+   * C, J, C_impact and r of every action of a lane's current decision (eq. 22-26). C and J of an absent server are
+   * Infinity, its r is −Infinity.
    *
    * @param options the scenario's own settings where left out
    * @throws MecgymError `needsReset` where the lane has no decision, `invalidOption`
@@ -385,7 +395,7 @@ export class BatchEnv {
   }
 
   #checkActions(actions: ArrayLike<number>): void {
-    const { phase, numServers } = this.lanes.arrays;
+    const { phase } = this.lanes.arrays;
     for (let lane = 0; lane < this.numLanes; lane++) {
       if (phase[lane] !== PHASE_RUNNING) {
         if (phase[lane] === PHASE_ENDED && this.autoreset === "next-step") continue;
@@ -393,14 +403,24 @@ export class BatchEnv {
       }
       const action = actions[lane];
       const isInteger = typeof action === "number" && (action | 0) === action;
-      if (isInteger && action >= 0 && action <= numServers[lane]) continue;
+      if (isInteger && isActionAvailable(this.lanes, lane, action)) continue;
       if (isInteger && this.#invalidActions === "costliest") continue;
       throw new MecgymError("invalidAction", {
         path: `actions/${lane}`,
         got: action,
-        expected: `an integer from 0 (local) to ${numServers[lane]} (server ${numServers[lane]})`,
+        expected: this.#describeActions(lane),
       });
     }
+  }
+
+  #describeActions(lane: number): string {
+    const numServers = this.lanes.arrays.numServers[lane];
+    const range = `an integer from 0 (local) to ${numServers} (server ${numServers})`;
+    const absent: number[] = [];
+    for (let action = 1; action <= numServers; action++) {
+      if (!isActionAvailable(this.lanes, lane, action)) absent.push(action);
+    }
+    return absent.length === 0 ? range : `${range}; absent now: ${absent.join(", ")}`;
   }
 
   #startLane(lane: number, seed: number): void {
@@ -415,18 +435,25 @@ export class BatchEnv {
 
   /** Fills a lane's observation and mask anew, padding included. */
   #show(lane: number): void {
-    const { numServers } = this.lanes.arrays;
-    const numActions = this.maxServers + 1;
-    this.actionMask.fill(0, lane * numActions, (lane + 1) * numActions);
     this.observation.fill(0, lane * this.observationSize, (lane + 1) * this.observationSize);
-    this.actionMask.fill(1, lane * numActions, lane * numActions + numServers[lane] + 1);
+    this.#showMask(lane);
     this.#observe(lane);
+  }
+
+  #showMask(lane: number): void {
+    const { isAvailable } = this.lanes.arrays;
+    const { maxServers, actionMask } = this;
+    const first = lane * (maxServers + 1);
+    actionMask[first] = 1;
+    for (let e = 0; e < maxServers; e++) actionMask[first + 1 + e] = isAvailable[lane * maxServers + e];
   }
 
   #clearStep(lane: number): void {
     this.reward[lane] = 0;
     this.latencySlots[lane] = 0;
     this.costSlots[lane] = 0;
+    this.lostTasks[lane] = 0;
+    this.lostOnTimeTasks[lane] = 0;
     this.executedAction[lane] = 0;
     this.flags[lane] = 0;
   }
@@ -437,16 +464,26 @@ export class BatchEnv {
     const p = lanes.parameters[lane];
     let action = requested;
     let flags = 0;
-    if (action < 0 || action > arrays.numServers[lane]) {
+    if (!isActionAvailable(lanes, lane, action)) {
       action = costliestAction(lanes, lane);
       flags = FLAG_INVALID_ACTION;
     }
     const latencySlots = actionLatencySlots(lanes, lane, action);
-    const costSlots = costOfLatency(latencySlots, p.deadlineSlots, p.penaltySlots);
+    let costSlots = costOfLatency(latencySlots, p.deadlineSlots, p.penaltySlots);
     if (latencySlots > p.deadlineSlots) flags |= FLAG_LATE;
     assignTask(lanes, lane, action);
     arrays.decisionIndex[lane] += 1;
-    advanceToNextTask(lanes, lane);
+    if (p.hasChurn) {
+      if (action > 0) markNewestTask(lanes, lane, latencySlots > p.deadlineSlots);
+      const lostBefore = arrays.lostTasks[lane];
+      const lostOnTimeBefore = arrays.lostOnTimeTasks[lane];
+      advanceToNextTask(lanes, lane);
+      this.lostTasks[lane] = arrays.lostTasks[lane] - lostBefore;
+      this.lostOnTimeTasks[lane] = arrays.lostOnTimeTasks[lane] - lostOnTimeBefore;
+      costSlots += p.penaltySlots * this.lostOnTimeTasks[lane];
+    } else {
+      advanceToNextTask(lanes, lane);
+    }
     this.latencySlots[lane] = latencySlots;
     this.costSlots[lane] = costSlots;
     this.reward[lane] = -costSlots; // eq. 14
@@ -479,6 +516,7 @@ export class BatchEnv {
     stats[at + 4] = arrays.realisedLatencySumSlots[lane];
     stats[at + 5] = arrays.unfinishedTasks[lane];
     stats[at + 6] = arrays.unfinishedLateTasks[lane];
+    stats[at + 7] = arrays.lostTasks[lane];
     if (this.autoreset !== "same-step") return;
     const width = this.observationSize;
     for (let i = 0, from = lane * width, to = row * width; i < width; i++) {
@@ -500,11 +538,12 @@ export class BatchEnv {
     observation[at++] = arrays.userIndex[lane];
     observation[at++] = p.localCpuGHz;
     observation[at++] = (backlogMbit * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
+    if (p.hasChurn) this.#showMask(lane);
     const first = lane * maxServers;
     const end = first + arrays.numServers[lane];
     for (let e = first; e < end; e++) {
       observation[at++] = arrays.rateMbps[e];
-      observation[at++] = arrays.cpuGHz[e];
+      observation[at++] = arrays.isAvailable[e] === 1 ? arrays.cpuGHz[e] : 0;
       observation[at++] = arrays.activeTasks[e];
       observation[at++] = arrays.workloadMbit[e];
     }

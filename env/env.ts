@@ -20,12 +20,16 @@ export interface Step {
   readonly observation: ObservationData;
   /** Action that was carried out; undefined after a reset. */
   readonly action: number | undefined;
-  /** Base reward −J (eq. 14), slots; 0 after a reset. */
+  /** Reward, −costSlots (eq. 14); 0 after a reset. */
   readonly reward: number;
   /** Latency C (eq. 8), slots; 0 after a reset. */
   readonly latencySlots: number;
-  /** Cost J (eq. 11), slots; 0 after a reset. */
+  /** Cost J (eq. 11), and the penalty of each of `lostOnTimeTasks`, slots; 0 after a reset. */
   readonly costSlots: number;
+  /** Tasks lost with servers that left since; 0 without churn. */
+  readonly lostTasks: number;
+  /** Those of them that were not late at their decision. */
+  readonly lostOnTimeTasks: number;
   /** Whether C exceeds the deadline. */
   readonly isLate: boolean;
   /** Whether this was the episode's last decision. Episodes never terminate: this is the only end there is. */
@@ -71,6 +75,8 @@ export class Env {
       reward: 0,
       latencySlots: 0,
       costSlots: 0,
+      lostTasks: 0,
+      lostOnTimeTasks: 0,
       isLate: false,
       truncated: false,
     };
@@ -98,6 +104,8 @@ export class Env {
       reward: batch.reward[0],
       latencySlots: batch.latencySlots[0],
       costSlots: batch.costSlots[0],
+      lostTasks: batch.lostTasks[0],
+      lostOnTimeTasks: batch.lostOnTimeTasks[0],
       isLate: (flags & FLAG_LATE) !== 0,
       truncated: (flags & FLAG_TRUNCATED) !== 0,
     };

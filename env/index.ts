@@ -23,6 +23,8 @@ export {
 } from "./look-ahead.js";
 export {
   copyObservation,
+  isObservedActionAvailable,
+  isServerAvailable,
   LaneView,
   type Observation,
   type ObservationData,

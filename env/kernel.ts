@@ -66,7 +66,7 @@ export function costOfLatency(latencySlots: number, deadlineSlots: number, penal
   return latencySlots > deadlineSlots ? latencySlots + penaltySlots : latencySlots;
 }
 
-/** Latency C of `action` for a lane's current task, slots (eq. 8). `action` must be in {0, …, E}. */
+/** Latency C of `action` in {0, …, E} for a lane's current task, slots (eq. 8); infinite where the server is absent. */
 export function actionLatencySlots(lanes: Lanes, lane: number, action: number): number {
   const { arrays, size } = lanes;
   const p = lanes.parameters[lane];
@@ -88,7 +88,14 @@ export function actionLatencySlots(lanes: Lanes, lane: number, action: number): 
   );
 }
 
-/** Cost J of `action` for a lane's current task, slots (eq. 11). `action` must be in {0, …, E}. */
+/** Whether a lane's current task can be given to `action`: 0, or a server that exists and is there. */
+export function isActionAvailable(lanes: Lanes, lane: number, action: number): boolean {
+  const { numServers, isAvailable } = lanes.arrays;
+  if (action === 0) return true;
+  return action > 0 && action <= numServers[lane] && isAvailable[lane * lanes.size.maxServers + action - 1] === 1;
+}
+
+/** Cost J of `action` for a lane's current task, slots (eq. 11); infinite where the server is absent. */
 function actionCostSlots(lanes: Lanes, lane: number, action: number): number {
   const p = lanes.parameters[lane];
   return costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
@@ -109,10 +116,11 @@ export function cheapestAction(lanes: Lanes, lane: number): number {
   return best;
 }
 
-/** The action of the largest cost, ties to the lowest index: what an action that does not exist is charged. */
+/** The available action of the largest cost, ties to the lowest index: what one that is not available is charged. */
 export function costliestAction(lanes: Lanes, lane: number): number {
   let worst = 0;
   for (let action = 1; action <= lanes.arrays.numServers[lane]; action++) {
+    if (!isActionAvailable(lanes, lane, action)) continue;
     if (actionCostSlots(lanes, lane, action) > actionCostSlots(lanes, lane, worst)) worst = action;
   }
   return worst;
@@ -235,7 +243,7 @@ function serveServers(lanes: Lanes, lane: number): void {
 /** Takes its share from every task that is left, drops those that are done, and sums N and L anew in arrival order. */
 function settleServers(lanes: Lanes, lane: number, numBusy: number): void {
   const { arrays, size, tasks, shareMbit, sharingTasks, busyServers } = lanes;
-  const { residualMbit, serverIndex, decisionSlot, uploadSlots } = tasks;
+  const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate } = tasks;
   const { activeTasks, workloadMbit } = arrays;
   const p = lanes.parameters[lane];
   const firstServer = lane * size.maxServers;
@@ -274,6 +282,7 @@ function settleServers(lanes: Lanes, lane: number, numBusy: number): void {
       serverIndex[kept] = e;
       decisionSlot[kept] = decisionSlot[i];
       uploadSlots[kept] = uploadSlots[i];
+      if (p.hasChurn) wasLate[kept] = wasLate[i];
     }
     kept++;
   }

@@ -57,6 +57,8 @@ export function allocateLanes(size: LaneSize) {
     activeTasks: int32(maxServers),
     /** L_e: waiting work, Mbit. */
     workloadMbit: float64(maxServers),
+    /** 1 where a server is there, 0 where it is absent or does not exist. */
+    isAvailable: uint8(maxServers),
     /** H: workloads at the end of the last W slots, Mbit; slot t stands in row t mod W. */
     historyMbit: float64(maxServers * historySlots),
     /** Local backlog of each user as the slot began, Mbit: what this slot's service may touch. */
@@ -70,6 +72,7 @@ export function allocateLanes(size: LaneSize) {
     sizeStream: float64(STREAM_SIZE),
     fadingStream: float64(STREAM_SIZE),
     burstStream: float64(STREAM_SIZE),
+    churnStream: float64(STREAM_SIZE),
     /** Keys of the look-ahead futures. */
     futureKeys: int32(2),
     /** Tasks in the lane's list, and how many of them were there as the slot began (the first ones). */
@@ -81,5 +84,8 @@ export function allocateLanes(size: LaneSize) {
     realisedLatencySumSlots: float64(1),
     unfinishedTasks: int32(1),
     unfinishedLateTasks: int32(1),
+    lostTasks: int32(1),
+    /** Those of them that were not late at their decision. */
+    lostOnTimeTasks: int32(1),
   };
 }

@@ -2,7 +2,7 @@
 
 import { checkNames, MecgymError } from "./errors.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
-import type { Observation } from "./observation.js";
+import { isServerAvailable, type Observation } from "./observation.js";
 import { deriveParameters, type Parameters } from "./parameters.js";
 import { futureUniform, seedFutureKeys } from "./random.js";
 import type { Scenario } from "./scenario.js";
@@ -21,7 +21,10 @@ export interface LookAheadOptions {
   readonly rates: Scenario["lookAhead"]["rates"];
 }
 
-/** One value for each action 0…E, in slots. */
+/**
+ * One value for each action 0…E, in slots. For an absent server C and J are Infinity and r is −Infinity; C_impact is
+ * what is left where the task is nowhere.
+ */
 export interface LookAheadResult {
   /** C (eq. 8). */
   readonly latencySlots: Float64Array;
@@ -40,6 +43,7 @@ export interface DecisionState {
   numServers: number;
   /** Where the servers' rows begin in the arrays below. */
   firstServer: number;
+  /** 0 for an absent server. */
   rateMbps: ArrayLike<number>;
   cpuGHz: ArrayLike<number>;
   activeTasks: ArrayLike<number>;
@@ -250,7 +254,11 @@ export class LookAhead {
       }
       this.#rateMbps[e] = futureUniform(futureKey0, futureKey1, decisionIndex, k, e + 1);
     }
-    if (options.rates === "resampled") ratesOfUniforms(this.#rateMbps, numServers, p);
+    if (options.rates === "resampled") {
+      ratesOfUniforms(this.#rateMbps, numServers, p);
+      // an absent server stays out: its rate is 0, which makes it infinitely dear
+      for (let e = 0; e < numServers; e++) if (state.rateMbps[firstServer + e] === 0) this.#rateMbps[e] = 0;
+    }
     return state.sizeMbit * (min + (max - min) * u);
   }
 
@@ -314,7 +322,7 @@ export function lookAheadOfState(
     backlogMbit: state.localBacklogMbit,
     numServers: state.numServers,
     firstServer: 0,
-    rateMbps: state.rateMbps,
+    rateMbps: Array.from(state.rateMbps, (rate, e) => (isServerAvailable(state, e) ? rate : 0)),
     cpuGHz: state.cpuGHz,
     activeTasks: state.activeTasks,
     workloadMbit: state.workloadMbit,

@@ -12,9 +12,12 @@ type Numbers = ArrayLike<number>;
  *
  * The plain data of the observation schema fits this interface too, so a policy can answer recorded states.
  */
-export interface Observation extends Readonly<Omit<ObservationData, ArrayFields | "workloadHistoryMbit">> {
-  /** R_{u,e}, Mbit/s. */
+export interface Observation
+  extends Readonly<Omit<ObservationData, ArrayFields | "isAvailable" | "workloadHistoryMbit">> {
+  /** R_{u,e}, Mbit/s; 0 for an absent server. */
   readonly rateMbps: Numbers;
+  /** Which servers are there: true or 1. Left out, as in a scenario without churn, where all are. */
+  readonly isAvailable?: ArrayLike<boolean | number> | undefined;
   /** F_e, GHz. */
   readonly cpuGHz: Numbers;
   /** N_e. */
@@ -27,7 +30,22 @@ export interface Observation extends Readonly<Omit<ObservationData, ArrayFields 
 
 type ArrayFields = "rateMbps" | "cpuGHz" | "activeTasks" | "workloadMbit";
 
-/** Latency C of an action for an observed task, in slots (eq. 3, 7, 8); the kernel's own arithmetic. */
+/** Whether the server at index e (0…E−1) is there, and can be chosen. */
+export function isServerAvailable(observation: Pick<Observation, "isAvailable">, e: number): boolean {
+  const { isAvailable } = observation;
+  return isAvailable === undefined || Boolean(isAvailable[e]);
+}
+
+/** Whether an action can be taken: 0, or a server that exists and is there. */
+export function isObservedActionAvailable(observation: Observation, action: number): boolean {
+  if (!Number.isInteger(action) || action < 0 || action > observation.numServers) return false;
+  return action === 0 || isServerAvailable(observation, action - 1);
+}
+
+/**
+ * Latency C of an action for an observed task, in slots (eq. 3, 7, 8); the kernel's own arithmetic. Infinity where the
+ * server is absent.
+ */
 export function observedLatencySlots(observation: Observation, action: number): number {
   const { sizeMbit, densityGcyclesPerMbit, slotSeconds } = observation;
   if (action === 0) {
@@ -35,6 +53,7 @@ export function observedLatencySlots(observation: Observation, action: number): 
     return localLatencySlots(sizeMbit, localBacklogMbit, localCpuGHz, densityGcyclesPerMbit, slotSeconds);
   }
   const e = action - 1;
+  if (!isServerAvailable(observation, e)) return Number.POSITIVE_INFINITY;
   return edgeLatencySlots(
     sizeMbit,
     observation.rateMbps[e],
@@ -46,7 +65,7 @@ export function observedLatencySlots(observation: Observation, action: number): 
   );
 }
 
-/** Cost J of an action for an observed task, in slots (eq. 11). */
+/** Cost J of an action for an observed task, in slots (eq. 11); Infinity where the server is absent. */
 export function observedCostSlots(observation: Observation, action: number): number {
   return costOfLatency(observedLatencySlots(observation, action), observation.deadlineSlots, observation.penaltySlots);
 }
@@ -63,6 +82,7 @@ export class LaneView implements Observation {
   #cpuGHz!: Float64Array;
   #activeTasks!: Int32Array;
   #workloadMbit!: Float64Array;
+  #isAvailable: Uint8Array | undefined;
 
   constructor(lanes: Lanes, lane: number) {
     this.#lanes = lanes;
@@ -80,6 +100,8 @@ export class LaneView implements Observation {
     this.#cpuGHz = arrays.cpuGHz.subarray(first, end);
     this.#activeTasks = arrays.activeTasks.subarray(first, end);
     this.#workloadMbit = arrays.workloadMbit.subarray(first, end);
+    const { hasChurn } = this.#lanes.parameters[this.#lane];
+    this.#isAvailable = hasChurn ? arrays.isAvailable.subarray(first, end) : undefined;
   }
 
   #refresh(): void {
@@ -141,6 +163,10 @@ export class LaneView implements Observation {
     this.#refresh();
     return this.#workloadMbit;
   }
+  get isAvailable(): Uint8Array | undefined {
+    this.#refresh();
+    return this.#isAvailable;
+  }
   get workloadHistoryMbit(): number[][] {
     const { arrays, size, parameters } = this.#lanes;
     const { historySlots } = parameters[this.#lane];
@@ -157,6 +183,7 @@ export class LaneView implements Observation {
 
 /** The observation as plain data that stays as it is: what the observation schema describes. */
 export function copyObservation(observation: Observation): ObservationData {
+  const { isAvailable } = observation;
   return {
     slot: observation.slot,
     decisionIndex: observation.decisionIndex,
@@ -171,6 +198,7 @@ export function copyObservation(observation: Observation): ObservationData {
     localWaitSlots: observation.localWaitSlots,
     numServers: observation.numServers,
     rateMbps: Array.from(observation.rateMbps),
+    ...(isAvailable === undefined ? {} : { isAvailable: Array.from(isAvailable, Boolean) }),
     cpuGHz: Array.from(observation.cpuGHz),
     activeTasks: Array.from(observation.activeTasks),
     workloadMbit: Array.from(observation.workloadMbit),

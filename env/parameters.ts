@@ -37,6 +37,11 @@ export interface Parameters {
   readonly leaveQuietProbability: number;
   /** Bursty: probability of a busy slot in the long run, with which an episode starts. */
   readonly busyShare: number;
+  /** Whether servers leave and return. */
+  readonly hasChurn: boolean;
+  /** Probabilities for each server and slot. */
+  readonly leaveProbability: number;
+  readonly returnProbability: number;
   /** Mean SNR as a ratio. */
   readonly snrRatio: number;
   /** B/ln 2: the rate in Mbit/s for each unit of ln(1 + SNR·|h|²). */
@@ -45,7 +50,7 @@ export interface Parameters {
 }
 
 export function deriveParameters(scenario: Scenario): Parameters {
-  const { arrivals, uplink, taskSizeMbit } = scenario;
+  const { arrivals, uplink, taskSizeMbit, churn } = scenario;
   const snrRatio = exp(uplink.meanSnrDb * (LN10 / 10));
   return {
     densityGcyclesPerMbit: scenario.densityGcyclesPerMbit,
@@ -60,6 +65,9 @@ export function deriveParameters(scenario: Scenario): Parameters {
     minSizeMbit: taskSizeMbit.min,
     sizeSpanMbit: taskSizeMbit.max - taskSizeMbit.min,
     ...deriveArrivals(arrivals),
+    hasChurn: churn !== undefined,
+    leaveProbability: churn?.leaveProbability ?? 0,
+    returnProbability: churn?.returnProbability ?? 0,
     snrRatio,
     // eq. 1 has E[R] = (B/ln 2)·e^(1/s)·E1(1/s) for |h|² exponential of mean 1 and mean SNR s
     rateScaleMbps: uplink.meanRateMbps / (exp(1 / snrRatio) * expIntegralE1(1 / snrRatio)),

@@ -13,10 +13,12 @@ export type ScenarioInput = ScenarioFields;
 
 type Complete<T> = { readonly [K in keyof T]-?: NonNullable<T[K]> };
 
-/** A checked scenario with every field present, frozen. Units stand in the field names; see the schema. */
-export type Scenario = Complete<Omit<ScenarioFields, "uplink" | "lookAhead">> & {
+/** A checked scenario with every field that has a default present, frozen. Units stand in the field names; see the schema. */
+export type Scenario = Complete<Omit<ScenarioFields, "uplink" | "lookAhead" | "churn">> & {
   readonly uplink: Complete<NonNullable<ScenarioFields["uplink"]>>;
   readonly lookAhead: Complete<NonNullable<ScenarioFields["lookAhead"]>>;
+  /** Absent where servers never leave; so a scenario from before there was churn keeps its hash. */
+  readonly churn?: Complete<NonNullable<ScenarioFields["churn"]>>;
 };
 
 const resolved = new WeakSet<object>();

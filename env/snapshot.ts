@@ -52,6 +52,8 @@ const streamFields = [
   "fadingStream",
   "burstStream",
 ] as const satisfies readonly LaneField[];
+/** Counts that only a scenario with churn has. */
+const churnFields = ["lostTasks", "lostOnTimeTasks"] as const satisfies readonly LaneField[];
 
 /** Makes lane `to` of `target` the state of lane `from` of `source`; both batches must have the same sizes. */
 export function copyLane(source: Lanes, from: number, target: Lanes, to: number): void {
@@ -70,6 +72,7 @@ export function copyLane(source: Lanes, from: number, target: Lanes, to: number)
   target.tasks.serverIndex.set(source.tasks.serverIndex.subarray(start, end), at);
   target.tasks.decisionSlot.set(source.tasks.decisionSlot.subarray(start, end), at);
   target.tasks.uploadSlots.set(source.tasks.uploadSlots.subarray(start, end), at);
+  target.tasks.wasLate.set(source.tasks.wasLate.subarray(start, end), at);
 }
 
 /**
@@ -108,9 +111,17 @@ function collectState(lanes: Lanes, lane: number, course: LaneCourse): number[] 
   }
   const firstUser = lane * size.maxUsers;
   for (const name of userFields) values.push(...arrays[name].subarray(firstUser, firstUser + arrays.numUsers[lane]));
+  // states of other scenarios stay as they were before there was churn, and so do their hashes
+  const { hasChurn } = lanes.parameters[lane];
+  if (hasChurn) {
+    for (const name of churnFields) values.push(arrays[name][lane]);
+    values.push(...arrays.churnStream.subarray(4 * lane, 4 * lane + 4));
+    values.push(...arrays.isAvailable.subarray(firstServer, firstServer + numServers));
+  }
   const start = tasks.offset[lane];
   for (let i = start, end = start + arrays.numTasks[lane]; i < end; i++) {
     values.push(tasks.residualMbit[i], tasks.serverIndex[i], tasks.decisionSlot[i], tasks.uploadSlots[i]);
+    if (hasChurn) values.push(tasks.wasLate[i]);
   }
   return values;
 }
@@ -149,12 +160,7 @@ export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snaps
   integer("unfinishedTasks", 0, 0x7fffffff);
   integer("unfinishedLateTasks", 0, 0x7fffffff);
   integer("isBusy", 0, 1);
-  const streams = streamFields.map((name) => [
-    state.unit(name),
-    state.unit(name),
-    state.unit(name),
-    state.integer(name, 0, 2_091_639),
-  ]);
+  const streams = streamFields.map((name) => state.stream(name));
   const keys = [0, 1].map(() => state.integer("futureKeys", -0x80000000, 0x7fffffff));
   const servers = serverFields.map((name) =>
     Float64Array.from({ length: numServers }, () =>
@@ -163,17 +169,26 @@ export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snaps
   );
   const history = Float64Array.from({ length: numServers * p.historySlots }, () => state.amount("historyMbit"));
   const users = userFields.map((name) => Float64Array.from({ length: numUsers }, () => state.amount(name)));
-  const list = Array.from({ length: state.fits("numTasks", numTasks, 4) }, () => ({
+  for (const name of p.hasChurn ? churnFields : []) integer(name, 0, 0x7fffffff);
+  const churnStream = p.hasChurn ? state.stream("churnStream") : [0, 0, 0, 0];
+  const isAvailable = Array.from({ length: numServers }, () => (p.hasChurn ? state.integer("isAvailable", 0, 1) : 1));
+  const list = Array.from({ length: state.fits("numTasks", numTasks, p.hasChurn ? 5 : 4) }, () => ({
     residualMbit: state.amount("residualMbit"),
     serverIndex: state.integer("serverIndex", 0, numServers - 1),
     decisionSlot: state.integer("decisionSlot", 0, slot),
     uploadSlots: state.amount("uploadSlots"),
+    wasLate: p.hasChurn ? state.integer("wasLate", 0, 1) : 0,
   }));
   state.end();
   checkQueues(list, servers[2], servers[3]);
+  checkAbsent(isAvailable, servers[0], servers[2]);
 
   for (const [name, value] of scalars) arrays[name][lane] = value;
   for (const [i, name] of streamFields.entries()) arrays[name].set(streams[i], 4 * lane);
+  if (!p.hasChurn) for (const name of churnFields) arrays[name][lane] = 0;
+  arrays.churnStream.set(churnStream, 4 * lane);
+  arrays.isAvailable.fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
+  arrays.isAvailable.set(isAvailable, lane * size.maxServers);
   arrays.futureKeys.set(keys, 2 * lane);
   for (const [i, name] of serverFields.entries()) {
     arrays[name].fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
@@ -196,6 +211,7 @@ export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snaps
     tasks.serverIndex[at] = task.serverIndex;
     tasks.decisionSlot[at] = task.decisionSlot;
     tasks.uploadSlots[at] = task.uploadSlots;
+    tasks.wasLate[at] = task.wasLate;
   }
   return { seed, episodeIndex };
 }
@@ -238,6 +254,16 @@ function checkQueues(
     if (count[e] !== counts[e]) throw invalid(`activeTasks/${e}`, counts[e], `${count[e]}, as many as are listed`);
     if (work[e] !== works[e])
       throw invalid(`workloadMbit/${e}`, works[e], `${work[e]}, the sum of the listed residuals`);
+  }
+}
+
+/** An absent server has no tasks and a rate of 0, and no other has that rate. */
+function checkAbsent(isAvailable: readonly number[], rates: Float64Array, counts: Float64Array): void {
+  for (const [e, available] of isAvailable.entries()) {
+    if (available === 0 && counts[e] !== 0) throw invalid(`activeTasks/${e}`, counts[e], "0, for the server is absent");
+    if ((available === 0) !== (rates[e] === 0)) {
+      throw invalid(`rateMbps/${e}`, rates[e], "more than 0 where the server is there, else 0");
+    }
   }
 }
 
@@ -284,6 +310,11 @@ class StateReader {
     const value = this.#next(path);
     if (!(value >= 0 && value < 1)) throw invalid(path, value, "a number in [0, 1)");
     return value;
+  }
+
+  /** The state of a random stream. */
+  stream(path: string): number[] {
+    return [this.unit(path), this.unit(path), this.unit(path), this.integer(path, 0, 2_091_639)];
   }
 
   /** `count`, if so many records of `width` numbers are left. */

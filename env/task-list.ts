@@ -19,6 +19,8 @@ export class TaskLists {
   decisionSlot: Int32Array;
   /** Upload time, slots. */
   uploadSlots: Float64Array;
+  /** 1 where its latency exceeded the deadline at the decision; kept under churn alone. */
+  wasLate: Uint8Array;
   #used: number;
   readonly #freeBlocks: number[][] = Array.from({ length: NUM_SIZE_CLASSES }, () => []);
 
@@ -31,12 +33,13 @@ export class TaskLists {
     this.serverIndex = new Int32Array(length);
     this.decisionSlot = new Int32Array(length);
     this.uploadSlots = new Float64Array(length);
+    this.wasLate = new Uint8Array(length);
     this.#used = length;
   }
 
   /** Bytes the pool takes. */
   get numBytes(): number {
-    return this.residualMbit.length * 24;
+    return this.residualMbit.length * 25;
   }
 
   /** Gives `lane` a block with room for at least `numTasks`, its tasks moved along. */
@@ -52,6 +55,7 @@ export class TaskLists {
     this.serverIndex.copyWithin(newOffset, oldOffset, end);
     this.decisionSlot.copyWithin(newOffset, oldOffset, end);
     this.uploadSlots.copyWithin(newOffset, oldOffset, end);
+    this.wasLate.copyWithin(newOffset, oldOffset, end);
     this.#freeBlocks[sizeClass(oldCapacity)].push(oldOffset);
     this.offset[lane] = newOffset;
     this.capacity[lane] = newCapacity;
@@ -68,6 +72,7 @@ export class TaskLists {
       this.serverIndex = grown(this.serverIndex, new Int32Array(length));
       this.decisionSlot = grown(this.decisionSlot, new Int32Array(length));
       this.uploadSlots = grown(this.uploadSlots, new Float64Array(length));
+      this.wasLate = grown(this.wasLate, new Uint8Array(length));
     }
     return start;
   }
@@ -77,7 +82,7 @@ function sizeClass(capacity: number): number {
   return 31 - Math.clz32(capacity);
 }
 
-function grown<A extends Float64Array | Int32Array>(old: A, larger: A): A {
+function grown<A extends Float64Array | Int32Array | Uint8Array>(old: A, larger: A): A {
   larger.set(old);
   return larger;
 }

@@ -1,5 +1,6 @@
-/** What happens to an episode whatever its policy does: topology, arrivals, task sizes and fading. */
+/** What happens to an episode whatever its policy does: topology, churn, arrivals, task sizes and fading. */
 
+import { changeServers, hideRates, startChurn } from "./churn.js";
 import { countUnfinished, type Lanes, serveSlot } from "./kernel.js";
 import { lnInPlace } from "./math.js";
 import type { Parameters } from "./parameters.js";
@@ -41,6 +42,7 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   seedFutureKeys(seed, arrays.futureKeys, lane * 2);
   seedStream(streamName("topology", seed), topologyStream, 0);
   drawTopology(lanes, lane, scenario);
+  startChurn(lanes, lane, seed);
 
   arrays.episodeSeed[lane] = seed;
   arrays.slot[lane] = 0;
@@ -100,6 +102,7 @@ export function advanceToNextTask(lanes: Lanes, lane: number): void {
     arrays.userIndex[lane] = -1;
     if (lanes.parameters[lane].isBursty) changeBurst(lanes, lane);
     if (arrays.slot[lane] === arrays.endSlot[lane]) countUnfinished(lanes, lane);
+    if (lanes.parameters[lane].hasChurn) changeServers(lanes, lane);
   }
   drawRates(lanes, lane);
   drawSize(lanes, lane);
@@ -191,6 +194,7 @@ function drawRates(lanes: Lanes, lane: number): void {
   ratesOfUniforms(fading, count, lanes.parameters[lane]);
   const first = lane * lanes.size.maxServers;
   for (let e = 0; e < count; e++) rateMbps[first + e] = fading[e];
+  if (lanes.parameters[lane].hasChurn) hideRates(lanes, lane);
 }
 
 /**

@@ -18,7 +18,7 @@ export { bestRate, fastest, lacs, leastLoaded, local, makePriced, makeRandom, ma
 
 /** Every native policy. A policy without memory or chance is the same function for every seed. */
 export const policies: readonly PolicyEntry[] = [
-  { name: "random", description: "every action with equal probability", make: makeRandom },
+  { name: "random", description: "every available action with equal probability", make: makeRandom },
   { name: "local", description: "always the user's own device", make: () => local },
   { name: "round-robin", description: "the servers in turn", make: makeRoundRobin },
   { name: "best-rate", description: "the server with the highest uplink rate", make: () => bestRate },

@@ -1,12 +1,13 @@
 /** What a policy is: a function from an observation to an action. */
 
-import type { LookAheadOptions, LookAheadResult, Observation } from "../../env/index.js";
+import { isServerAvailable, type LookAheadOptions, type LookAheadResult, type Observation } from "../../env/index.js";
 
 /** Asks what every action of the current decision costs now and may leave for later (eq. 22-26). */
 export type LookAheadHandle = (options?: Partial<LookAheadOptions>) => LookAheadResult;
 
 /**
- * Answers one decision with an action: 0 runs the task locally, e sends it to server e.
+ * Answers one decision with an action: 0 runs the task locally, e sends it to server e. An absent server cannot be
+ * chosen.
  *
  * A policy sees the observation and, where it declares so, a look-ahead; nothing else of the simulator. It may remember
  * what it saw, within one episode.
@@ -25,19 +26,36 @@ export interface PolicyEntry {
 }
 
 /**
- * The server (1…E) of the smallest score, ties to the lowest index.
+ * The available server (1…E) of the smallest score, ties to the lowest index; 0 where none is available.
  *
  * @param score a number for the server at index e (0…E−1) of the observation's arrays
  */
 export function serverOfSmallest(observation: Observation, score: (e: number) => number): number {
-  let best = 0;
+  let best = -1;
   let bestScore = Number.POSITIVE_INFINITY;
   for (let e = 0; e < observation.numServers; e++) {
+    if (!isServerAvailable(observation, e)) continue;
     const value = score(e);
-    if (value < bestScore) {
+    if (best < 0 || value < bestScore) {
       best = e;
       bestScore = value;
     }
   }
   return best + 1;
+}
+
+/** How many servers are available. */
+export function countAvailable(observation: Observation): number {
+  let count = 0;
+  for (let e = 0; e < observation.numServers; e++) if (isServerAvailable(observation, e)) count++;
+  return count;
+}
+
+/** The n-th available server (1…E), n from 1; 0, the device, for n = 0. */
+export function nthAvailable(observation: Observation, n: number): number {
+  let left = n;
+  for (let e = 0; left > 0 && e < observation.numServers; e++) {
+    if (isServerAvailable(observation, e) && --left === 0) return e + 1;
+  }
+  return 0;
 }

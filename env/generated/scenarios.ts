@@ -98,6 +98,150 @@ export const frozenScenarios: readonly Scenario[] = [
     }
   },
   {
+    "id": "churn-24-users-long-v1",
+    "description": "6 servers that leave and return, and 24 users, over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "count": 24
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "churn": {
+      "leaveProbability": 0.005,
+      "returnProbability": 0.05
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "churn-long-v1",
+    "description": "The default setting, with servers that leave and return, over 1,000 slots.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "churn": {
+      "leaveProbability": 0.005,
+      "returnProbability": 0.05
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 1000,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
+    "id": "churn-v1",
+    "description": "The default setting, with servers that leave and return.",
+    "profile": "paper",
+    "numServers": 6,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": {
+      "min": 20,
+      "max": 48
+    },
+    "localCpuGHz": 2,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 14,
+      "meanSnrDb": 30,
+      "minRateMbps": 1
+    },
+    "churn": {
+      "leaveProbability": 0.005,
+      "returnProbability": 0.05
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 10,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "load-18-users-long-v1",
     "description": "6 servers and 18 users over 1,000 slots.",
     "profile": "paper",

@@ -89,13 +89,22 @@ export const observationSchema = {
       "maximum": 512
     },
     "rateMbps": {
-      "description": "Uplink rates R_{u,e} of the user in Mbit/s.",
+      "description": "Uplink rates R_{u,e} of the user in Mbit/s; 0 for a server that is absent.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
       "items": {
         "type": "number",
-        "exclusiveMinimum": 0
+        "minimum": 0
+      }
+    },
+    "isAvailable": {
+      "description": "Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn.",
+      "type": "array",
+      "minItems": 1,
+      "maxItems": 512,
+      "items": {
+        "type": "boolean"
       }
     },
     "cpuGHz": {
@@ -1016,6 +1025,7 @@ export const resultSchema = {
             "realisedLatencySlots",
             "realisedLatePercent",
             "unfinishedPercent",
+            "lostTaskPercent",
             "localSharePercent",
             "invalidActionPercent",
             "parseFailurePercent",
@@ -1047,7 +1057,7 @@ export const resultSchema = {
               ]
             },
             "dropRatePercent": {
-              "description": "Share of decisions with C > deadline (eq. 29).",
+              "description": "Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1123,6 +1133,17 @@ export const resultSchema = {
                 }
               ]
             },
+            "lostTaskPercent": {
+              "description": "Episodic: share of tasks lost with a server that left; null where none can leave.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
             "localSharePercent": {
               "description": "Share of decisions for the user's device.",
               "anyOf": [
@@ -1135,7 +1156,7 @@ export const resultSchema = {
               ]
             },
             "invalidActionPercent": {
-              "description": "Share of actions that do not exist, charged as the costliest.",
+              "description": "Share of actions that cannot be taken, charged as the costliest.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1256,7 +1277,7 @@ export const scenarioSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:scenario:1.0",
   "title": "Scenario",
-  "description": "One workload and system of mobile edge computing, as plain data. Every field but id has a default, the paper's or, where the paper is silent, the one docs/model.md gives.",
+  "description": "One workload and system of mobile edge computing, as plain data. Every field but id and churn has a default, the paper's or, where the paper is silent, the one docs/model.md gives.",
   "type": "object",
   "additionalProperties": false,
   "properties": {
@@ -1538,6 +1559,27 @@ export const scenarioSchema = {
           "minimum": 0,
           "maximum": 1000000,
           "default": 1
+        }
+      }
+    },
+    "churn": {
+      "description": "Servers that leave and return within an episode, whatever the actions are; none do where this is left out. What a leaving server holds is lost.",
+      "type": "object",
+      "additionalProperties": false,
+      "properties": {
+        "leaveProbability": {
+          "description": "Probability that an available server leaves, for each server and slot.",
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1,
+          "default": 0.005
+        },
+        "returnProbability": {
+          "description": "Probability that an absent server returns, for each server and slot: with the same capacity, and empty.",
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1,
+          "default": 0.05
         }
       }
     },

@@ -53,12 +53,19 @@ export interface Observation {
    */
   numServers: number;
   /**
-   * Uplink rates R_{u,e} of the user in Mbit/s.
+   * Uplink rates R_{u,e} of the user in Mbit/s; 0 for a server that is absent.
    *
    * @minItems 1
    * @maxItems 512
    */
   rateMbps: number[];
+  /**
+   * Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn.
+   *
+   * @minItems 1
+   * @maxItems 512
+   */
+  isAvailable?: boolean[];
   /**
    * Capacities F_e in GHz.
    *
@@ -613,7 +620,7 @@ export interface PolicyResult {
      */
     averageLatencyNoPenaltySlots: EstimateWithUnit | null;
     /**
-     * Share of decisions with C > deadline (eq. 29).
+     * Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time.
      */
     dropRatePercent: EstimateWithUnit | null;
     /**
@@ -641,11 +648,15 @@ export interface PolicyResult {
      */
     unfinishedPercent: EstimateWithUnit | null;
     /**
+     * Episodic: share of tasks lost with a server that left; null where none can leave.
+     */
+    lostTaskPercent: EstimateWithUnit | null;
+    /**
      * Share of decisions for the user's device.
      */
     localSharePercent: EstimateWithUnit | null;
     /**
-     * Share of actions that do not exist, charged as the costliest.
+     * Share of actions that cannot be taken, charged as the costliest.
      */
     invalidActionPercent: EstimateWithUnit | null;
     /**
@@ -733,7 +744,7 @@ export type CountChoices = number[];
 export type FixedCapacities = number[];
 
 /**
- * One workload and system of mobile edge computing, as plain data. Every field but id has a default, the paper's or, where the paper is silent, the one docs/model.md gives.
+ * One workload and system of mobile edge computing, as plain data. Every field but id and churn has a default, the paper's or, where the paper is silent, the one docs/model.md gives.
  */
 export interface Scenario {
   /**
@@ -793,6 +804,19 @@ export interface Scenario {
      * Floor in Mbit/s to which a lower rate is raised (the most robust modulation); 0 for none.
      */
     minRateMbps?: number;
+  };
+  /**
+   * Servers that leave and return within an episode, whatever the actions are; none do where this is left out. What a leaving server holds is lost.
+   */
+  churn?: {
+    /**
+     * Probability that an available server leaves, for each server and slot.
+     */
+    leaveProbability?: number;
+    /**
+     * Probability that an absent server returns, for each server and slot: with the same capacity, and empty.
+     */
+    returnProbability?: number;
   };
   /**
    * Deadline τ of a task in slots.

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LookAheadHandle, PolicyEntry } from "../../benchmarks/policies/index.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
-import { lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
+import { isObservedActionAvailable, lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
 
-/** Any observation a simulator could show, of 1 to 12 servers. */
-export const anyObservation: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12 }).chain((numServers) => {
+/** Any observation a simulator could show where servers do not leave, of 1 to 12 servers. */
+const withoutChurn: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12 }).chain((numServers) => {
   const perServer = (min: number, max: number) =>
     fc.array(fc.double({ min, max, noNaN: true }), { minLength: numServers, maxLength: numServers });
   return fc.record({
@@ -31,6 +31,27 @@ export const anyObservation: fc.Arbitrary<ObservationData> = fc.integer({ min: 1
   });
 });
 
+/** The same where they do: any of them, or all, may be absent. */
+const withChurn: fc.Arbitrary<ObservationData> = fc
+  .tuple(withoutChurn, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }), fc.integer({ min: 0, max: 5 }))
+  .map(([observation, draws, kind]) => {
+    const { numServers } = observation;
+    // none there, all there, or some
+    const isAvailable = draws.slice(0, numServers).map((isThere) => kind !== 0 && (kind === 1 || isThere));
+    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
+    const { rateMbps, activeTasks, workloadMbit } = observation;
+    return {
+      ...observation,
+      isAvailable,
+      rateMbps: present(rateMbps),
+      activeTasks: present(activeTasks),
+      workloadMbit: present(workloadMbit),
+    };
+  });
+
+/** Any observation a simulator could show. */
+export const anyObservation: fc.Arbitrary<ObservationData> = fc.oneof(withoutChurn, withChurn);
+
 /** The look-ahead of an observation, as if it had been recorded in episode 0. */
 function lookAheadOf(observation: ObservationData): LookAheadHandle {
   return (options) => lookAheadOfState(resolveScenario("paper-v1"), 0, observation, options);
@@ -38,14 +59,34 @@ function lookAheadOf(observation: ObservationData): LookAheadHandle {
 
 export function describePolicyContract(entry: PolicyEntry): void {
   describe(`policy ${entry.name}`, () => {
-    it("answers every observation with an action that exists", () => {
+    it("answers every observation with an action that exists, and never with an absent server", () => {
       fc.assert(
         fc.property(anyObservation, fc.nat(), (observation, seed) => {
           const action = entry.make(seed)(observation, lookAheadOf(observation));
-          expect(Number.isInteger(action) && action >= 0 && action <= observation.numServers).toBe(true);
+          expect(isObservedActionAvailable(observation, action)).toBe(true);
         }),
-        { seed: 1, numRuns: 300 },
+        { seed: 1, numRuns: 500 },
       );
+    });
+
+    it("decides alike whether nothing is said of absent servers or all are said to be there", () => {
+      fc.assert(
+        fc.property(withoutChurn, fc.nat(), (observation, seed) => {
+          const all = { ...observation, isAvailable: new Array<boolean>(observation.numServers).fill(true) };
+          const silent = entry.make(seed);
+          const told = entry.make(seed);
+          for (let i = 0; i < 3; i++) {
+            expect(told(all, lookAheadOf(all))).toBe(silent(observation, lookAheadOf(observation)));
+          }
+        }),
+        { seed: 3, numRuns: 100 },
+      );
+    });
+
+    it("never names an absent server in an episode", () => {
+      const scenario = { ...resolveScenario("churn-v1"), churn: { leaveProbability: 0.2, returnProbability: 0.2 } };
+      const { decisions } = new EpisodePlayer(scenario).play(entry.make(5), 5);
+      for (let i = 0; i < decisions.length; i++) expect(decisions.isInvalid(i)).toBe(false);
     });
 
     it("changes nothing of what it is shown", () => {

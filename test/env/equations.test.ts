@@ -491,6 +491,7 @@ describe("the realised latency", () => {
       realisedLatencySumSlots: 2.5 + 1.5 + 1.5,
       unfinishedTasks: 1,
       unfinishedLateTasks: 0,
+      lostTasks: 0,
     });
   });
 

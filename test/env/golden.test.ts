@@ -40,7 +40,9 @@ describe("golden trajectories", () => {
           decision.userIndex,
           localCpuGHz,
           (backlogMbit * densityGcyclesPerMbit) / localCpuGHz / slotSeconds,
-          ...servers.flatMap((s, e) => [decision.rateMbps[e], s.cpuGHz, s.activeTasks, s.workloadMbit]),
+          ...servers.flatMap((s, e) =>
+            s.isThere ? [decision.rateMbps[e], s.cpuGHz, s.activeTasks, s.workloadMbit] : [0, 0, 0, 0],
+          ),
         ];
         rows.push([...row, ...new Array<number>(6 + 4 * maxServers - row.length).fill(0)]);
         const cycle = (d * 7) % (servers.length + 1);

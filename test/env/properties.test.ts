@@ -7,6 +7,7 @@ import {
   BatchEnv,
   FLAG_RESET,
   FLAG_TRUNCATED,
+  isObservedActionAvailable,
   listScenarios,
   MecgymError,
   makeEnv,
@@ -40,7 +41,11 @@ const cycle =
 function episode(scenario: ScenarioInput | string, seed: number, rule: Rule): Step[] {
   const env = makeEnv(scenario);
   const steps = [env.reset(seed)];
-  for (let d = 0; !steps[d].truncated; d++) steps.push(env.step(rule(d, steps[d].observation.numServers)));
+  for (let d = 0; !steps[d].truncated; d++) {
+    const { observation } = steps[d];
+    const action = rule(d, observation.numServers);
+    steps.push(env.step(isObservedActionAvailable(observation, action) ? action : 0));
+  }
   return steps;
 }
 
@@ -79,6 +84,10 @@ describe("conservation", () => {
             for (let e = 0; e < now.numServers; e++) {
               const before = now.workloadHistoryMbit[e].at(-1) as number;
               const after = next.workloadHistoryMbit[e].at(-1) as number;
+              if (now.isAvailable?.[e] === false) {
+                expect(after).toBe(0);
+                continue;
+              }
               const served = before + (given.get(`${e + 1}/${now.slot}`) ?? 0) - after;
               const capacity = (now.cpuGHz[e] * slotSeconds) / density;
               const tolerance = 1e-9 * (1 + before + capacity);
@@ -688,6 +697,7 @@ describe("scenarios", () => {
       densityGcyclesPerMbit: 0.3,
       taskSizeMbit: { min: 2, max: 6 },
       arrivals: { process: "bernoulli", probability: 0.31 },
+      churn: {},
       deadlineSlots: 11,
       deadlinePenaltySlots: 11,
       service: "work-conserving",
@@ -706,13 +716,15 @@ describe("scenarios", () => {
       { numServers: [6] },
       { numServers: { min: 6, max: 6 } },
       { arrivals: { process: "poisson", ratePerSlot: 0.3 } },
+      { churn: { leaveProbability: 0 } },
+      { churn: { returnProbability: 0.1 } },
     ];
     const outer = Object.entries(changes).map(([name, value]) => ({ [name]: value }) as ScenarioInput);
     const all = [{}, ...outer, ...inner].map((fields) => scenarioHash(resolveScenario(fields)));
     expect(new Set(all).size).toBe(all.length);
     // the list above names every field there is
     const { id, description, profile, uplink, lookAhead, ...rest } = resolveScenario({});
-    expect(Object.keys(changes).sort()).toEqual(Object.keys(rest).sort());
+    expect(Object.keys(changes).sort()).toEqual([...Object.keys(rest), "churn"].sort());
     expect([id, description, profile]).toEqual(["custom", "", "paper"]);
     expect(Object.keys(uplink).length + Object.keys(lookAhead).length).toBe(8);
   });

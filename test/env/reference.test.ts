@@ -95,6 +95,7 @@ function referenceObservation(reference: ReferenceEpisode, env: BatchEnv) {
     localWaitSlots: (backlogMbit * densityGcyclesPerMbit) / localCpuGHz / slotSeconds,
     numServers: servers.length,
     rateMbps: decision.rateMbps,
+    ...(scenario.churn === undefined ? {} : { isAvailable: servers.map((server) => server.isThere) }),
     cpuGHz: servers.map((server) => server.cpuGHz),
     activeTasks: servers.map((server) => server.activeTasks),
     workloadMbit: servers.map((server) => server.workloadMbit),
@@ -107,7 +108,9 @@ type ReferenceObservation = ReturnType<typeof referenceObservation>;
 /** The float32 row of an observation, as docs/model.md lays it out. */
 function referenceRow(o: ReferenceObservation, env: BatchEnv): number[] {
   const servers = Array.from({ length: env.maxServers }, (_, e) =>
-    e < o.numServers ? [o.rateMbps[e], o.cpuGHz[e], o.activeTasks[e], o.workloadMbit[e]] : [0, 0, 0, 0],
+    e < o.numServers && o.isAvailable?.[e] !== false
+      ? [o.rateMbps[e], o.cpuGHz[e], o.activeTasks[e], o.workloadMbit[e]]
+      : [0, 0, 0, 0],
   );
   const histories = Array.from({ length: env.maxServers }, (_, e) =>
     e < o.numServers ? o.workloadHistoryMbit[e] : new Array<number>(env.historySlots).fill(0),
@@ -132,6 +135,9 @@ interface Tally {
   finished: number;
   unfinishedLate: number;
   extended: number;
+  absent: number;
+  lost: number;
+  lostLate: number;
 }
 
 const newTally = (): Tally => ({
@@ -142,6 +148,9 @@ const newTally = (): Tally => ({
   finished: 0,
   unfinishedLate: 0,
   extended: 0,
+  absent: 0,
+  lost: 0,
+  lostLate: 0,
 });
 
 /** Plays one episode in both and throws at the first difference. */
@@ -168,7 +177,8 @@ function compareEpisode(
     const observation = referenceObservation(reference, env);
     sameBits(copyObservation(view), observation, `decision ${d}`);
     sameBits(Array.from(env.observation), referenceRow(observation, env), `row ${d}`);
-    const exists = Array.from({ length: env.maxServers + 1 }, (_, a) => (a <= observation.numServers ? 1 : 0));
+    const exists = Array.from({ length: env.maxServers + 1 }, (_, a) => (reference.actions().includes(a) ? 1 : 0));
+    tally.absent += observation.numServers + 1 - reference.actions().length;
     sameBits(Array.from(env.actionMask), exists, `action mask ${d}`);
     sameBits(oracle(view), reference.oracleAction(), `oracle ${d}`);
     if (d % 4 === 0) {
@@ -201,6 +211,8 @@ function compareEpisode(
         isLate: (flags & FLAG_LATE) !== 0,
         isInvalid: (flags & FLAG_INVALID_ACTION) !== 0,
         truncated: (flags & FLAG_TRUNCATED) !== 0,
+        lostTasks: env.lostTasks[0],
+        lostOnTimeTasks: env.lostOnTimeTasks[0],
       },
       {
         action: step.action,
@@ -210,11 +222,15 @@ function compareEpisode(
         isLate: step.isLate,
         isInvalid: asked !== step.action,
         truncated: step.truncated,
+        lostTasks: step.lostTasks,
+        lostOnTimeTasks: step.lostOnTimeTasks,
       },
       `step ${d} (action ${asked})`,
     );
     tally.decisions++;
     if (step.isLate) tally.late++;
+    tally.lost += step.lostTasks;
+    tally.lostLate += step.lostTasks - step.lostOnTimeTasks;
   }
   if (!reference.truncated) return;
 
@@ -230,6 +246,7 @@ function compareEpisode(
       finishedLateTasks: expected.numLate,
       unfinishedTasks: expected.numUnfinished,
       unfinishedLateTasks: expected.numUnfinishedLate,
+      lostTasks: expected.numLost,
     },
     "stats",
   );
@@ -261,6 +278,9 @@ describe("the simulator is the reference model, to the last bit", { timeout: 60_
     expect(tally.late).toBeGreaterThan(1000);
     expect(tally.finished).toBeGreaterThan(10_000);
     expect(tally.unfinishedLate).toBeGreaterThan(1000);
+    expect(tally.absent).toBeGreaterThan(10_000);
+    expect(tally.lost).toBeGreaterThan(1000);
+    expect(tally.lostLate).toBeGreaterThan(100);
   });
 
   it("in quiet scenarios, where slots pass without a task", () => {

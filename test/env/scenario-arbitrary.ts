@@ -68,6 +68,15 @@ export const lookAheadArbitrary = fc.record({
   rates: fc.constantFrom("frozen" as const, "resampled" as const),
 });
 
+/** Rare and frequent, certain and never; none in about half of the scenarios. */
+const churn = fc.option(
+  fc.record({
+    leaveProbability: numberIn(0, 1, 0.005, 0.1, 0.3),
+    returnProbability: numberIn(0, 1, 0.05, 0.3),
+  }),
+  { nil: undefined, freq: 2 },
+);
+
 interface Kind {
   readonly arrivals: "busy" | "rare";
   readonly maxSlots: number;
@@ -96,9 +105,11 @@ export function scenarioArbitrary({ arrivals, maxSlots }: Kind): fc.Arbitrary<Sc
       historySlots: fc.integer({ min: 1, max: 12 }),
       episodeSlots: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: maxSlots })),
       lookAhead: lookAheadArbitrary,
+      churn,
     })
-    .map(({ capacities, ...fields }) => ({
+    .map(({ capacities, churn: changes, ...fields }) => ({
       ...fields,
+      ...(changes === undefined ? {} : { churn: changes }),
       serverCpuGHz: Array.isArray(capacities) ? capacities.slice(0, mostServers(fields.numServers)) : capacities,
     }));
 }

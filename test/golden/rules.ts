@@ -7,8 +7,9 @@ import { BatchEnv, type ScenarioInput, TrajectoryDigest } from "../../env/index.
  *
  * - `cheapest`: the smallest of the look-ahead's costSlots, ties to the lowest index
  * - `cycle`: (decisionIndex·7) mod (numServers + 1)
- * - `out-of-range`: 99 where decisionIndex is a multiple of 10, else as `cycle`; such an action is carried out as the
- *   costliest one
+ * - `out-of-range`: 99 where decisionIndex is a multiple of 10, else as `cycle`
+ *
+ * An action that does not exist, or whose server is absent, is carried out as the costliest one.
  */
 export type GoldenRule = "cheapest" | "cycle" | "out-of-range";
 
@@ -60,6 +61,12 @@ const scenarios: Record<string, string | ScenarioInput> = {
     localCpuGHz: 0.5,
     densityGcyclesPerMbit: 1.1,
     episodeSlots: 300,
+  },
+  churn: {
+    numServers: [3, 5],
+    users: { perServer: 4 },
+    churn: { leaveProbability: 0.05, returnProbability: 0.2 },
+    episodeSlots: 60,
   },
 };
 

@@ -37,6 +37,8 @@ export function exponentialIntegral(x: number): number {
 /** A task on its way, wherever it was sent. */
 export class Task {
   finishedInSlot: number | undefined;
+  /** The slot as which began its server left. */
+  lostInSlot: number | undefined;
   residualMbit: number;
 
   constructor(
@@ -44,6 +46,8 @@ export class Task {
     readonly decidedInSlot: number,
     /** Upload D/R in slots; 0 for a task that stays on its device. */
     readonly uploadSlots: number,
+    /** Whether its estimated latency was beyond the deadline, so that it has paid the penalty already. */
+    readonly hasPaid: boolean,
   ) {
     this.residualMbit = sizeMbit;
   }
@@ -57,6 +61,7 @@ export class Task {
 /** An edge server: processor sharing over its tasks, in arrival order. */
 export class Server {
   tasks: Task[] = [];
+  isThere = true;
   readonly history: number[];
 
   constructor(
@@ -74,6 +79,12 @@ export class Server {
     let sum = 0;
     for (const task of this.tasks) sum += task.residualMbit;
     return sum;
+  }
+
+  leave(slot: number): void {
+    this.isThere = false;
+    for (const task of this.tasks) task.lostInSlot = slot;
+    this.tasks = [];
   }
 
   serve(slot: number, scenario: Scenario): void {
@@ -158,9 +169,12 @@ export interface ReferenceDecision {
 export interface ReferenceStep {
   readonly action: number;
   readonly latencySlots: number;
+  /** J, and the penalty of each task in `lostOnTimeTasks`. */
   readonly costSlots: number;
   readonly isLate: boolean;
   readonly truncated: boolean;
+  readonly lostTasks: number;
+  readonly lostOnTimeTasks: number;
 }
 
 export interface ReferenceLookAhead {
@@ -194,6 +208,7 @@ export class ReferenceEpisode {
   #isBusy: boolean | undefined;
   readonly #fading: () => number;
   readonly #sizes: () => number;
+  readonly #churn: () => number;
   readonly #futureKeys: readonly [number, number];
   readonly #world: { readonly meanSnr: number; readonly bandwidthOverLn2: number };
   /** Tasks of the running slot that still wait for a decision. */
@@ -213,6 +228,7 @@ export class ReferenceEpisode {
     this.#bursts = stream("bursts");
     this.#fading = stream("fading");
     this.#sizes = stream("sizes");
+    this.#churn = stream("churn");
     const future = stream("future");
     this.#futureKeys = [future.int32(), future.int32()];
     const { meanRateMbps, meanSnrDb } = scenario.uplink;
@@ -229,6 +245,7 @@ export class ReferenceEpisode {
 
   /** Eq. 2-8. */
   latencySlots(action: number): number {
+    if (!this.actions().includes(action)) return Number.POSITIVE_INFINITY;
     const { sizeMbit, userIndex, rateMbps } = this.decision;
     const e = action - 1;
     return this.#latency(
@@ -246,30 +263,50 @@ export class ReferenceEpisode {
     return this.#cost(this.latencySlots(action));
   }
 
-  /** Carries out an action; one that does not exist is carried out as the costliest. */
+  /** The actions that can be taken: 0, and the servers that are there. */
+  actions(): number[] {
+    return [0, ...this.servers.flatMap((server, e) => (server.isThere ? [e + 1] : []))];
+  }
+
+  /** Carries out an action; one that cannot be taken is carried out as the costliest. */
   step(asked: number): ReferenceStep {
-    const action = asked >= 0 && asked <= this.servers.length ? asked : this.#costliestAction();
-    const { deadlineSlots, slotSeconds } = this.#scenario;
+    const action = this.actions().includes(asked) ? asked : this.#costliestAction();
+    const { deadlineSlots, deadlinePenaltySlots, slotSeconds } = this.#scenario;
     const { sizeMbit, userIndex, rateMbps } = this.decision;
     const latencySlots = this.latencySlots(action);
-    const costSlots = this.costSlots(action);
+    const decisionCostSlots = this.costSlots(action);
+    const isLate = latencySlots > deadlineSlots;
     const uploadSlots = action === 0 ? 0 : sizeMbit / rateMbps[action - 1] / slotSeconds;
-    const task = new Task(sizeMbit, this.slot, uploadSlots);
+    const task = new Task(sizeMbit, this.slot, uploadSlots, isLate);
+    const lostBefore = this.#lost();
     this.tasks.push(task);
     if (action === 0) this.devices[userIndex].add(task);
     else this.servers[action - 1].tasks.push(task);
     this.decisionIndex++;
     this.decision = this.#nextDecision();
     this.truncated = this.slot >= this.#scenario.episodeSlots;
-    return { action, latencySlots, costSlots, isLate: latencySlots > deadlineSlots, truncated: this.truncated };
+    const lost = this.#lost().filter((one) => !lostBefore.includes(one));
+    const lostOnTimeTasks = lost.filter((one) => !one.hasPaid).length;
+    return {
+      action,
+      latencySlots,
+      costSlots: decisionCostSlots + deadlinePenaltySlots * lostOnTimeTasks,
+      isLate,
+      truncated: this.truncated,
+      lostTasks: lost.length,
+      lostOnTimeTasks,
+    };
+  }
+
+  /** Tasks lost so far in slots that are scored. */
+  #lost(): Task[] {
+    return this.tasks.filter(({ lostInSlot }) => lostInSlot !== undefined && lostInSlot < this.endSlot);
   }
 
   /** The action of the smallest J; the lowest index of equals (eq. 15). */
   oracleAction(): number {
     let best = 0;
-    for (let action = 1; action <= this.servers.length; action++) {
-      if (this.costSlots(action) < this.costSlots(best)) best = action;
-    }
+    for (const action of this.actions()) if (this.costSlots(action) < this.costSlots(best)) best = action;
     return best;
   }
 
@@ -281,7 +318,9 @@ export class ReferenceEpisode {
     let numUnfinished = 0;
     let numUnfinishedLate = 0;
     let realisedSum = 0;
+    const lost = this.#lost();
     for (const task of this.tasks) {
+      if (lost.includes(task)) continue;
       if (task.finishedInSlot !== undefined && task.finishedInSlot < this.endSlot) {
         const realised = task.uploadSlots + (task.finishedInSlot - task.decidedInSlot);
         numFinished++;
@@ -292,7 +331,7 @@ export class ReferenceEpisode {
         if (task.uploadSlots + (this.endSlot - task.decidedInSlot) > deadlineSlots) numUnfinishedLate++;
       }
     }
-    return { numFinished, numLate, numUnfinished, numUnfinishedLate, realisedSum };
+    return { numFinished, numLate, numUnfinished, numUnfinishedLate, realisedSum, numLost: lost.length };
   }
 
   /** Eq. 22-26 for every action, the whole virtual world built anew for each. */
@@ -320,7 +359,8 @@ export class ReferenceEpisode {
         fields.rates === "frozen"
           ? this.decision.rateMbps
           : this.servers.map((_, e) => this.#rate(this.#futureDraw(k, e + 1)));
-      const costs = [0, ...this.servers.map((_, e) => e + 1)].map((a) =>
+      const actions = this.actions();
+      const costs = actions.map((a) =>
         this.#cost(
           this.#latency(sizeMbit, a, state.backlogMbit, state.workloadMbit[a - 1], state.activeTasks[a - 1], rateMbps),
         ),
@@ -329,7 +369,7 @@ export class ReferenceEpisode {
       sum += smallest;
       if (fields.mode === "sequential") {
         this.#drain(state);
-        join(state, costs.indexOf(smallest), sizeMbit);
+        join(state, actions[costs.indexOf(smallest)], sizeMbit);
       }
     }
     return sum / fields.numSamples;
@@ -396,9 +436,7 @@ export class ReferenceEpisode {
 
   #costliestAction(): number {
     let worst = 0;
-    for (let action = 1; action <= this.servers.length; action++) {
-      if (this.costSlots(action) > this.costSlots(worst)) worst = action;
-    }
+    for (const action of this.actions()) if (this.costSlots(action) > this.costSlots(worst)) worst = action;
     return worst;
   }
 
@@ -410,7 +448,19 @@ export class ReferenceEpisode {
       for (const server of this.servers) server.serve(this.slot, this.#scenario);
       for (const device of this.devices) device.serve(this.slot, this.#scenario);
       this.slot++;
+      this.#changeServers();
       this.#pending = this.#drawTasksOfSlot();
+    }
+  }
+
+  /** As a slot begins, but for the first: a draw for each server decides whether it changes. */
+  #changeServers(): void {
+    const { churn } = this.#scenario;
+    if (churn === undefined) return;
+    for (const server of this.servers) {
+      const u = this.#churn();
+      if (server.isThere && u < churn.leaveProbability) server.leave(this.slot);
+      else if (!server.isThere && u < churn.returnProbability) server.isThere = true;
     }
   }
 
@@ -432,7 +482,10 @@ export class ReferenceEpisode {
     for (let userIndex = 0; userIndex < this.devices.length; userIndex++) {
       const numTasks = drawNumTasks(this.#scenario.arrivals, this.#arrivals(), this.#isBusy === true);
       if (numTasks === 0) continue;
-      const rateMbps = this.servers.map(() => this.#rate(this.#fading()));
+      const rateMbps = this.servers.map(({ isThere }) => {
+        const rate = this.#rate(this.#fading());
+        return isThere ? rate : 0;
+      });
       for (let i = 0; i < numTasks; i++) {
         tasks.push({ userIndex, sizeMbit: min + (max - min) * this.#sizes(), rateMbps });
       }

@@ -35,6 +35,8 @@ export function layoutsOf({ numLanes, observationSize, maxServers }: BatchEnv): 
       { name: "decisionIndex", dtype: "int32", shape: [numLanes] },
       { name: "slot", dtype: "int32", shape: [numLanes] },
       { name: "numServers", dtype: "int32", shape: [numLanes] },
+      { name: "lostTasks", dtype: "int32", shape: [numLanes] },
+      { name: "lostOnTimeTasks", dtype: "int32", shape: [numLanes] },
       { name: "flags", dtype: "uint8", shape: [numLanes] },
       { name: "actionMask", dtype: "uint8", shape: [numLanes, maxServers + 1] },
     ]),
@@ -104,6 +106,8 @@ export function stepOutcome({ stepReply }: SessionLayouts, env: BatchEnv): Outco
     arrays.decisionIndex,
     arrays.slot,
     arrays.numServers,
+    env.lostTasks,
+    env.lostOnTimeTasks,
     env.flags,
     env.actionMask,
   ];

@@ -198,6 +198,8 @@ export interface StepArrays {
   readonly decisionIndex: Int32Array;
   readonly slot: Int32Array;
   readonly numServers: Int32Array;
+  readonly lostTasks: Int32Array;
+  readonly lostOnTimeTasks: Int32Array;
   readonly flags: Uint8Array;
   readonly actionMask: Uint8Array;
   readonly numFinal: number;

@@ -6,7 +6,7 @@ import type { Reply, ReplyError, Request } from "../schemas/generated/types.js";
 
 export type { Reply, Request };
 
-export const PROTOCOL_VERSION = "1.0";
+export const PROTOCOL_VERSION = "1.1";
 
 /** Limits of a message; the server's `hello` names them. */
 export const MAX_HEADER_BYTES = 65_536;

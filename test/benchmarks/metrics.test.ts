@@ -12,10 +12,12 @@ import {
 } from "../../benchmarks/metrics.js";
 import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
 import { policies } from "../../benchmarks/policies/index.js";
+import { renderTable } from "../../benchmarks/report.js";
 import { runSuite } from "../../benchmarks/run-suite.js";
 import { estimate, ResamplePlan } from "../../benchmarks/statistics.js";
 import { findSuite } from "../../benchmarks/suites.js";
 import { createStream } from "../../env/index.js";
+import { findProblem } from "../../schemas/validate.js";
 
 function decision(
   action: number,
@@ -134,6 +136,54 @@ describe("episodic metrics", () => {
 
   it("the paired difference to the oracle is 3.5 − 2.75", () => {
     expect(compareAverageLatency(episodes, oracleEpisodes, two).value).toBeCloseTo(0.75, 12);
+  });
+});
+
+describe("metrics under churn", () => {
+  const counts = { finishedTasks: 2, realisedLatencySumSlots: 7, finishedLateTasks: 1, unfinishedTasks: 1 };
+  // four decisions, one of them late; after the first, two tasks are lost, one of them in time so far
+  const decisions = [decision(1, 12, 2, { isLate: false, latencySlots: 2, lostOnTimeTasks: 1 }), decision(2, 3)];
+  const episode: Unit = {
+    numServers: 2,
+    decisions: logOf([...decisions, decision(1, 21), decision(0, 4)]),
+    realised: { ...counts, unfinishedLateTasks: 0, lostTasks: 1 },
+  };
+  const one = new ResamplePlan("test", 1);
+  const metrics = computeMetrics("episodic", [episode], [episode], one);
+
+  it("AL has the penalty of the loss: (12 + 3 + 21 + 4)/4; C has it not: (2 + 3 + 11 + 4)/4", () => {
+    expect(metrics.averageLatencySlots?.value).toBe(10);
+    expect(metrics.averageLatencyNoPenaltySlots?.value).toBe(5);
+  });
+
+  it("the drop rate has the late decision and the loss in time, once each: 2 of 4", () => {
+    expect(metrics.dropRatePercent?.value).toBe(50);
+  });
+
+  it("1 of 4 is lost; of the 3 whose fate is known, 1 was late and 1 lost", () => {
+    expect(metrics.lostTaskPercent?.value).toBe(25);
+    expect(metrics.realisedLatePercent?.value).toBeCloseTo(200 / 3, 12);
+    expect(metrics.realisedLatencySlots?.value).toBe(3.5);
+  });
+
+  it("no server can leave: there is no such share", () => {
+    const still = { ...episode, realised: { ...counts, unfinishedLateTasks: 0 } };
+    expect(computeMetrics("episodic", [still], [still], one).lostTaskPercent).toBeNull();
+    expect(computeMetrics("static", [still], [still], one).lostTaskPercent).toBeNull();
+  });
+
+  it("the suite gives every policy's losses, and a column for them", async () => {
+    const suite = findSuite("churn");
+    const options = { episodes: 3, firstSeed: 0, packageVersion: "0", runtime: { node: "", platform: "", arch: "" } };
+    const one = { ...suite, settings: suite.settings.slice(0, 1) };
+    const result = await runSuite(one, { ...options, policies: ["oracle", "local", "random"] });
+    expect(findProblem("result", result)).toBeUndefined();
+    const lost = result.settings[0].policies.map((row) => row.metrics.lostTaskPercent?.value ?? Number.NaN);
+    expect(lost[0]).toBeGreaterThan(0);
+    expect(lost[1]).toBe(0); // a device does not leave
+    expect(renderTable(one, result)).toMatch(/lost \(%\)/);
+    const paper = { ...findSuite("paper-table-2"), settings: findSuite("paper-table-2").settings.slice(1) };
+    expect(renderTable(paper, await runSuite(paper, { ...options, policies: ["oracle"] }))).not.toMatch(/lost/);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { findPolicy, makePolicy, makePriced, policies } from "../../benchmarks/policies/index.js";
+import { answerStates } from "../../benchmarks/runner.js";
 import {
   BatchEnv,
   copyObservation,
@@ -94,6 +95,67 @@ describe("the rules", () => {
     };
     const all = new Set(Array.from({ length: 200 }, (_, seed) => answers(2_000_000 + seed)));
     expect(all.size).toBe(200);
+  });
+});
+
+describe("the rules where servers are absent", () => {
+  const without = (...absent: number[]): ObservationData => {
+    const isAvailable = [1, 2, 3].map((server) => !absent.includes(server));
+    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
+    const { rateMbps, activeTasks, workloadMbit } = observation;
+    return {
+      ...observation,
+      isAvailable,
+      rateMbps: present(rateMbps),
+      activeTasks: present(activeTasks),
+      workloadMbit: present(workloadMbit),
+    };
+  };
+
+  it("the next best is taken, and the device where no server is there", () => {
+    expect(makePolicy("best-rate")(without(2))).toBe(3);
+    expect(makePolicy("fastest")(without(3))).toBe(2);
+    expect(makePolicy("least-loaded")(without(1))).toBe(3);
+    expect(makePolicy("oracle")(without(3))).toBe(1); // 5.5
+    expect(makePriced(1)(without(1))).toBe(3); // 5.875
+    for (const name of ["best-rate", "fastest", "least-loaded", "two-choices", "round-robin", "oracle", "random"]) {
+      expect(makePolicy(name)(without(1, 2, 3))).toBe(0);
+    }
+  });
+
+  it("round-robin skips them, and goes on from the last server it took", () => {
+    const policy = makePolicy("round-robin");
+    expect([observation, without(2), without(1, 2, 3), observation, without(2, 3)].map((one) => policy(one))).toEqual([
+      1, 3, 0, 1, 1,
+    ]);
+  });
+
+  it("random takes each of the three that are left about equally often", () => {
+    const policy = makePolicy("random", 3);
+    const counts = [0, 0, 0, 0];
+    for (let i = 0; i < 6000; i++) counts[policy(without(2))]++;
+    expect(counts[2]).toBe(0);
+    // standard deviation of a count: sqrt(6000·1/3·2/3) = 36.5
+    for (const action of [0, 1, 3]) expect(Math.abs(counts[action] - 2000)).toBeLessThan(4 * 36.5);
+  });
+
+  it("two-choices has no choice but the one pair, or the one server, that is left", () => {
+    const policy = makePolicy("two-choices", 5);
+    for (let i = 0; i < 100; i++) {
+      expect(policy(without(1))).toBe(3);
+      expect(policy(without(1, 3))).toBe(2);
+    }
+  });
+});
+
+describe("an answer that names an absent server", () => {
+  it("is charged the costliest action that can be taken, in single states too", () => {
+    const state = { ...observation, isAvailable: [true, false, true], rateMbps: [8, 0, 10] };
+    const entry = { name: "stubborn", description: "", make: () => () => 2 };
+    const [unit] = answerStates(entry, resolveScenario("churn-v1"), [{ episodeSeed: 0, state }]);
+    expect(unit.decisions.isInvalid(0)).toBe(true);
+    expect(unit.decisions.action(0)).toBe(0); // 6.25 slots on the device, 5.5 and 4.875 on the servers
+    expect(unit.decisions.costSlots(0)).toBe(6.25);
   });
 });
 

@@ -87,7 +87,7 @@ describe("operations", () => {
   it("hello names versions, limits and the instance", () => {
     const host = new SessionHost("1.2.3");
     const { result } = askOne(host, { op: "hello", requestId: newId() });
-    expect(result).toMatchObject({ protocolVersion: "1.0", packageVersion: "1.2.3", instance: host.instance });
+    expect(result).toMatchObject({ protocolVersion: "1.1", packageVersion: "1.2.3", instance: host.instance });
     expect(result.limits).toMatchObject(defaultLimits);
   });
 
@@ -101,9 +101,16 @@ describe("operations", () => {
     expect(one.hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
-  it("reset and step give what the simulator gives", () => {
-    const opened = open({ numEnvs: 3 });
-    const env = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 3, autoreset: "next-step" });
+  const churn = { users: { count: 24 }, churn: { leaveProbability: 0.1, returnProbability: 0.2 } };
+
+  it.each([
+    ["without churn", "paper-v1"],
+    ["under churn", churn],
+  ])("reset and step give what the simulator gives, %s", (_name, scenario) => {
+    const opened = open({ scenarios: [scenario], numEnvs: 3 });
+    const options = { numLanes: 3, autoreset: "next-step", invalidActions: "costliest" } as const;
+    const env = new BatchEnv({ scenarios: [scenario], ...options });
+    let lost = 0;
     env.reset([5, 6, 7]);
     const seeds = new Uint8Array(bodyBytes(opened.layouts.resetRequest));
     writeArray(seeds, opened.layouts.resetRequest[0], Int32Array.of(5, 0, 6, 0, 7, 0));
@@ -115,16 +122,41 @@ describe("operations", () => {
       const actions = [seq % 7, (seq * 3) % 7, 6];
       env.step(actions);
       const answer = askOne(opened.host, request(opened, "step", seq, { ack: seq - 1 }), actionsBody(opened, actions));
-      for (const name of ["observation", "reward", "latencySlots", "costSlots", "flags", "actionMask"] as const) {
+      const names = ["observation", "reward", "latencySlots", "costSlots", "flags", "actionMask"] as const;
+      for (const name of [...names, "lostTasks", "lostOnTimeTasks"] as const) {
         expect(array(opened, answer, name)).toEqual(env[name]);
       }
+      lost += env.lostTasks[0];
       expect(answer.result.numFinal).toBe(env.numFinal);
       if (env.numFinal > 0) {
         const layout = answer.result.finalLayout as unknown as ArraySpec[];
-        expect([...readArray(answer.body as Uint8Array, layout[0])]).toEqual([
-          ...env.finalLane.subarray(0, env.numFinal),
-        ]);
+        const finals = [env.finalLane, env.finalStats];
+        for (const [i, values] of finals.entries()) {
+          const sent = readArray(answer.body as Uint8Array, layout[i]);
+          expect([...sent]).toEqual([...values.subarray(0, sent.length)]);
+        }
       }
+    }
+    expect(lost > 0).toBe(scenario === churn);
+  });
+
+  it("lookahead has infinite costs, not NaN, where a server is absent", () => {
+    const fields = { numServers: 2, churn: { leaveProbability: 1, returnProbability: 1 }, users: { count: 8 } };
+    const opened = open({ scenarios: [fields], numEnvs: 1, maxServers: 3 });
+    askOne(opened.host, request(opened, "reset", 1));
+    // servers are there in even slots alone
+    for (let seq = 2; ; seq++) {
+      const ids = { ack: seq - 1 };
+      const step = askOne(opened.host, request(opened, "step", seq, ids), actionsBody(opened, [0]));
+      if (Number(array(opened, step, "slot")[0]) % 2 === 0) continue;
+      expect([...array(opened, step, "actionMask")]).toEqual([1, 0, 0, 0]);
+      const answer = askOne(opened.host, request(opened, "lookahead", seq + 1, { ack: seq }));
+      const layout = answer.result.layout as unknown as ArraySpec[];
+      const [, costs, , rewards] = layout.map((spec) => [...readArray(answer.body as Uint8Array, spec)]);
+      expect(costs.slice(1)).toEqual([Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN]);
+      expect(rewards.slice(1)).toEqual([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]);
+      expect(costs[0]).toBeGreaterThan(0);
+      return;
     }
   });
 

@@ -11,26 +11,43 @@ const busy: ScenarioInput = {
   episodeSlots: 40,
 };
 
+const restless: ScenarioInput = {
+  ...busy,
+  deadlineSlots: 4,
+  churn: { leaveProbability: 0.08, returnProbability: 0.3 },
+};
+
 function play(env: BatchEnv, lane: number, numSteps: number, rule: (i: number) => number): string {
   const trace: unknown[] = [];
   for (let i = 0; i < numSteps; i++) {
     const actions = Array.from({ length: env.numLanes }, (_, l) => rule(i + l) % (env.lanes.arrays.numServers[l] + 1));
     env.step(actions);
     const width = env.observationSize;
-    trace.push(env.costSlots[lane], env.flags[lane], ...env.observation.subarray(lane * width, (lane + 1) * width));
+    trace.push(
+      env.costSlots[lane],
+      env.flags[lane],
+      env.lostTasks[lane],
+      env.lostOnTimeTasks[lane],
+      ...env.observation.subarray(lane * width, (lane + 1) * width),
+    );
   }
   return JSON.stringify(trace);
 }
 
 function make(numLanes = 1, scenario: string | ScenarioInput = busy): BatchEnv {
-  const env = new BatchEnv({ scenarios: [scenario], numLanes, autoreset: "same-step", history: true });
+  // where servers leave, an action may find its server gone
+  const options = { autoreset: "same-step", history: true, invalidActions: "costliest" } as const;
+  const env = new BatchEnv({ scenarios: [scenario], numLanes, ...options });
   env.reset(Array.from({ length: numLanes }, (_, i) => i));
   return env;
 }
 
-describe("a snapshot", () => {
+describe.each([
+  ["without churn", busy],
+  ["under churn", restless],
+])("a snapshot, %s,", (_name, scenario) => {
   it("restored plays on as the lane did, across the end of the episode", () => {
-    const env = make();
+    const env = make(1, scenario);
     play(env, 0, 57, (i) => i * 7);
     const snapshot = env.snapshot(0);
     const hash = env.stateHash(0);
@@ -42,9 +59,10 @@ describe("a snapshot", () => {
   });
 
   it("can be carried to another batch with more room", () => {
-    const env = make();
+    const env = make(1, scenario);
     play(env, 0, 33, (i) => i * 3);
-    const other = new BatchEnv({ scenarios: ["paper-v1", busy], laneScenario: [0, 1], numLanes: 2, maxServers: 9 });
+    const room = { laneScenario: [0, 1], numLanes: 2, maxServers: 9, invalidActions: "costliest" } as const;
+    const other = new BatchEnv({ scenarios: ["paper-v1", scenario], ...room });
     other.reset();
     other.restore(1, env.snapshot(0));
     expect(other.stateHash(1)).toBe(env.stateHash(0));
@@ -57,7 +75,7 @@ describe("a snapshot", () => {
   });
 
   it("shows the observation and mask it was taken at", () => {
-    const env = make();
+    const env = make(1, scenario);
     play(env, 0, 20, (i) => i);
     const [snapshot, observation, mask] = [env.snapshot(0), env.observation.slice(), env.actionMask.slice()];
     env.reset([99]);
@@ -75,7 +93,7 @@ describe("a snapshot", () => {
     );
     fc.assert(
       fc.property(fc.array(command, { maxLength: 120 }), fc.nat(1000), (commands, seed) => {
-        const env = make(2);
+        const env = make(2, scenario);
         env.reset([seed, seed + 1]);
         let history: number[] = [];
         let saved = { snapshot: env.snapshot(0), history };
@@ -99,7 +117,7 @@ describe("a snapshot", () => {
             expect(env.stateHash(0)).toBe(before);
           }
         }
-        const straight = make(1);
+        const straight = make(1, scenario);
         straight.reset([seed]);
         for (const action of history) straight.step([action]);
         expect(env.stateHash(0)).toBe(straight.stateHash(0));
@@ -137,8 +155,66 @@ describe("a fork", () => {
   });
 });
 
-describe("a snapshot that is none", () => {
-  const env = make();
+describe("a state", () => {
+  it("without churn has the bytes it had before there was churn", () => {
+    const env = new BatchEnv({ scenarios: [busy], numLanes: 1 });
+    env.reset([7]);
+    for (let i = 0; i < 100; i++) env.step([(i * 3) % (env.lanes.arrays.numServers[0] + 1)]);
+    expect(env.stateHash(0)).toBe("c1e3a750e2bc2614");
+  });
+
+  it("under churn holds who was late: without it, the price of a loss would differ", () => {
+    const env = make(2, restless);
+    const { tasks, arrays } = env.lanes;
+    const marksOf = (lane: number) =>
+      tasks.wasLate.subarray(tasks.offset[lane], tasks.offset[lane] + arrays.numTasks[lane]);
+    for (let i = 0; i < 10 || new Set(marksOf(0)).size < 2; i++) env.step([i % (arrays.numServers[0] + 1), 0]);
+    env.fork(0, 1);
+    const marks = marksOf(1);
+    expect(env.stateHash(1)).toBe(env.stateHash(0));
+    marks.set(Array.from(marks, (mark) => 1 - mark));
+    expect(env.stateHash(1)).not.toBe(env.stateHash(0));
+    let differ = 0;
+    for (let i = 0; i < 30; i++) {
+      env.step([0, 0]);
+      if (env.lostOnTimeTasks[0] !== env.lostOnTimeTasks[1]) differ++;
+    }
+    expect(differ).toBeGreaterThan(0);
+  });
+});
+
+describe("a state under churn that contradicts itself", () => {
+  it("is refused: a server is away and yet has tasks or a rate, or is there without a rate", async () => {
+    const { sha256 } = await import("@noble/hashes/sha2.js");
+    const env = make(1, restless);
+    const { arrays, parameters } = env.lanes;
+    for (let i = 0; i < 40 || arrays.isAvailable.subarray(0, arrays.numServers[0]).every(Boolean); i++)
+      env.step([i % 3]);
+    const good = env.snapshot(0);
+    const hash = env.stateHash(0);
+    const numServers = arrays.numServers[0];
+    // seed and episode, 18 numbers, 4 streams, 2 keys, 4 numbers a server, H, 2 a user, 2 counts, the churn stream
+    const historyEnd = 2 + 18 + 16 + 2 + (4 + parameters[0].historySlots) * numServers;
+    const availableAt = historyEnd + 2 * arrays.numUsers[0] + 2 + 4;
+    for (let e = 0; e < numServers; e++) {
+      const forged = good.slice();
+      const view = new DataView(forged.buffer);
+      const at = 72 + 8 * (availableAt + e);
+      expect(view.getFloat64(at, true)).toBe(arrays.isAvailable[e]);
+      view.setFloat64(at, 1 - arrays.isAvailable[e], true);
+      forged.set(sha256(forged.subarray(72)), 40);
+      const field = arrays.activeTasks[e] > 0 ? "activeTasks" : "rateMbps";
+      expect(() => env.restore(0, forged)).toThrow(`invalidSnapshot at snapshot/${field}/${e}`);
+      expect(env.stateHash(0)).toBe(hash);
+    }
+  });
+});
+
+describe.each([
+  ["without churn", busy],
+  ["under churn", restless],
+])("a snapshot that is none, %s,", (_name, scenario) => {
+  const env = make(1, scenario);
   play(env, 0, 40, (i) => i);
   const good = env.snapshot(0);
   const hash = env.stateHash(0);

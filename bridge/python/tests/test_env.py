@@ -256,6 +256,43 @@ def test_look_ahead_gives_the_costs_of_the_actions(make_env: MakeEnv) -> None:
         assert info["latency_slots"] == ahead.latency_slots[action]
 
 
+def test_servers_that_leave_are_masked_and_their_tasks_lost(make_env: MakeEnv) -> None:
+    churn = {"leaveProbability": 0.1, "returnProbability": 0.2}
+    env = make_env({"users": {"count": 24}, "deadlineSlots": 4, "churn": churn, "episodeSlots": 60}, render_mode="ansi")
+    assert env.scenario["churn"] == churn
+    _observation, info = env.reset(seed=3)
+    lost = on_time = absent_seen = 0
+    truncated = False
+    while not truncated:
+        ahead = env.look_ahead()
+        absent = np.flatnonzero(~env.action_masks()).tolist()
+        assert np.flatnonzero(np.isinf(ahead.cost_slots)).tolist() == absent
+        assert np.flatnonzero(ahead.reward == -np.inf).tolist() == absent
+        if absent:
+            absent_seen += 1
+            assert f"{absent[0]} server   absent" in str(env.render())
+        action = absent[0] if info["decision_index"] % 7 == 0 and absent else int(np.argmax(ahead.reward))
+        observation, reward, _terminated, truncated, info = env.step(action)
+        assert observation in env.observation_space
+        assert info["invalid_action"] is (action in absent)
+        decision_cost = ahead.cost_slots[info["executed_action"]]
+        penalty = env.scenario["deadlinePenaltySlots"] * info["lost_on_time_tasks"]
+        assert -reward == info["cost_slots"] == decision_cost + penalty
+        lost += info["lost_tasks"]
+        on_time += info["lost_on_time_tasks"]
+    stats = info["episode_stats"]
+    assert stats["lost_tasks"] == lost > on_time > 0
+    assert stats["finished_tasks"] + stats["unfinished_tasks"] + lost == stats["num_decisions"]
+    assert absent_seen > 0
+
+
+@pytest.mark.parametrize("scenario", ["bursty-v1", "churn-v1", "paper-poisson-v1"])
+def test_every_kind_of_arrivals_has_a_space(make_env: MakeEnv, scenario: str) -> None:
+    env = make_env(scenario)
+    observation, _info = env.reset(seed=0)
+    assert observation in env.observation_space
+
+
 def test_look_ahead_takes_options_and_changes_nothing(make_env: MakeEnv) -> None:
     env = make_env()
     env.reset(seed=1)

@@ -15,7 +15,15 @@ from helpers import assert_equal
 from mecgym import MecgymError, OffloadingEnv, OffloadingVectorEnv
 
 SMALL: dict[str, Any] = {"numServers": {"min": 2, "max": 4}, "users": {"count": 2}, "episodeSlots": 6}
-STEP_INFOS = ("latency_slots", "cost_slots", "is_late", "invalid_action", "executed_action")
+STEP_INFOS = (
+    "latency_slots",
+    "cost_slots",
+    "is_late",
+    "invalid_action",
+    "executed_action",
+    "lost_tasks",
+    "lost_on_time_tasks",
+)
 MakeVec = Callable[..., OffloadingVectorEnv]
 
 

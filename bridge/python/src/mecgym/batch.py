@@ -77,6 +77,7 @@ def step_expected(num_envs: int, observation_size: int, max_servers: int) -> Exp
         "observation": ("float32", (num_envs, observation_size)),
         **dict.fromkeys(("reward", "latencySlots", "costSlots"), ("float64", n)),
         **dict.fromkeys(("executedAction", "decisionIndex", "slot", "numServers"), ("int32", n)),
+        **dict.fromkeys(("lostTasks", "lostOnTimeTasks"), ("int32", n)),
         "episodeSeed": ("uint64", n),
         "flags": ("uint8", n),
         "actionMask": ("uint8", (num_envs, max_servers + 1)),

@@ -104,7 +104,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         observation : array of float32, shape (observation_size,)
         info : dict
             ``episode_seed``, ``decision_index``, ``slot``, ``num_servers`` and ``action_mask`` (int8, shape
-            (max_servers + 1,), 1 where an action exists).
+            (max_servers + 1,), 1 where an action exists and its server is there).
 
         Raises
         ------
@@ -125,22 +125,24 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Parameters
         ----------
         action : int
-            0 for the user's device, e for server e. An action that does not exist in this episode is carried out as
-            the costliest one that does, and flagged in the info.
+            0 for the user's device, e for server e. An action that does not exist in this episode, or whose server
+            is absent, is carried out as the costliest one that is available, and flagged in the info.
 
         Returns
         -------
         observation : array of float32, shape (observation_size,)
             The next decision.
         reward : float
-            −J, slots.
+            −J, less the penalty of each of the lost tasks that were in time so far, slots.
         terminated : bool
             Always False.
         truncated : bool
             Whether the episode has ended.
         info : dict
             As of `reset`, and ``latency_slots``, ``cost_slots`` (slots), ``is_late``, ``invalid_action``,
-            ``executed_action``; at the end of an episode ``episode_stats``.
+            ``executed_action``; ``lost_tasks``, the tasks lost since with servers that left, and
+            ``lost_on_time_tasks``, those of them that cost the penalty only now, both 0 without churn; at the end of
+            an episode ``episode_stats``.
 
         Raises
         ------
@@ -164,6 +166,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             "is_late": flags & FLAG_LATE != 0,
             "invalid_action": flags & FLAG_INVALID_ACTION != 0,
             "executed_action": int(arrays["executedAction"][0]),
+            "lost_tasks": int(arrays["lostTasks"][0]),
+            "lost_on_time_tasks": int(arrays["lostOnTimeTasks"][0]),
             **self._info(batch),
         }
         if batch.final is not None:
@@ -171,7 +175,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return self._observation(batch), float(arrays["reward"][0]), False, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Give which actions exist, an array of bool, shape (max_servers + 1,)."""
+        """Give which actions exist and are available, an array of bool, shape (max_servers + 1,)."""
         masks: NDArray[np.bool_] = self._current().arrays["actionMask"][0].astype(np.bool_)
         return masks
 

@@ -33,6 +33,8 @@ def outcomes_of(batch: Batch) -> dict[str, NDArray[Any]]:
         "is_late": (flags & FLAG_LATE) != 0,
         "invalid_action": (flags & FLAG_INVALID_ACTION) != 0,
         "executed_action": arrays["executedAction"].astype(np.int64),
+        "lost_tasks": arrays["lostTasks"].astype(np.int64),
+        "lost_on_time_tasks": arrays["lostOnTimeTasks"].astype(np.int64),
     }
 
 

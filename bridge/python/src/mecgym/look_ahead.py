@@ -18,7 +18,8 @@ class LookAhead:
     """What each action of the current decision would cost (eq. 22-26).
 
     The last axis has one entry for each action: num_servers + 1 of a single environment. A vector environment has a
-    row for each of its environments, max_servers + 1 wide, with NaN where no action exists.
+    row for each of its environments, max_servers + 1 wide, with NaN where no action exists. A server that is absent
+    has infinite latency and cost, and a reward of −infinity.
 
     Attributes
     ----------

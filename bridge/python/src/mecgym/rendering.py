@@ -48,6 +48,9 @@ def render_text(session: Session, batch: Batch, lane: int = 0) -> str:
     for e in range(num_servers):
         start = len(names) + e * width
         server = dict(zip(session.observation_server_fields, row[start : start + width].tolist(), strict=False))
+        if not arrays["actionMask"][lane, e + 1]:
+            lines.append(f"{'>' if executed == e + 1 else ' '} {e + 1} server   absent")
+            continue
         workload = server.get("workloadMbit", 0)
         bar = "#" * min(round(workload / FULL_BAR_MBIT * BAR_WIDTH), BAR_WIDTH)
         lines.append(

@@ -50,7 +50,7 @@ def observation_space(session: Session) -> spaces.Box:
 def _bounds(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:
     """Give the largest value of each field of an observation, in the units of the field's name."""
     arrivals = scenario["arrivals"]
-    tasks_per_slot = 1.0 if arrivals["process"] == "bernoulli" else _poisson_bound(arrivals["ratePerSlot"])
+    tasks_per_slot = _poisson_bound(arrivals["ratePerSlot"]) if arrivals["process"] == "poisson" else 1.0
     # the first task of an episode may come after its last slot
     tasks_per_user = tasks_per_slot * (scenario["episodeSlots"] + 1)
     size = scenario["taskSizeMbit"]["max"]

@@ -2,7 +2,7 @@
 
 import { BatchEnv } from "../env/index.js";
 import { cheapestAction } from "../env/kernel.js";
-import { lnInPlace } from "../env/math.js";
+import { lnInPlace, wordsOf } from "../env/math.js";
 import { drawUniform, seedStream } from "../env/random.js";
 
 /** A measured figure: the median of the repetitions, and their range. */
@@ -90,14 +90,15 @@ function makeFloor(): (steps: number) => number {
   const stream = new Float64Array(4);
   seedStream("mecgym/v1/speed/floor", stream, 0);
   const values = new Float64Array(NUM_SERVERS);
+  const words = wordsOf(values);
   return (steps) => {
     let draws = 0;
     for (let i = 0; i < steps; i++) {
       for (draws += DRAWS_PER_TASK + 1; draws >= 1; draws--) drawUniform(stream, 0);
       for (let e = 0; e < NUM_SERVERS; e++) values[e] = drawUniform(stream, 0) + 1e-9;
-      lnInPlace(values, NUM_SERVERS);
+      lnInPlace(values, words, NUM_SERVERS);
       for (let e = 0; e < NUM_SERVERS; e++) values[e] = 1 - 1000 * values[e];
-      lnInPlace(values, NUM_SERVERS);
+      lnInPlace(values, words, NUM_SERVERS);
     }
     return steps;
   };

@@ -21,6 +21,7 @@ import {
   readDecision,
   resolveLookAheadOptions,
 } from "./look-ahead.js";
+import { wordsOf } from "./math.js";
 import { deriveParameters } from "./parameters.js";
 import { MAX_SEED } from "./random.js";
 import {
@@ -204,6 +205,7 @@ export class BatchEnv {
     const historySlots = Math.max(...this.scenarios.map((scenario) => scenario.historySlots));
     const size = { numLanes, maxServers: this.maxServers, maxUsers: this.maxUsers, historySlots };
     const parameters = this.scenarios.map(deriveParameters);
+    const fading = new Float64Array(this.maxServers);
     this.lanes = {
       size,
       arrays: allocateLanes(size),
@@ -213,7 +215,8 @@ export class BatchEnv {
       serviceMbit: new Float64Array(this.maxServers),
       sharingTasks: new Int32Array(this.maxServers),
       busyServers: new Int32Array(this.maxServers),
-      fading: new Float64Array(this.maxServers),
+      fading,
+      fadingWords: wordsOf(fading),
     };
     this.#lookAhead = new LookAhead(this.maxServers);
     this.#decision = {} as DecisionState;

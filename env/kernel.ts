@@ -26,6 +26,7 @@ export interface Lanes {
   readonly sharingTasks: Int32Array;
   readonly busyServers: Int32Array;
   readonly fading: Float64Array;
+  readonly fadingWords: Int32Array;
 }
 
 /** Latency of an edge server in slots (eq. 7): upload (eq. 2), queueing (eq. 6), execution (eq. 5). */
@@ -103,13 +104,26 @@ function actionCostSlots(lanes: Lanes, lane: number, action: number): number {
 
 /** The action of the smallest cost for a lane's current task (eq. 15), ties to the lowest index. */
 export function cheapestAction(lanes: Lanes, lane: number): number {
-  const numServers = lanes.arrays.numServers[lane];
+  const { rateMbps, workloadMbit, activeTasks, cpuGHz, numServers } = lanes.arrays;
+  const { densityGcyclesPerMbit, slotSeconds, deadlineSlots, penaltySlots } = lanes.parameters[lane];
+  const sizeMbit = lanes.arrays.sizeMbit[lane];
   let best = 0;
-  let bestCost = actionCostSlots(lanes, lane, 0);
-  for (let action = 1; action <= numServers; action++) {
-    const cost = actionCostSlots(lanes, lane, action);
+  let bestCost = costOfLatency(actionLatencySlots(lanes, lane, 0), deadlineSlots, penaltySlots);
+  const first = lane * lanes.size.maxServers;
+  for (let e = first, end = first + numServers[lane]; e < end; e++) {
+    const latency = edgeLatencySlots(
+      sizeMbit,
+      rateMbps[e],
+      workloadMbit[e],
+      activeTasks[e],
+      cpuGHz[e],
+      densityGcyclesPerMbit,
+      slotSeconds,
+    );
+    // an absent server has rate 0 and costs infinitely much
+    const cost = latency > deadlineSlots ? latency + penaltySlots : latency;
     if (cost < bestCost) {
-      best = action;
+      best = e - first + 1;
       bestCost = cost;
     }
   }

@@ -2,6 +2,7 @@
 
 import { checkNames, MecgymError } from "./errors.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
+import { wordsOf } from "./math.js";
 import { isServerAvailable, type Observation } from "./observation.js";
 import { deriveParameters, type Parameters } from "./parameters.js";
 import { futureUniform, seedFutureKeys } from "./random.js";
@@ -104,6 +105,7 @@ export function allocateLookAhead(maxServers: number): LookAheadResult {
 export class LookAhead {
   readonly #workloadMbit: Float64Array;
   readonly #rateMbps: Float64Array;
+  readonly #rateWords: Int32Array;
   readonly #tasks: Float64Array;
   readonly #virtualWorkloadMbit: Float64Array;
 
@@ -111,6 +113,7 @@ export class LookAhead {
   constructor(maxServers: number) {
     this.#workloadMbit = new Float64Array(maxServers);
     this.#rateMbps = new Float64Array(maxServers);
+    this.#rateWords = wordsOf(this.#rateMbps);
     this.#tasks = new Float64Array(maxServers);
     this.#virtualWorkloadMbit = new Float64Array(maxServers);
   }
@@ -255,7 +258,7 @@ export class LookAhead {
       this.#rateMbps[e] = futureUniform(futureKey0, futureKey1, decisionIndex, k, e + 1);
     }
     if (options.rates === "resampled") {
-      ratesOfUniforms(this.#rateMbps, numServers, p);
+      ratesOfUniforms(this.#rateMbps, this.#rateWords, numServers, p);
       // an absent server stays out: its rate is 0, which makes it infinitely dear
       for (let e = 0; e < numServers; e++) if (state.rateMbps[firstServer + e] === 0) this.#rateMbps[e] = 0;
     }

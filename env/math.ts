@@ -4,7 +4,7 @@
 // those of Sun's fdlibm (e_log.c, e_exp.c), which use only + - * / and the bits of a double.
 
 const float64 = new Float64Array(1);
-const words = new Uint32Array(float64.buffer);
+const words = new Int32Array(float64.buffer);
 float64[0] = 1;
 /** Index of the word that holds the sign and the exponent: 1 on little-endian machines, 0 on big-endian ones. */
 const HIGH = words[1] === 0x3ff00000 ? 1 : 0;
@@ -37,16 +37,16 @@ const LN2_LOW = 1.90821492927058770002e-10;
 export function ln(x: number): number {
   float64[0] = x;
   const high = words[HIGH];
-  const exponent = high >>> 20;
+  const exponent = high >> 20;
   const mantissa = high & 0xfffff;
   const carry = ((mantissa + 0x95f64) & 0x100000) >>> 20;
   const k = exponent - 1023 + carry;
   const f = x * POWER_OF_TWO[exponent + carry] - 1;
   if (((2 + mantissa) & 0xfffff) < 3) {
     // |f| < 2^-20: a short series is enough, and exact at 1
-    if (f === 0) return k === 0 ? 0 : k * LN2_HIGH + k * LN2_LOW;
+    if (f === 0) return k * LN2_HIGH + k * LN2_LOW;
     const r = f * f * (0.5 - 0.3333333333333333 * f);
-    return k === 0 ? f - r : k * LN2_HIGH - (r - k * LN2_LOW - f);
+    return k * LN2_HIGH - (r - k * LN2_LOW - f);
   }
   const s = f / (2 + f);
   const z = s * s;
@@ -59,15 +59,52 @@ export function ln(x: number): number {
   const r = even + odd;
   if (((mantissa - 0x6147a) | (0x6b851 - mantissa)) > 0) {
     const half = 0.5 * f * f;
-    return k === 0 ? f - (half - s * (half + r)) : k * LN2_HIGH - (half - (s * (half + r) + k * LN2_LOW) - f);
+    return k * LN2_HIGH - (half - (s * (half + r) + k * LN2_LOW) - f);
   }
-  return k === 0 ? f - s * (f - r) : k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
+  return k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
 }
 
-/** Takes the natural logarithm of the first `length` entries of `values`, each in the domain of `ln`. */
-export function lnInPlace(values: Float64Array, length: number): void {
-  // results that go straight into an array cost no allocation; a double returned from a call that V8 does not inline does
-  for (let i = 0; i < length; i++) values[i] = ln(values[i]);
+/** The 32-bit words of an array of doubles: where `lnInPlace` reads their exponents. */
+export function wordsOf(values: Float64Array): Int32Array {
+  return new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
+}
+
+/**
+ * Takes the natural logarithm of the first `length` entries of `values`, each in the domain of `ln`; the same bits.
+ *
+ * The steps of `ln` written out again, because a loop that finds the exponents in the array itself takes two thirds of
+ * the time of one that stores each argument and reads it back.
+ *
+ * @param arrayWords `wordsOf(values)`, made once
+ */
+export function lnInPlace(values: Float64Array, arrayWords: Int32Array, length: number): void {
+  for (let i = 0; i < length; i++) {
+    const high = arrayWords[2 * i + HIGH];
+    const mantissa = high & 0xfffff;
+    const biased = (high + 0x95f64) >> 20;
+    const k = biased - 1023;
+    const f = values[i] * POWER_OF_TWO[biased] - 1;
+    if (((2 + mantissa) & 0xfffff) < 3) {
+      const r = f * f * (0.5 - 0.3333333333333333 * f);
+      values[i] = f === 0 ? k * LN2_HIGH + k * LN2_LOW : k * LN2_HIGH - (r - k * LN2_LOW - f);
+      continue;
+    }
+    const s = f / (2 + f);
+    const z = s * s;
+    const w = z * z;
+    const odd = w * (3.999999999940941908e-1 + w * (2.222219843214978396e-1 + w * 1.531383769920937332e-1));
+    const even =
+      z *
+      (6.66666666666673513e-1 +
+        w * (2.857142874366239149e-1 + w * (1.818357216161805012e-1 + w * 1.479819860511658591e-1)));
+    const r = even + odd;
+    if (((mantissa - 0x6147a) | (0x6b851 - mantissa)) > 0) {
+      const half = 0.5 * f * f;
+      values[i] = k * LN2_HIGH - (half - (s * (half + r) + k * LN2_LOW) - f);
+    } else {
+      values[i] = k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
+    }
+  }
 }
 
 /**
@@ -107,7 +144,7 @@ export function exp(x: number): number {
   const y = 1 - (low - (reduced * c) / (2 - c) - high);
   float64[0] = y;
   // adding k to the exponent multiplies by 2^k
-  words[HIGH] = (words[HIGH] + (k << 20)) >>> 0;
+  words[HIGH] += k << 20;
   return float64[0];
 }
 

@@ -191,7 +191,7 @@ function drawRates(lanes: Lanes, lane: number): void {
   fadingStream[offset + 1] = s1;
   fadingStream[offset + 2] = s2;
   fadingStream[offset + 3] = carry;
-  ratesOfUniforms(fading, count, lanes.parameters[lane]);
+  ratesOfUniforms(fading, lanes.fadingWords, count, lanes.parameters[lane]);
   const first = lane * lanes.size.maxServers;
   for (let e = 0; e < count; e++) rateMbps[first + e] = fading[e];
   if (lanes.parameters[lane].hasChurn) hideRates(lanes, lane);
@@ -200,13 +200,15 @@ function drawRates(lanes: Lanes, lane: number): void {
 /**
  * Turns uniform draws u into uplink rates in Mbit/s, in place: |h|² = −ln(u + 2^−33), R = (B/ln 2)·ln(1 + SNR·|h|²)
  * (eq. 1), raised to the floor.
+ *
+ * @param words `wordsOf(values)`
  */
-export function ratesOfUniforms(values: Float64Array, length: number, p: Parameters): void {
+export function ratesOfUniforms(values: Float64Array, words: Int32Array, length: number, p: Parameters): void {
   const { snrRatio, rateScaleMbps, minRateMbps } = p;
   for (let e = 0; e < length; e++) values[e] += TWO_TO_MINUS_33;
-  lnInPlace(values, length);
+  lnInPlace(values, words, length);
   for (let e = 0; e < length; e++) values[e] = 1 + snrRatio * -values[e];
-  lnInPlace(values, length);
+  lnInPlace(values, words, length);
   for (let e = 0; e < length; e++) {
     const rate = rateScaleMbps * values[e];
     values[e] = rate > minRateMbps ? rate : minRateMbps;

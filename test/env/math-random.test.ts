@@ -5,7 +5,7 @@ import stdlibLn from "@stdlib/math-base-special-ln";
 import seedrandom from "seedrandom";
 import { describe, expect, it } from "vitest";
 import { createStream, makeEnv, streamName } from "../../env/index.js";
-import { exp, expIntegralE1, LN2, LN10, ln, lnInPlace } from "../../env/math.js";
+import { exp, expIntegralE1, LN2, LN10, ln, lnInPlace, wordsOf } from "../../env/math.js";
 import { drawUniform, futureUniform, seedFutureKeys, seedStream } from "../../env/random.js";
 import { resolveScenario } from "../../env/scenario.js";
 import { exponentialIntegral } from "../reference/reference-model.js";
@@ -97,8 +97,22 @@ describe("the logarithm", () => {
 
   it("is the same over an array, and leaves what lies behind", () => {
     const values = new Float64Array([0.3, 2, 7, 9]);
-    lnInPlace(values, 3);
+    lnInPlace(values, wordsOf(values), 3);
     expect(Array.from(values)).toEqual([stdlibLn(0.3), stdlibLn(2), stdlibLn(7), 9]);
+  });
+
+  it("is the same over an array as one by one, near 1, near powers of two and far from them", () => {
+    const draw = seedrandom.alea("logarithms of an array");
+    const values = Float64Array.from({ length: 60_000 }, (_, i) => {
+      if (i % 3 === 0) return draw() + 2 ** -33;
+      if (i % 3 === 1)
+        return 2 ** Math.floor(40 * (draw() - 0.5)) * (1 + (draw() - 0.5) * 2 ** -Math.floor(50 * draw()));
+      return 1 + 1000 * draw();
+    });
+    values.set([1, 2, 0.5, 1 + 2 ** -52, 1 - 2 ** -53, 1 + 2 ** -20, 1 - 2 ** -20]);
+    const expected = Float64Array.from(values, ln);
+    lnInPlace(values, wordsOf(values), values.length);
+    expect(Buffer.from(values.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
   });
 });
 

@@ -1,107 +1,7 @@
 /** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
 
 import { type Estimate, estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
-
-/** One decision and what it cost. */
-export interface Decision {
-  /** Action that was carried out. */
-  readonly action: number;
-  /** J, and the penalty of each task in `lostOnTimeTasks`, slots. */
-  readonly costSlots: number;
-  /** C, slots. */
-  readonly latencySlots: number;
-  /** Smallest J of any action in the same state, slots (eq. 31). */
-  readonly cheapestCostSlots: number;
-  readonly isLate: boolean;
-  /** Whether the policy named an action that cannot be taken and was charged the costliest one. */
-  readonly isInvalid: boolean;
-  /** Tasks lost after this decision that were not late at their own; none where left out. */
-  readonly lostOnTimeTasks?: number;
-}
-
-const LATE = 1;
-const INVALID = 2;
-
-/** Decisions in the order they were taken, in typed arrays: an overload run has millions of them. */
-export class DecisionLog {
-  length = 0;
-  /** Tasks lost in all that were not late at their decision. */
-  lostOnTimeTasks = 0;
-  #actions = new Uint16Array(16);
-  #marks = new Uint8Array(16);
-  /** J, C and the cheapest J, side by side. */
-  #slots = new Float64Array(3 * 16);
-
-  add(decision: Decision): void {
-    const i = this.length++;
-    if (i === this.#actions.length) this.#grow();
-    this.#actions[i] = decision.action;
-    this.#marks[i] = (decision.isLate ? LATE : 0) | (decision.isInvalid ? INVALID : 0);
-    this.#slots[3 * i] = decision.costSlots;
-    this.#slots[3 * i + 1] = decision.latencySlots;
-    this.#slots[3 * i + 2] = decision.cheapestCostSlots;
-    this.lostOnTimeTasks += decision.lostOnTimeTasks ?? 0;
-  }
-
-  #grow(): void {
-    const grown = <A extends Uint16Array | Uint8Array | Float64Array>(old: A, larger: A): A => {
-      larger.set(old);
-      return larger;
-    };
-    this.#actions = grown(this.#actions, new Uint16Array(2 * this.#actions.length));
-    this.#marks = grown(this.#marks, new Uint8Array(2 * this.#marks.length));
-    this.#slots = grown(this.#slots, new Float64Array(2 * this.#slots.length));
-  }
-
-  action(i: number): number {
-    return this.#actions[i];
-  }
-  costSlots(i: number): number {
-    return this.#slots[3 * i];
-  }
-  latencySlots(i: number): number {
-    return this.#slots[3 * i + 1];
-  }
-  cheapestCostSlots(i: number): number {
-    return this.#slots[3 * i + 2];
-  }
-  isLate(i: number): boolean {
-    return (this.#marks[i] & LATE) !== 0;
-  }
-  isInvalid(i: number): boolean {
-    return (this.#marks[i] & INVALID) !== 0;
-  }
-
-  /** The actions, as plain numbers. */
-  actions(): number[] {
-    return Array.from(this.#actions.subarray(0, this.length));
-  }
-}
-
-/** A log of these decisions. */
-export function logOf(decisions: Iterable<Decision>): DecisionLog {
-  const log = new DecisionLog();
-  for (const decision of decisions) log.add(decision);
-  return log;
-}
-
-/** What became of an episode's tasks; absent in the static protocol. */
-export interface Realised {
-  readonly finishedTasks: number;
-  readonly finishedLateTasks: number;
-  readonly realisedLatencySumSlots: number;
-  readonly unfinishedTasks: number;
-  readonly unfinishedLateTasks: number;
-  /** Tasks lost with servers that left; left out where none can. */
-  readonly lostTasks?: number;
-}
-
-/** What is resampled: an episode with its decisions, or one state. */
-export interface Unit {
-  readonly decisions: DecisionLog;
-  readonly numServers: number;
-  readonly realised?: Realised;
-}
+import type { Realised, Unit } from "./units.js";
 
 export type Protocol = "static" | "episodic";
 
@@ -160,6 +60,28 @@ function sumUnit(unit: Unit, maxServers: number): UnitSums {
   return { ...sums, offloads, realised: unit.realised };
 }
 
+/** What other policies of a setting are compared with: for each unit the sum of J, slots, and the number of decisions. */
+export interface CostSums {
+  readonly costSlots: Float64Array;
+  readonly decisions: Float64Array;
+}
+
+export function costSums(units: readonly Unit[]): CostSums {
+  return {
+    costSlots: Float64Array.from(units, ({ decisions }) => {
+      let sum = 0;
+      for (let i = 0; i < decisions.length; i++) sum += decisions.costSlots(i);
+      return sum;
+    }),
+    decisions: Float64Array.from(units, ({ decisions }) => decisions.length),
+  };
+}
+
+/** Mean J of the weighted units, slots (eq. 28). */
+function averageLatency({ costSlots, decisions }: CostSums, weights: ArrayLike<number>): number {
+  return weightedSum(costSlots, weights) / weightedSum(decisions, weights);
+}
+
 /** Jain's fairness index of the tasks each of W servers got (eq. 33); NaN where none got any. */
 export function jainIndex(offloads: ArrayLike<number>, numServers: number): number {
   let sum = 0;
@@ -175,17 +97,16 @@ export function jainIndex(offloads: ArrayLike<number>, numServers: number): numb
  * All metrics of one policy.
  *
  * @param units episodes (episodic) or states (static)
- * @param oracleUnits the oracle's units on the same seeds, for the episodic performance ratio
+ * @param oracle the oracle on the same seeds, for the episodic performance ratio
  */
 export function computeMetrics(
   protocol: Protocol,
   units: readonly Unit[],
-  oracleUnits: readonly Unit[],
+  oracle: CostSums,
   plan: ResamplePlan,
 ): Metrics {
   const maxServers = Math.max(...units.map((unit) => unit.numServers));
   const sums = units.map((unit) => sumUnit(unit, maxServers));
-  const oracleSums = oracleUnits.map((unit) => sumUnit(unit, Math.max(...oracleUnits.map((u) => u.numServers))));
   const ratio = (
     above: (unit: UnitSums, i: number) => number,
     below: (unit: UnitSums, i: number) => number,
@@ -210,7 +131,7 @@ export function computeMetrics(
     averageLatencySlots: perDecision("cost"), // eq. 28
     averageLatencyNoPenaltySlots: perDecision("latency"),
     dropRatePercent: perDecision("late", 100), // eq. 29
-    performanceRatioPercent: isEpisodic ? oracleRatio(sums, oracleSums, plan) : cheapestRatio(),
+    performanceRatioPercent: isEpisodic ? oracleRatio(costSums(units), oracle, plan) : cheapestRatio(),
     onPathRatioPercent: isEpisodic ? cheapestRatio() : null,
     loadBalancingIndexPercent: loadBalancing(protocol, units, sums, maxServers, plan),
     realisedLatencySlots: isEpisodic
@@ -250,28 +171,13 @@ function weightedSum(values: Float64Array, weights: ArrayLike<number>): number {
 }
 
 /** AL of the oracle ÷ AL on the same seeds, both resampled together. */
-function oracleRatio(sums: readonly UnitSums[], oracleSums: readonly UnitSums[], plan: ResamplePlan): Estimate {
-  const mean = (of: readonly UnitSums[]) => {
-    const costs = Float64Array.from(of, (unit) => unit.cost);
-    const counts = Float64Array.from(of, (unit) => unit.decisions);
-    return (weights: ArrayLike<number>) => weightedSum(costs, weights) / weightedSum(counts, weights);
-  };
-  const own = mean(sums);
-  const oracle = mean(oracleSums);
-  return estimate(plan, (weights) => (100 * oracle(weights)) / own(weights));
+function oracleRatio(own: CostSums, oracle: CostSums, plan: ResamplePlan): Estimate {
+  return estimate(plan, (weights) => (100 * averageLatency(oracle, weights)) / averageLatency(own, weights));
 }
 
 /** Difference of the average latencies of two policies on the same units, in slots: first minus second, paired. */
-export function compareAverageLatency(first: readonly Unit[], second: readonly Unit[], plan: ResamplePlan): Estimate {
-  const mean = (units: readonly Unit[]) => {
-    const sums = units.map((unit) => sumUnit(unit, unit.numServers));
-    const costs = Float64Array.from(sums, (unit) => unit.cost);
-    const counts = Float64Array.from(sums, (unit) => unit.decisions);
-    return (weights: ArrayLike<number>) => weightedSum(costs, weights) / weightedSum(counts, weights);
-  };
-  const a = mean(first);
-  const b = mean(second);
-  return estimate(plan, (weights) => a(weights) - b(weights));
+export function compareAverageLatency(first: CostSums, second: CostSums, plan: ResamplePlan): Estimate {
+  return estimate(plan, (weights) => averageLatency(first, weights) - averageLatency(second, weights));
 }
 
 /**

@@ -1,24 +1,36 @@
 /** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
 
-import { checkSeed, resolveScenario, scenarioHash } from "../env/index.js";
+import { checkSeed, maxUsersOf, resolveScenario, type Scenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
-import {
-  actionCounts,
-  compareAverageLatency,
-  computeMetrics,
-  type Metrics,
-  metricUnits,
-  type Unit,
-} from "./metrics.js";
+import { type Figures, InlineRunner, type JobRunner } from "./jobs.js";
+import { type CostSums, type Metrics, metricUnits } from "./metrics.js";
 import { findPolicy } from "./policies/index.js";
-import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
-import { type Estimate, NUM_RESAMPLES, ResamplePlan } from "./statistics.js";
+import { type Estimate, NUM_RESAMPLES } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
+import type { PackedUnits } from "./units.js";
 
-/** Where finished settings are kept, so that a run that was broken off can go on. */
-export interface SettingStore {
-  load(id: string): SettingResult | undefined;
-  save(setting: SettingResult): void;
+/** What makes a part of a run what it is: two parts with the same key are the same. */
+export interface PartKey {
+  readonly suite: string;
+  readonly setting: string;
+  readonly policy: string;
+  readonly protocol: string;
+  readonly scenarioHash: string;
+  readonly fixedSizeMbit: number | null;
+  readonly firstSeed: number;
+  readonly count: number;
+}
+
+/** One policy in one setting: what the result says of it, and what other policies are compared with. */
+export interface Part {
+  readonly result: PolicyResult;
+  readonly costs: { readonly costSlots: readonly number[]; readonly decisions: readonly number[] };
+}
+
+/** Where finished parts are kept, so that a run that was broken off can go on. */
+export interface PartStore {
+  load(key: PartKey): Part | undefined;
+  save(key: PartKey, part: Part): void;
 }
 
 export interface RunOptions {
@@ -31,8 +43,10 @@ export interface RunOptions {
   /** What the result says of the program that made it. */
   readonly packageVersion: string;
   readonly runtime: Result["runtime"];
-  readonly store?: SettingStore;
-  /** Told how much of the work is done, of `total`. */
+  /** Who does the work; this thread where left out. The result does not depend on it. */
+  readonly runner?: JobRunner;
+  readonly store?: PartStore;
+  /** Told how much of the work is done, of `total`; what was kept is in the first report. */
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
@@ -64,119 +78,193 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
   const counts = countsOf(suite, options.episodes);
   checkSeed(options.firstSeed, "seed");
   checkSeed(options.firstSeed + Math.max(...counts) - 1, "last seed");
-  const played = withOracle(names).length;
-  // playing a policy and computing its figures take about as long
-  const workOf = (i: number) => counts[i] * ((suite.settings[i].protocol === "static" ? 1 : played) + names.length);
-  const total = counts.reduce((sum, _, i) => sum + workOf(i), 0);
-  let done = 0;
-  const tick = (what: string, amount = 1) => {
+  const runner = options.runner ?? new InlineRunner();
+  const runs = suite.settings.map((setting, i) => new SettingRun(suite, setting, counts[i], names, options, runner));
+  const total = runs.reduce((sum, run) => sum + run.work, 0);
+  let done = runs.reduce((sum, run) => sum + run.keptWork, 0);
+  options.onProgress?.(done, total, suite.id);
+  const tick = (what: string, amount: number) => {
     done += amount;
     options.onProgress?.(done, total, what);
   };
-  const settings: SettingResult[] = [];
-  for (const [i, setting] of suite.settings.entries()) {
-    const kept = options.store?.load(setting.id);
-    if (kept !== undefined && isResultOf(kept, setting, counts[i], names, options)) {
-      settings.push(kept);
-      tick(setting.id, workOf(i));
-      continue;
-    }
-    const result = await runSetting(suite, setting, counts[i], names, options, tick);
-    options.store?.save(result);
-    settings.push(result);
-  }
+  // all settings at once: the runner takes their jobs in order, and no thread waits for the end of a setting
+  const settings = await Promise.all(runs.map((run) => run.play(tick)));
   return { ...resultFrame(suite, options), settings };
 }
 
-/** Whether a kept result is what playing the setting now would give. */
-function isResultOf(
-  kept: SettingResult,
-  setting: Setting,
-  count: number,
-  names: readonly string[],
-  options: RunOptions,
-): boolean {
-  return (
-    kept.protocol === setting.protocol &&
-    kept.scenario.hash === scenarioHash(setting.scenario) &&
-    kept.fixedSizeMbit === setting.fixedSizeMbit &&
-    kept.seeds.first === options.firstSeed &&
-    kept.seeds.count === count &&
-    kept.policies.map((one) => one.policy.name).join() === names.join()
-  );
-}
+type Tick = (what: string, amount: number) => void;
 
-/** The oracle is always played: ratios and differences are taken against it. */
-function withOracle(names: readonly string[]): string[] {
-  return names.includes("oracle") ? [...names] : [...names, "oracle"];
-}
+/** Slots that one job of playing covers, about: short enough for a bar to move, long against the cost of a message. */
+const SLOTS_PER_JOB = 2000;
 
-async function runSetting(
-  suite: Suite,
-  setting: Setting,
-  count: number,
-  names: readonly string[],
-  options: RunOptions,
-  tick: (what: string, amount?: number) => void,
-): Promise<SettingResult> {
-  const scenario = resolveScenario(setting.scenario);
-  const { firstSeed } = options;
-  const unitsOf = new Map<string, readonly Unit[]>();
-  if (setting.protocol === "static") {
-    const states: RecordedState[] = [];
-    for (const state of visitStates(scenario, firstSeed, count)) {
-      states.push(state);
-      tick(setting.id);
-      await breathe(states.length);
+/** One setting of a run: the parts that are kept, and the work that is left. */
+class SettingRun {
+  readonly #suite: Suite;
+  readonly #setting: Setting;
+  readonly #scenario: Scenario;
+  readonly #count: number;
+  readonly #names: readonly string[];
+  readonly #options: RunOptions;
+  readonly #runner: JobRunner;
+  readonly #kept = new Map<string, Part>();
+  /** Decisions of one policy, about. */
+  readonly #size: number;
+  readonly work: number;
+  readonly keptWork: number;
+
+  constructor(
+    suite: Suite,
+    setting: Setting,
+    count: number,
+    names: readonly string[],
+    options: RunOptions,
+    runner: JobRunner,
+  ) {
+    this.#suite = suite;
+    this.#setting = setting;
+    this.#scenario = resolveScenario(setting.scenario);
+    this.#count = count;
+    this.#names = names;
+    this.#options = options;
+    this.#runner = runner;
+    const played = this.#played();
+    for (const name of played) {
+      const part = options.store?.load(this.#key(name));
+      if (part !== undefined) this.#kept.set(name, part);
     }
-    for (const name of withOracle(names)) {
-      unitsOf.set(name, answerStates(findPolicy(name), scenario, states, setting.fixedSizeMbit));
-    }
-  } else {
-    const player = new EpisodePlayer(scenario);
-    for (const name of withOracle(names)) {
-      const entry = findPolicy(name);
-      const units: Unit[] = [];
-      for (let i = 0; i < count; i++) {
-        units.push(player.play(entry.make(firstSeed + i), firstSeed + i));
-        tick(`${setting.id} ${name}`);
-        await breathe(i);
-      }
-      unitsOf.set(name, units);
-    }
+    this.#size = count * this.#scenario.episodeSlots * maxUsersOf(this.#scenario);
+    this.work = this.#visitWork + played.length * this.#partWork;
+    const isVisited = this.#kept.size === played.length;
+    this.keptWork = this.#kept.size * this.#partWork + (isVisited ? this.#visitWork : 0);
   }
-  const plan = new ResamplePlan(`${suite.id}/${setting.id}`, count);
-  const oracleUnits = unitsOf.get("oracle") as readonly Unit[];
-  const policies: PolicyResult[] = [];
-  for (const name of names) {
-    policies.push(describePolicy(name, unitsOf.get(name) as readonly Unit[], oracleUnits, setting, plan));
-    tick(`${setting.id} ${name}, figures`, count);
-    await breathe();
+
+  /** Finding a state plays its episode once and part of it again. */
+  get #visitWork(): number {
+    return this.#setting.protocol === "static" ? 2 * this.#size : 0;
   }
-  return {
-    id: setting.id,
-    protocol: setting.protocol,
-    scenario: { id: scenario.id, hash: scenarioHash(scenario) },
-    ...(setting.fixedSizeMbit === undefined ? {} : { fixedSizeMbit: setting.fixedSizeMbit }),
-    seeds: { first: firstSeed, count },
-    policies,
-  };
+
+  /** Playing takes about as long as the figures; an answer to a state is one decision. */
+  get #partWork(): number {
+    return this.#setting.protocol === "static" ? 2 * this.#count : 2 * this.#size;
+  }
+
+  /** The oracle is always played, and first: ratios and differences are taken against it. */
+  #played(): string[] {
+    return ["oracle", ...this.#names.filter((name) => name !== "oracle")];
+  }
+
+  #key(policy: string): PartKey {
+    const { id, protocol, fixedSizeMbit } = this.#setting;
+    return {
+      suite: this.#suite.id,
+      setting: id,
+      policy,
+      protocol,
+      scenarioHash: scenarioHash(this.#scenario),
+      fixedSizeMbit: fixedSizeMbit ?? null,
+      firstSeed: this.#options.firstSeed,
+      count: this.#count,
+    };
+  }
+
+  async play(tick: Tick): Promise<SettingResult> {
+    const parts = await (this.#setting.protocol === "static" ? this.#playStatic(tick) : this.#playEpisodes(tick));
+    const { id, protocol, fixedSizeMbit } = this.#setting;
+    return {
+      id,
+      protocol,
+      scenario: { id: this.#scenario.id, hash: scenarioHash(this.#scenario) },
+      ...(fixedSizeMbit === undefined ? {} : { fixedSizeMbit }),
+      seeds: { first: this.#options.firstSeed, count: this.#count },
+      policies: this.#names.map((name) => (parts.get(name) as Part).result),
+    };
+  }
+
+  #playEpisodes(tick: Tick): Promise<Map<string, Part>> {
+    return this.#parts(tick, async (policy) => {
+      const step = Math.min(50, Math.max(1, Math.floor(SLOTS_PER_JOB / this.#scenario.episodeSlots)));
+      return this.#inSteps(step, `${this.#setting.id} ${policy}`, tick, this.#partWork / 2, (firstSeed, count) =>
+        this.#runner.run({ kind: "play", scenario: this.#setting.scenario, policy, firstSeed, count }),
+      );
+    });
+  }
+
+  async #playStatic(tick: Tick): Promise<Map<string, Part>> {
+    const isWhole = this.#played().every((name) => this.#kept.has(name));
+    const visit = async (firstSeed: number, count: number) =>
+      this.#runner.run({ kind: "visit", scenario: this.#setting.scenario, firstSeed, count });
+    const states = isWhole ? [] : (await this.#inSteps(20, this.#setting.id, tick, this.#visitWork, visit)).flat();
+    return this.#parts(tick, async (policy) => {
+      const { scenario, fixedSizeMbit: sizeMbit } = this.#setting;
+      const units = await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
+      tick(`${this.#setting.id} ${policy}`, this.#partWork / 2);
+      return [units];
+    });
+  }
+
+  /** Covers the seeds in steps; tells of `work` by and by. */
+  #inSteps<T>(
+    step: number,
+    what: string,
+    tick: Tick,
+    work: number,
+    run: (firstSeed: number, count: number) => Promise<T>,
+  ): Promise<T[]> {
+    const starts = Array.from({ length: Math.ceil(this.#count / step) }, (_, i) => i * step);
+    return Promise.all(
+      starts.map(async (start) => {
+        const count = Math.min(step, this.#count - start);
+        const result = await run(this.#options.firstSeed + start, count);
+        tick(what, (work * count) / this.#count);
+        return result;
+      }),
+    );
+  }
+
+  /** All parts of the setting: the kept ones, and the others from what `unitsOf` plays. */
+  async #parts(tick: Tick, unitsOf: (policy: string) => Promise<PackedUnits[]>): Promise<Map<string, Part>> {
+    const finish = async (policy: string, oracle: Promise<Part> | undefined): Promise<Part> => {
+      const kept = this.#kept.get(policy);
+      if (kept !== undefined) return kept;
+      // playing does not wait for the oracle, figures do
+      const [units, oraclePart] = await Promise.all([unitsOf(policy), oracle]);
+      const figures = await this.#runner.run({
+        kind: "figures",
+        protocol: this.#setting.protocol,
+        units,
+        oracle: oraclePart === undefined ? null : costsOf(oraclePart),
+        plan: `${this.#suite.id}/${this.#setting.id}`,
+      });
+      const part = partOf(policy, figures);
+      this.#options.store?.save(this.#key(policy), part);
+      tick(`${this.#setting.id} ${policy}, figures`, this.#partWork / 2);
+      return part;
+    };
+    const [first, ...others] = this.#played();
+    const oracle = finish(first, undefined);
+    const parts = await Promise.all([oracle, ...others.map((policy) => finish(policy, oracle))]);
+    return new Map(this.#played().map((policy, i) => [policy, parts[i]]));
+  }
 }
 
-function describePolicy(
-  name: string,
-  units: readonly Unit[],
-  oracleUnits: readonly Unit[],
-  setting: Setting,
-  plan: ResamplePlan,
-): PolicyResult {
-  const metrics = computeMetrics(setting.protocol, units, oracleUnits, plan);
+function costsOf({ costs }: Part): CostSums {
+  return { costSlots: Float64Array.from(costs.costSlots), decisions: Float64Array.from(costs.decisions) };
+}
+
+function partOf(policy: string, figures: Figures): Part {
+  let at = 0;
   return {
-    policy: { name, kind: "native" },
-    metrics: withUnits(metrics),
-    differenceToOracleSlots: { ...compareAverageLatency(units, oracleUnits, plan), unit: "slots" },
-    actionCounts: actionCounts(units),
-    actions: units.map((unit) => unit.decisions.actions()),
+    result: {
+      policy: { name: policy, kind: "native" },
+      metrics: withUnits(figures.metrics),
+      differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
+      actionCounts: [...figures.actionCounts],
+      actions: Array.from(figures.lengths, (length) => {
+        at += length;
+        return Array.from(figures.actions.subarray(at - length, at));
+      }),
+    },
+    costs: { costSlots: Array.from(figures.costs.costSlots), decisions: Array.from(figures.costs.decisions) },
   };
 }
 
@@ -188,9 +276,4 @@ function withUnits(metrics: Metrics): PolicyResult["metrics"] {
     estimate === null || !Number.isFinite(estimate.value) ? null : { ...estimate, unit: metricUnits[name] },
   ]);
   return { ...Object.fromEntries(described), parseFailurePercent: null };
-}
-
-/** Lets a signal or a progress bar have its turn now and then. */
-async function breathe(count = 0): Promise<void> {
-  if (count % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -35,6 +35,7 @@ export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
 export {
   listScenarios,
   maxServersOf,
+  maxUsersOf,
   resolveScenario,
   type Scenario,
   type ScenarioInput,

@@ -34,7 +34,7 @@ function stateOf(path) {
 /** Whether every file that went into the last build is as it was. The build's own list of inputs leaves nothing out. */
 function isBuilt() {
   try {
-    if (!existsSync(command) || !existsSync(join(root, "dist", "index.mjs"))) return false;
+    for (const name of ["cli", "worker", "index"]) if (!existsSync(join(root, "dist", `${name}.mjs`))) return false;
     const inputs = Object.entries(JSON.parse(readFileSync(record, "utf8")));
     return inputs.length > 0 && inputs.every(([path, state]) => stateOf(path) === state);
   } catch {
@@ -49,7 +49,7 @@ async function build() {
   try {
     result = buildSync({
       absWorkingDir: root,
-      entryPoints: { cli: "bridge/cli.ts", index: "index.ts" },
+      entryPoints: { cli: "bridge/cli.ts", worker: "bridge/commands/worker.ts", index: "index.ts" },
       outdir: "dist",
       outExtension: { ".js": ".mjs" },
       bundle: true,

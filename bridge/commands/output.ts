@@ -1,11 +1,20 @@
 /** Files a command writes: the place is tried before the work, every file is written whole, and finished parts are kept. */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { SettingStore } from "../../benchmarks/run-suite.js";
+import type { Part, PartKey, PartStore } from "../../benchmarks/run-suite.js";
 import { MecgymError } from "../../env/errors.js";
-import type { Result, SettingResult } from "../../schemas/generated/types.js";
-import { findProblem } from "../../schemas/validate.js";
 
 /**
  * Makes a folder and tries it, so that a bad place is known before the work and not after it.
@@ -31,11 +40,20 @@ export function prepareFolder(folder: string, files: readonly string[]): void {
   }
 }
 
-/** Writes beside the target and renames: a reader never sees half a file, and a full disk leaves the old one. */
-export function writeWhole(path: string, text: string): void {
+/**
+ * Writes beside the target and renames: a reader never sees half a file, and a full disk leaves the old one.
+ *
+ * @param pieces of the text: the whole of a large result would be longer than a string can be
+ */
+export function writeWhole(path: string, pieces: string | Iterable<string>): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    writeFileSync(temporary, text);
+    const file = openSync(temporary, "w");
+    try {
+      for (const piece of typeof pieces === "string" ? [pieces] : pieces) writeFileSync(file, piece);
+    } finally {
+      closeSync(file);
+    }
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
@@ -48,42 +66,55 @@ function badPlace(path: string, error: unknown): MecgymError {
   return new MecgymError("invalidOption", { path: "--out", got: path, expected: `a place to write to (${reason})` });
 }
 
-/** Keeps each setting of a run as it is finished, in a folder of its own that goes when the whole result is written. */
-export class SettingFiles implements SettingStore {
+/** Keeps each part of a run as it is finished, in a folder of its own that goes when the whole result is written. */
+export class PartFiles implements PartStore {
   readonly #folder: string;
-  readonly #frame: Omit<Result, "settings">;
+  readonly #program: unknown;
   readonly #isResumed: boolean;
 
-  /** @param isResumed whether settings of an earlier run are taken over; else they are written over */
-  constructor(folder: string, frame: Omit<Result, "settings">, isResumed: boolean) {
-    this.#folder = join(folder, "settings");
-    this.#frame = frame;
+  /**
+   * @param program what else a part depends on; parts of another program are not taken over
+   * @param isResumed whether parts of an earlier run are taken over; else they are written over
+   */
+  constructor(folder: string, program: unknown, isResumed: boolean) {
+    this.#folder = join(folder, "parts");
+    this.#program = program;
     this.#isResumed = isResumed;
   }
 
-  load(id: string): SettingResult | undefined {
-    const path = this.#path(id);
+  load(key: PartKey): Part | undefined {
+    const path = this.#path(key);
     if (!this.#isResumed || !existsSync(path)) return undefined;
-    try {
-      const kept = JSON.parse(readFileSync(path, "utf8")) as Result;
-      const { settings, ...frame } = kept;
-      const isSame = JSON.stringify(frame) === JSON.stringify(this.#frame);
-      return isSame && findProblem("result", structuredClone(kept)) === undefined ? settings[0] : undefined;
-    } catch {
-      return undefined; // damaged: it is played again
-    }
+    const text = readFileSync(path, "utf8");
+    const body = text.slice(HASH_LENGTH + 1);
+    if (text.slice(0, HASH_LENGTH) !== sha256(body)) return undefined; // damaged: it is played again
+    const kept = JSON.parse(body) as { program: unknown; key: PartKey; part: Part };
+    return isSame([kept.program, kept.key], [this.#program, key]) ? kept.part : undefined;
   }
 
-  save(setting: SettingResult): void {
-    mkdirSync(this.#folder, { recursive: true });
-    writeWhole(this.#path(setting.id), JSON.stringify({ ...this.#frame, settings: [setting] }));
+  save(key: PartKey, part: Part): void {
+    const path = this.#path(key);
+    mkdirSync(dirname(path), { recursive: true });
+    const body = JSON.stringify({ program: this.#program, key, part });
+    writeWhole(path, [sha256(body), "\n", body]);
   }
 
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #path(id: string): string {
-    return join(this.#folder, `${id}.json`);
+  #path({ setting, policy }: PartKey): string {
+    return join(this.#folder, setting, `${policy}.json`);
   }
+}
+
+const HASH_LENGTH = 64;
+
+/** SHA-256 of a text or of bytes, in hexadecimal. */
+export function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -3,8 +3,9 @@
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { MecgymError } from "../../env/errors.js";
 import packageJson from "../../package.json" with { type: "json" };
+import { WorkerDied } from "./worker-pool.js";
 
-/** Exit codes: 0 done, 1 a check failed, 2 bad usage or bad input. */
+/** Exit codes: 0 done, 1 a check failed or the work broke down, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;
 const EXIT_BAD_INPUT = 2;
 /** As a shell reports a process that Ctrl-C ended. */
@@ -29,6 +30,9 @@ export async function runProgram(program: Command): Promise<void> {
     else if (error instanceof MecgymError) {
       process.stderr.write(`mecgym: ${error.message}\n`);
       process.exitCode = EXIT_BAD_INPUT;
+    } else if (error instanceof WorkerDied) {
+      process.stderr.write(`mecgym: ${error.message}; what is finished is kept, and --resume goes on after it\n`);
+      process.exitCode = EXIT_CHECK_FAILED;
     } else throw error;
   }
 }

@@ -1,8 +1,9 @@
-/** A progress bar on standard error; on anything but a terminal, a line now and then. */
+/** A progress bar on standard error; on anything but a terminal, a line now and then. Both say how much time is left. */
 
 import cliProgress from "cli-progress";
 
 export interface Progress {
+  /** The first call says what is done already; the time left follows from what is done after it. */
   update(done: number, total: number, what: string): void;
   stop(): void;
 }
@@ -11,34 +12,55 @@ export interface Progress {
 const LINE_EVERY_MS = 10_000;
 
 export function startProgress(label: string): Progress {
+  const left = new TimeLeft();
   if (!process.stderr.isTTY) {
     let last = Date.now();
     return {
       update(done, total, what) {
+        const text = left.update(done, total);
         if (Date.now() - last < LINE_EVERY_MS) return;
         last = Date.now();
-        process.stderr.write(`${label}: ${done} of ${total} (${what})\n`);
+        process.stderr.write(`${label}: ${Math.floor((100 * done) / total)} %, ${text} left (${what})\n`);
       },
       stop() {},
     };
   }
   const bar = new cliProgress.SingleBar(
     {
-      format: `${label} {bar} {percentage}% | {eta_formatted} left | {what}`,
+      format: `${label} {bar} {percentage}% | {left} left | {what}`,
       stream: process.stderr,
       clearOnComplete: true,
+      // signals are the command's own business
+      gracefulExit: false,
     },
     cliProgress.Presets.shades_classic,
   );
   let isStarted = false;
   return {
     update(done, total, what) {
-      if (!isStarted) bar.start(total, done, { what });
+      const payload = { what, left: left.update(done, total) };
+      if (!isStarted) bar.start(total, done, payload);
       isStarted = true;
-      bar.update(done, { what });
+      bar.update(done, payload);
     },
     stop() {
       bar.stop();
     },
   };
+}
+
+/** Time left at the mean speed since the first report: jobs differ too much for the last few to say anything. */
+export class TimeLeft {
+  #first: { done: number; atMs: number } | undefined;
+
+  /** @returns such as `4 min 10 s` */
+  update(done: number, total: number, nowMs = Date.now()): string {
+    this.#first ??= { done, atMs: nowMs };
+    const sinceFirst = done - this.#first.done;
+    if (sinceFirst <= 0) return "?";
+    const seconds = Math.ceil(((nowMs - this.#first.atMs) * (total - done)) / sinceFirst / 1000);
+    if (seconds < 60) return `${seconds} s`;
+    const minutes = Math.floor(seconds / 60);
+    return minutes < 60 ? `${minutes} min ${seconds % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  }
 }

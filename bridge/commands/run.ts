@@ -8,9 +8,9 @@ import { countsOf, resultFrame, runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite, suites } from "../../benchmarks/suites.js";
 import { checkSeed, splits } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
-import { prepareFolder, SettingFiles, writeWhole } from "./output.js";
-import { EXIT_INTERRUPTED, integer, list, packageVersion, printJson, withExample } from "./program.js";
-import { startProgress } from "./progress.js";
+import { PartFiles, prepareFolder, writeWhole } from "./output.js";
+import { integer, list, packageVersion, withExample } from "./program.js";
+import { programId, withWorkers, workersOption } from "./workers.js";
 
 export const policyNames = policies.map((policy) => policy.name);
 
@@ -23,12 +23,13 @@ export function runCommand(): Command {
     .option("--policies <names>", `policies, separated by commas (default: ${policyNames.join(",")})`, list)
     .option("--episodes <n>", "episodes, or states of the static protocol (default: 200, or 1000)", integer(2, 65_535))
     .option("--seed <s>", "first episode seed; s … s+n−1 are played", integer(0), splits.test.start)
+    .addOption(workersOption())
     .option("--out <folder>", "where to write (default: results/<suite>)")
-    .option("--resume", "take over the settings that a run broken off has finished")
-    .option("--json", "print the result file's JSON instead of the table")
+    .option("--resume", "take over what a run broken off has finished")
+    .option("--json", "print the result file instead of the table")
     .action(async (suiteId: string, options: RunCommandOptions) => {
       const run = await playSuite(suiteId, options);
-      if (options.json) printJson(run.result);
+      if (options.json) for (const piece of resultPieces(run.result)) process.stdout.write(piece);
       else process.stdout.write(`${renderTable(findSuite(suiteId), run.result)}\n`);
       run.write();
       process.stderr.write(`wrote ${join(run.folder, FILES[0])} and ${FILES[1]}\n`);
@@ -40,14 +41,15 @@ export interface RunCommandOptions {
   readonly policies?: readonly string[];
   readonly episodes?: number;
   readonly seed: number;
+  readonly workers?: number;
   readonly out?: string;
   readonly resume?: boolean;
   readonly json?: boolean;
 }
 
 /**
- * Plays a suite; `write` then writes `result.json` and `table.md`, both whole or not at all. Settings are kept as they are
- * finished: Ctrl-C loses the one that is being played, and `--resume` goes on after the others.
+ * Plays a suite; `write` then writes `result.json` and `table.md`, both whole or not at all. A policy's part of a setting
+ * is kept as it is finished: Ctrl-C loses those that are being played, and `--resume` goes on after the others.
  */
 export async function playSuite(
   suiteId: string,
@@ -56,7 +58,8 @@ export async function playSuite(
   const suite = findSuite(suiteId);
   const names = options.policies ?? policyNames;
   for (const name of names) findPolicy(name);
-  checkSeed(options.seed + Math.max(...countsOf(suite, options.episodes)) - 1, "--seed");
+  const counts = countsOf(suite, options.episodes);
+  checkSeed(options.seed + Math.max(...counts) - 1, "--seed");
   const folder = options.out ?? join("results", suite.id);
   prepareFolder(folder, FILES);
   const settings = {
@@ -66,24 +69,27 @@ export async function playSuite(
     runtime: { node: process.version, platform: process.platform, arch: process.arch },
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
   };
-  const store = new SettingFiles(folder, resultFrame(suite, settings), options.resume ?? false);
-  const progress = startProgress(suite.id);
-  const interrupt = () => {
-    progress.stop();
-    process.stderr.write("mecgym: interrupted; the finished settings are kept, and --resume goes on after them\n");
-    process.exit(EXIT_INTERRUPTED);
+  const program = { id: programId(), frame: resultFrame(suite, settings) };
+  const store = new PartFiles(folder, program, options.resume ?? false);
+  const result = await withWorkers(suite.id, options.workers, Math.max(...counts), (runner, onProgress) =>
+    runSuite(suite, { ...settings, store, runner, onProgress }),
+  );
+  const write = () => {
+    writeWhole(join(folder, FILES[0]), resultPieces(result));
+    writeWhole(join(folder, FILES[1]), renderMarkdown(suite, result));
+    store.remove();
   };
-  process.once("SIGINT", interrupt);
-  try {
-    const result = await runSuite(suite, { ...settings, store, onProgress: progress.update });
-    const write = () => {
-      writeWhole(join(folder, FILES[0]), `${JSON.stringify(result)}\n`);
-      writeWhole(join(folder, FILES[1]), renderMarkdown(suite, result));
-      store.remove();
-    };
-    return { result, folder, write };
-  } finally {
-    progress.stop();
-    process.removeListener("SIGINT", interrupt);
+  return { result, folder, write };
+}
+
+/** The text of a result file, a policy at a time: all action logs together may be longer than a string can be. */
+function* resultPieces({ settings, ...frame }: Result): Generator<string> {
+  const open = (fields: object, list: string) => `${JSON.stringify(fields).slice(0, -1)},"${list}":[`;
+  yield open(frame, "settings");
+  for (const [i, { policies: results, ...setting }] of settings.entries()) {
+    yield `${i === 0 ? "" : ","}${open(setting, "policies")}`;
+    for (const [j, one] of results.entries()) yield `${j === 0 ? "" : ","}${JSON.stringify(one)}`;
+    yield "]}";
   }
+  yield "]}\n";
 }

@@ -1,21 +1,14 @@
 /** Eq. 28-33 and their intervals, computed by hand. */
 
 import { describe, expect, it } from "vitest";
-import {
-  actionCounts,
-  compareAverageLatency,
-  computeMetrics,
-  type Decision,
-  jainIndex,
-  logOf,
-  type Unit,
-} from "../../benchmarks/metrics.js";
+import { actionCounts, compareAverageLatency, computeMetrics, costSums, jainIndex } from "../../benchmarks/metrics.js";
 import paperTables from "../../benchmarks/paper-tables.json" with { type: "json" };
 import { policies } from "../../benchmarks/policies/index.js";
 import { renderTable } from "../../benchmarks/report.js";
 import { runSuite } from "../../benchmarks/run-suite.js";
 import { estimate, ResamplePlan } from "../../benchmarks/statistics.js";
 import { findSuite } from "../../benchmarks/suites.js";
+import { type Decision, logOf, packUnits, type Unit, unpackUnits } from "../../benchmarks/units.js";
 import { createStream } from "../../env/index.js";
 import { findProblem } from "../../schemas/validate.js";
 
@@ -49,7 +42,7 @@ const states = [
 const plan = new ResamplePlan("test", 4);
 
 describe("static metrics", () => {
-  const metrics = computeMetrics("static", states, states, plan);
+  const metrics = computeMetrics("static", states, costSums(states), plan);
 
   it("eq. 28: AL = (2 + 4 + 3 + 22)/4 = 7.75, and 5.25 without the penalty", () => {
     expect(metrics.averageLatencySlots?.value).toBe(7.75);
@@ -113,7 +106,7 @@ describe("episodic metrics", () => {
     { numServers: 4, decisions: logOf([decision(3, 4)]), realised: realised(1, 4, 0, 0, 0) },
   ];
   const two = new ResamplePlan("test", 2);
-  const metrics = computeMetrics("episodic", episodes, oracleEpisodes, two);
+  const metrics = computeMetrics("episodic", episodes, costSums(oracleEpisodes), two);
 
   it("pools the steps of all episodes: AL = (2 + 4 + 3 + 5)/4 = 3.5", () => {
     expect(metrics.averageLatencySlots?.value).toBe(3.5);
@@ -135,7 +128,7 @@ describe("episodic metrics", () => {
   });
 
   it("the paired difference to the oracle is 3.5 − 2.75", () => {
-    expect(compareAverageLatency(episodes, oracleEpisodes, two).value).toBeCloseTo(0.75, 12);
+    expect(compareAverageLatency(costSums(episodes), costSums(oracleEpisodes), two).value).toBeCloseTo(0.75, 12);
   });
 });
 
@@ -149,7 +142,7 @@ describe("metrics under churn", () => {
     realised: { ...counts, unfinishedLateTasks: 0, lostTasks: 1 },
   };
   const one = new ResamplePlan("test", 1);
-  const metrics = computeMetrics("episodic", [episode], [episode], one);
+  const metrics = computeMetrics("episodic", [episode], costSums([episode]), one);
 
   it("AL has the penalty of the loss: (12 + 3 + 21 + 4)/4; C has it not: (2 + 3 + 11 + 4)/4", () => {
     expect(metrics.averageLatencySlots?.value).toBe(10);
@@ -168,8 +161,8 @@ describe("metrics under churn", () => {
 
   it("no server can leave: there is no such share", () => {
     const still = { ...episode, realised: { ...counts, unfinishedLateTasks: 0 } };
-    expect(computeMetrics("episodic", [still], [still], one).lostTaskPercent).toBeNull();
-    expect(computeMetrics("static", [still], [still], one).lostTaskPercent).toBeNull();
+    expect(computeMetrics("episodic", [still], costSums([still]), one).lostTaskPercent).toBeNull();
+    expect(computeMetrics("static", [still], costSums([still]), one).lostTaskPercent).toBeNull();
   });
 
   it("the suite gives every policy's losses, and a column for them", async () => {
@@ -184,6 +177,48 @@ describe("metrics under churn", () => {
     expect(renderTable(one, result)).toMatch(/lost \(%\)/);
     const paper = { ...findSuite("paper-table-2"), settings: findSuite("paper-table-2").settings.slice(1) };
     expect(renderTable(paper, await runSuite(paper, { ...options, policies: ["oracle"] }))).not.toMatch(/lost/);
+  });
+});
+
+describe("packed units", () => {
+  const one = new ResamplePlan("test", 2);
+  const metricsOf = (units: readonly Unit[]) => computeMetrics("episodic", units, costSums(units), one);
+  const counts = { finishedTasks: 2, realisedLatencySumSlots: 7, finishedLateTasks: 1, unfinishedTasks: 1 };
+  const decisions = [
+    decision(1, 12, 2, { lostOnTimeTasks: 1 }),
+    decision(2, 3),
+    decision(0, 4, 1, { isInvalid: true }),
+  ];
+  const units: Unit[] = [
+    { numServers: 2, decisions: logOf(decisions), realised: { ...counts, unfinishedLateTasks: 0, lostTasks: 1 } },
+    {
+      numServers: 3,
+      decisions: logOf([decision(3, 5)]),
+      realised: { ...counts, unfinishedLateTasks: 3, lostTasks: 2 },
+    },
+  ];
+
+  it("come out as they went in", () => {
+    const unpacked = unpackUnits(packUnits(units));
+    expect(unpacked.map(({ numServers, realised }) => ({ numServers, realised }))).toEqual(
+      units.map(({ numServers, realised }) => ({ numServers, realised })),
+    );
+    expect(unpacked.map((unit) => unit.decisions.actions())).toEqual([[1, 2, 0], [3]]);
+    expect(metricsOf(unpacked)).toEqual(metricsOf(units));
+  });
+
+  it("leave out what was left out", () => {
+    const still = units.map((unit) => ({ ...unit, realised: { ...counts, unfinishedLateTasks: 0 } }));
+    expect(unpackUnits(packUnits(still)).map((unit) => unit.realised)).toEqual(still.map((unit) => unit.realised));
+    expect(unpackUnits(packUnits(states)).every((unit) => unit.realised === undefined)).toBe(true);
+    expect(unpackUnits(packUnits([]))).toEqual([]);
+  });
+
+  it("stay what they are when the log they came from goes on", () => {
+    const [first] = unpackUnits(packUnits([units[1]]));
+    for (let i = 0; i < 40; i++) first.decisions.add(decision(2, i));
+    expect(first.decisions.costSlots(0)).toBe(5);
+    expect(first.decisions.costSlots(40)).toBe(39);
   });
 });
 

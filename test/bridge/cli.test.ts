@@ -1,61 +1,20 @@
 /** The command line, as real processes: output, exit codes, signals, the life line. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { Client } from "../../bridge/client.js";
 import type { Result } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
+import { end, killAll, root, run, start } from "./processes.js";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "mecgym-cli-"));
-const children: ChildProcessWithoutNullStreams[] = [];
 afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
+  killAll();
   rmSync(folder, { recursive: true, force: true });
 });
-
-function start(args: string[]): ChildProcessWithoutNullStreams {
-  const child = spawn(process.execPath, [join(root, "scripts", "mecgym.mjs"), ...args]);
-  children.push(child);
-  return child;
-}
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    stdout += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    stderr += chunk;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-const run = (...args: string[]) => end(start(args));
 
 describe("mecgym", { timeout: 60_000 }, () => {
   it("shows help with an example for every subcommand", async () => {
@@ -150,30 +109,6 @@ describe("mecgym", { timeout: 60_000 }, () => {
     const out = join(folder, "never");
     await run("run", "paper-table-2", "--policies", "orakel", "--out", out);
     expect(existsSync(out)).toBe(false);
-  });
-
-  it("run broken off keeps what it has finished, goes on with --resume, and ends with the same bytes", async () => {
-    const args = ["run", "paper-table-4", "--episodes", "300", "--policies", "oracle,random"];
-    const whole = join(folder, "whole");
-    const parts = join(folder, "parts");
-    expect((await run(...args, "--out", whole)).code).toBe(0);
-    const child = start([...args, "--out", parts]);
-    const ended = end(child);
-    const settings = join(parts, "settings");
-    while (!existsSync(settings) || readdirSync(settings).filter((name) => name.endsWith(".json")).length < 2) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-    child.kill("SIGINT");
-    const { code, stderr } = await ended;
-    expect(code).toBe(130);
-    expect(stderr).toContain("--resume");
-    expect(existsSync(join(parts, "result.json"))).toBe(false);
-    const kept = readdirSync(settings).sort();
-    writeFileSync(join(settings, kept[0]), "damaged");
-    const resumed = await run(...args, "--out", parts, "--resume");
-    expect(resumed.code).toBe(0);
-    expect(readFileSync(join(parts, "result.json"), "utf8")).toBe(readFileSync(join(whole, "result.json"), "utf8"));
-    expect(existsSync(settings)).toBe(false);
   });
 
   it("does its work when the reader of its output has gone", async () => {

@@ -1,0 +1,208 @@
+/** The pieces a suite's work is cut into: plain data in, plain data out, so that any thread can do any of them. */
+
+import { resolveScenario, type ScenarioInput, scenarioHash } from "../env/index.js";
+import {
+  actionCounts,
+  type CostSums,
+  compareAverageLatency,
+  computeMetrics,
+  costSums,
+  type Metrics,
+  type Protocol,
+} from "./metrics.js";
+import { findPolicy } from "./policies/index.js";
+import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
+import { type Estimate, ResamplePlan } from "./statistics.js";
+import { type PackedUnits, packUnits, unpackUnits } from "./units.js";
+
+/** Plays episodes firstSeed … firstSeed + count − 1 with one policy. */
+export interface PlayJob {
+  readonly kind: "play";
+  readonly scenario: string | ScenarioInput;
+  readonly policy: string;
+  readonly firstSeed: number;
+  readonly count: number;
+}
+
+/** Finds the static protocol's states of these episodes. */
+export interface VisitJob {
+  readonly kind: "visit";
+  readonly scenario: string | ScenarioInput;
+  readonly firstSeed: number;
+  readonly count: number;
+}
+
+/** Asks one policy about all states, in order: it may remember. */
+export interface AnswerJob {
+  readonly kind: "answer";
+  readonly scenario: string | ScenarioInput;
+  readonly policy: string;
+  readonly states: readonly RecordedState[];
+  readonly sizeMbit: number | undefined;
+}
+
+/** Computes one policy's figures from its units. */
+export interface FiguresJob {
+  readonly kind: "figures";
+  readonly protocol: Protocol;
+  /** In order; whoever runs the job may take the arrays away. */
+  readonly units: readonly PackedUnits[];
+  /** The oracle on the same seeds; null for the oracle itself. */
+  readonly oracle: CostSums | null;
+  /** Names the resamples. */
+  readonly plan: string;
+}
+
+export type Job = PlayJob | VisitJob | AnswerJob | FiguresJob;
+
+export interface Figures {
+  readonly metrics: Metrics;
+  readonly differenceToOracleSlots: Estimate;
+  readonly actionCounts: readonly number[];
+  readonly costs: CostSums;
+  /** The action log: how many decisions each unit has, and their actions behind each other. */
+  readonly lengths: Uint32Array;
+  readonly actions: Uint16Array;
+}
+
+interface JobResults {
+  readonly play: PackedUnits;
+  readonly visit: RecordedState[];
+  readonly answer: PackedUnits;
+  readonly figures: Figures;
+}
+
+/** What a job gives. */
+export type JobResult<J extends Job> = JobResults[J["kind"]];
+
+/** Does jobs: in this thread, or in others. The result of a job depends on the job alone. */
+export interface JobRunner {
+  run<J extends Job>(job: J): Promise<JobResult<J>>;
+}
+
+/** Does jobs, keeping what the next one is likely to need again. */
+export class JobWorker {
+  #player: EpisodePlayer | undefined;
+  #playerHash = "";
+  #plan: ResamplePlan | undefined;
+  #planName = "";
+
+  /** @throws MecgymError as playing does */
+  do<J extends Job>(job: J): JobResult<J>;
+  do(job: Job): JobResults[Job["kind"]] {
+    switch (job.kind) {
+      case "play": {
+        const player = this.#playerOf(job.scenario);
+        const entry = findPolicy(job.policy);
+        const seeds = Array.from({ length: job.count }, (_, i) => job.firstSeed + i);
+        return packUnits(seeds.map((seed) => player.play(entry.make(seed), seed)));
+      }
+      case "visit":
+        return [...visitStates(resolveScenario(job.scenario), job.firstSeed, job.count)];
+      case "answer":
+        return packUnits(answerStates(findPolicy(job.policy), resolveScenario(job.scenario), job.states, job.sizeMbit));
+      case "figures":
+        return this.#figures(job);
+    }
+  }
+
+  #playerOf(input: string | ScenarioInput): EpisodePlayer {
+    const hash = scenarioHash(input);
+    if (this.#player === undefined || this.#playerHash !== hash) {
+      this.#player = new EpisodePlayer(resolveScenario(input));
+      this.#playerHash = hash;
+    }
+    return this.#player;
+  }
+
+  #planOf(name: string, numUnits: number): ResamplePlan {
+    if (this.#plan === undefined || this.#planName !== name || this.#plan.numUnits !== numUnits) {
+      this.#plan = new ResamplePlan(name, numUnits);
+      this.#planName = name;
+    }
+    return this.#plan;
+  }
+
+  #figures(job: FiguresJob): Figures {
+    const units = job.units.flatMap(unpackUnits);
+    const plan = this.#planOf(job.plan, units.length);
+    const costs = costSums(units);
+    const oracle = job.oracle ?? costs;
+    return {
+      metrics: computeMetrics(job.protocol, units, oracle, plan),
+      differenceToOracleSlots: compareAverageLatency(costs, oracle, plan),
+      actionCounts: actionCounts(units),
+      costs,
+      lengths: joined(
+        Uint32Array,
+        job.units.map((packed) => packed.lengths),
+      ),
+      actions: joined(
+        Uint16Array,
+        job.units.map((packed) => packed.actions),
+      ),
+    };
+  }
+}
+
+function joined<A extends Uint16Array | Uint32Array>(make: new (length: number) => A, parts: readonly A[]): A {
+  const whole = new make(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Jobs that wait, figures first: they free what playing has filled. */
+export class JobQueue<T> {
+  readonly #figures: T[] = [];
+  readonly #others: T[] = [];
+  /** Where the next of `#others` stands: shifting a long array over and over would be slow. */
+  #next = 0;
+
+  push(job: Job, waiting: T): void {
+    (job.kind === "figures" ? this.#figures : this.#others).push(waiting);
+  }
+
+  take(): T | undefined {
+    const figures = this.#figures.shift();
+    if (figures !== undefined) return figures;
+    if (this.#next < this.#others.length) return this.#others[this.#next++];
+    this.#others.length = 0;
+    this.#next = 0;
+    return undefined;
+  }
+}
+
+/** Does jobs in this thread, one after another; a signal or a progress bar has its turn between two. */
+export class InlineRunner implements JobRunner {
+  readonly #worker = new JobWorker();
+  readonly #queue = new JobQueue<() => void>();
+  #isRunning = false;
+
+  run<J extends Job>(job: J): Promise<JobResult<J>> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push(job, () => {
+        try {
+          resolve(this.#worker.do(job));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      if (!this.#isRunning) void this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    this.#isRunning = true;
+    // the turn comes before the first job too: all that are asked for at once are queued by then
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let next = this.#queue.take(); next !== undefined; next = this.#queue.take()) {
+      next();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    this.#isRunning = false;
+  }
+}

@@ -1,0 +1,43 @@
+/** Runs the command as a real process. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const children: ChildProcessWithoutNullStreams[] = [];
+
+/** Starts `mecgym` with these arguments. */
+export function start(args: string[], env: NodeJS.ProcessEnv = process.env): ChildProcessWithoutNullStreams {
+  const child = spawn(process.execPath, [join(root, "scripts", "mecgym.mjs"), ...args], { env });
+  children.push(child);
+  return child;
+}
+
+/** Ends whatever a test has left running. */
+export function killAll(): void {
+  for (const child of children) child.kill("SIGKILL");
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+export const run = (...args: string[]) => end(start(args));

@@ -33,7 +33,15 @@ import {
   scenarioHash,
 } from "./scenario.js";
 import { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";
-import { copyLane, hashOfSnapshot, readLane, writeLane } from "./snapshot.js";
+import {
+  copyLane,
+  hashOfSnapshot,
+  joinSnapshots,
+  type LaneCourse,
+  readLane,
+  splitSnapshot,
+  writeLane,
+} from "./snapshot.js";
 import { TaskLists } from "./task-list.js";
 import { advanceToNextTask, PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED, startEpisode } from "./workload.js";
 
@@ -158,9 +166,11 @@ export class BatchEnv {
   readonly #lookAhead: LookAhead;
   readonly #decision: DecisionState;
   readonly #scenarioHashes: string[] = [];
+  readonly #options: BatchEnvOptions;
 
   constructor(options: BatchEnvOptions) {
     checkNames(options, optionNames, "options");
+    this.#options = { ...options };
     const { numLanes, scenarios, history } = options;
     if (!Array.isArray(scenarios) || scenarios.length === 0) {
       throw new MecgymError("invalidOption", { path: "scenarios", got: scenarios, expected: "a list of scenarios" });
@@ -329,11 +339,52 @@ export class BatchEnv {
    */
   restore(lane: number, snapshot: Uint8Array): void {
     this.#checkLane(lane);
-    const course = readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot);
+    this.#take(lane, readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot)());
+  }
+
+  /** Shows a lane's state after it was put there. */
+  #take(lane: number, course: LaneCourse): void {
     this.#laneSeed[lane] = course.seed;
     this.#episodeIndex[lane] = course.episodeIndex;
     this.#clearStep(lane);
     this.#show(lane);
+  }
+
+  /**
+   * The state of all lanes as bytes.
+   *
+   * @throws MecgymError `needsReset` unless every lane was reset
+   */
+  snapshotAll(): Uint8Array {
+    return joinSnapshots(Array.from({ length: this.numLanes }, (_, lane) => this.snapshot(lane)));
+  }
+
+  /**
+   * Puts all lanes into the state of a `snapshotAll` of a batch with as many lanes of the same scenarios.
+   *
+   * @throws MecgymError `invalidSnapshot`; no lane is changed
+   */
+  restoreAll(snapshot: Uint8Array): void {
+    const writes = splitSnapshot(snapshot, this.numLanes).map((one, lane) =>
+      readLane(this.lanes, lane, this.#scenarioHash(lane), one),
+    );
+    for (const [lane, write] of writes.entries()) this.#take(lane, write());
+    this.numFinal = 0;
+  }
+
+  /**
+   * Another batch in the same state: each of the two plays on as if the other were not there.
+   *
+   * The copy's outputs of the last step (rewards, flags, ends) are those after a restore: none.
+   */
+  forkAll(): BatchEnv {
+    const copy = new BatchEnv(this.#options);
+    for (let lane = 0; lane < this.numLanes; lane++) {
+      copyLane(this.lanes, lane, copy.lanes, lane);
+      const course = { seed: this.#laneSeed[lane], episodeIndex: this.#episodeIndex[lane] };
+      if (this.lanes.arrays.phase[lane] !== PHASE_UNUSED) copy.#take(lane, course);
+    }
+    return copy;
   }
 
   /** Sixteen hexadecimal digits that name a lane's state: two lanes with one name play on alike. */
@@ -358,10 +409,7 @@ export class BatchEnv {
       });
     }
     copyLane(this.lanes, from, this.lanes, to);
-    this.#laneSeed[to] = this.#laneSeed[from];
-    this.#episodeIndex[to] = this.#episodeIndex[from];
-    this.#clearStep(to);
-    this.#show(to);
+    this.#take(to, { seed: this.#laneSeed[from], episodeIndex: this.#episodeIndex[from] });
   }
 
   #scenarioHash(lane: number): string {

@@ -41,4 +41,5 @@ export {
   type ScenarioInput,
   scenarioHash,
 } from "./scenario.js";
+export { type ScoredState, type Scores, score } from "./score.js";
 export { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";

@@ -317,25 +317,34 @@ export function lookAheadOfState(
   options?: Partial<LookAheadOptions>,
 ): LookAheadResult {
   const settings = resolveLookAheadOptions(scenario.lookAhead, options);
-  const keys = new Int32Array(2);
-  seedFutureKeys(episodeSeed, keys, 0);
   const out = allocateLookAhead(state.numServers);
-  const decision: DecisionState = {
+  const decision = decisionOfState(episodeSeed, state);
+  new LookAhead(state.numServers).evaluate(decision, deriveParameters(scenario), settings, out);
+  return out;
+}
+
+/** A recorded state as a look-ahead takes it. */
+export function decisionOfState(episodeSeed: number, state: Observation): DecisionState {
+  seedFutureKeys(episodeSeed, recordedKeys, 0);
+  return {
     sizeMbit: state.sizeMbit,
     backlogMbit: state.localBacklogMbit,
     numServers: state.numServers,
     firstServer: 0,
-    rateMbps: Array.from(state.rateMbps, (rate, e) => (isServerAvailable(state, e) ? rate : 0)),
+    rateMbps:
+      state.isAvailable === undefined
+        ? state.rateMbps
+        : Array.from(state.rateMbps, (rate, e) => (isServerAvailable(state, e) ? rate : 0)),
     cpuGHz: state.cpuGHz,
     activeTasks: state.activeTasks,
     workloadMbit: state.workloadMbit,
-    futureKey0: keys[0],
-    futureKey1: keys[1],
+    futureKey0: recordedKeys[0],
+    futureKey1: recordedKeys[1],
     decisionIndex: state.decisionIndex,
   };
-  new LookAhead(state.numServers).evaluate(decision, deriveParameters(scenario), settings, out);
-  return out;
 }
+
+const recordedKeys = new Int32Array(2);
 
 /** Points `state` at a lane's current decision. */
 export function readDecision(lanes: Lanes, lane: number, state: DecisionState): void {

@@ -10,6 +10,8 @@ import { PHASE_ENDED, PHASE_RUNNING } from "./workload.js";
 
 /** First bytes of every snapshot; the last one is the version of the format. */
 const MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x53, 1]); // "mecgymS", 1
+/** The same of a whole batch's. */
+const BATCH_MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x42, 1]); // "mecgymB", 1
 const HASH_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + 2 * HASH_BYTES;
 /** Largest number of tasks a snapshot may claim: far beyond any episode, and small enough to allocate. */
@@ -127,11 +129,11 @@ function collectState(lanes: Lanes, lane: number, course: LaneCourse): number[] 
 }
 
 /**
- * Reads a snapshot into a lane. Everything is checked before anything is written.
+ * Reads a snapshot for a lane. Everything is checked here; what is returned writes it into the lane and cannot fail.
  *
- * @throws MecgymError `invalidSnapshot`; the lane is unchanged
+ * @throws MecgymError `invalidSnapshot`
  */
-export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snapshot: Uint8Array): LaneCourse {
+export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snapshot: Uint8Array): () => LaneCourse {
   const state = new StateReader(checkEnvelope(snapshot, scenarioHash));
   const { arrays, size, tasks } = lanes;
   const p = lanes.parameters[lane];
@@ -183,37 +185,81 @@ export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snaps
   checkQueues(list, servers[2], servers[3]);
   checkAbsent(isAvailable, servers[0], servers[2]);
 
-  for (const [name, value] of scalars) arrays[name][lane] = value;
-  for (const [i, name] of streamFields.entries()) arrays[name].set(streams[i], 4 * lane);
-  if (!p.hasChurn) for (const name of churnFields) arrays[name][lane] = 0;
-  arrays.churnStream.set(churnStream, 4 * lane);
-  arrays.isAvailable.fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
-  arrays.isAvailable.set(isAvailable, lane * size.maxServers);
-  arrays.futureKeys.set(keys, 2 * lane);
-  for (const [i, name] of serverFields.entries()) {
-    arrays[name].fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
-    arrays[name].set(servers[i], lane * size.maxServers);
+  return () => {
+    for (const [name, value] of scalars) arrays[name][lane] = value;
+    for (const [i, name] of streamFields.entries()) arrays[name].set(streams[i], 4 * lane);
+    if (!p.hasChurn) for (const name of churnFields) arrays[name][lane] = 0;
+    arrays.churnStream.set(churnStream, 4 * lane);
+    arrays.isAvailable.fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
+    arrays.isAvailable.set(isAvailable, lane * size.maxServers);
+    arrays.futureKeys.set(keys, 2 * lane);
+    for (const [i, name] of serverFields.entries()) {
+      arrays[name].fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
+      arrays[name].set(servers[i], lane * size.maxServers);
+    }
+    const firstRow = lane * size.historySlots;
+    arrays.historyMbit.fill(0, firstRow * size.maxServers, (firstRow + size.historySlots) * size.maxServers);
+    for (let i = 0; i < p.historySlots; i++) {
+      const row = history.subarray(i * numServers, (i + 1) * numServers);
+      arrays.historyMbit.set(row, (firstRow + i) * size.maxServers);
+    }
+    for (const [i, name] of userFields.entries()) {
+      arrays[name].fill(0, lane * size.maxUsers, (lane + 1) * size.maxUsers);
+      arrays[name].set(users[i], lane * size.maxUsers);
+    }
+    tasks.reserve(lane, numTasks);
+    for (const [i, task] of list.entries()) {
+      const at = tasks.offset[lane] + i;
+      tasks.residualMbit[at] = task.residualMbit;
+      tasks.serverIndex[at] = task.serverIndex;
+      tasks.decisionSlot[at] = task.decisionSlot;
+      tasks.uploadSlots[at] = task.uploadSlots;
+      tasks.wasLate[at] = task.wasLate;
+    }
+    return { seed, episodeIndex };
+  };
+}
+
+/** Snapshots of all lanes of a batch as one: magic and version, their number, their lengths in bytes, and themselves. */
+export function joinSnapshots(snapshots: readonly Uint8Array[]): Uint8Array {
+  const headerBytes = BATCH_MAGIC.length + 4 * (1 + snapshots.length);
+  const bytes = new Uint8Array(snapshots.reduce((sum, one) => sum + one.length, headerBytes));
+  bytes.set(BATCH_MAGIC);
+  const view = new DataView(bytes.buffer, BATCH_MAGIC.length);
+  view.setUint32(0, snapshots.length, true);
+  let at = headerBytes;
+  for (const [i, snapshot] of snapshots.entries()) {
+    view.setUint32(4 * (1 + i), snapshot.length, true);
+    bytes.set(snapshot, at);
+    at += snapshot.length;
   }
-  const firstRow = lane * size.historySlots;
-  arrays.historyMbit.fill(0, firstRow * size.maxServers, (firstRow + size.historySlots) * size.maxServers);
-  for (let i = 0; i < p.historySlots; i++) {
-    const row = history.subarray(i * numServers, (i + 1) * numServers);
-    arrays.historyMbit.set(row, (firstRow + i) * size.maxServers);
+  return bytes;
+}
+
+/**
+ * The lanes' snapshots in a batch's.
+ *
+ * @throws MecgymError `invalidSnapshot` unless there are `numLanes` of them, and nothing else
+ */
+export function splitSnapshot(bytes: Uint8Array, numLanes: number): Uint8Array[] {
+  const headerBytes = BATCH_MAGIC.length + 4 * (1 + numLanes);
+  if (!(bytes instanceof Uint8Array) || bytes.length < BATCH_MAGIC.length + 4) {
+    throw invalid("length", `${bytes?.length} bytes`, `at least ${headerBytes} bytes`);
   }
-  for (const [i, name] of userFields.entries()) {
-    arrays[name].fill(0, lane * size.maxUsers, (lane + 1) * size.maxUsers);
-    arrays[name].set(users[i], lane * size.maxUsers);
-  }
-  tasks.reserve(lane, numTasks);
-  for (const [i, task] of list.entries()) {
-    const at = tasks.offset[lane] + i;
-    tasks.residualMbit[at] = task.residualMbit;
-    tasks.serverIndex[at] = task.serverIndex;
-    tasks.decisionSlot[at] = task.decisionSlot;
-    tasks.uploadSlots[at] = task.uploadSlots;
-    tasks.wasLate[at] = task.wasLate;
-  }
-  return { seed, episodeIndex };
+  const magic = bytesToHex(bytes.subarray(0, BATCH_MAGIC.length));
+  if (magic !== bytesToHex(BATCH_MAGIC)) throw invalid("magic", magic, "a snapshot of a batch, version 1");
+  const view = new DataView(bytes.buffer, bytes.byteOffset + BATCH_MAGIC.length, bytes.length - BATCH_MAGIC.length);
+  const count = view.getUint32(0, true);
+  if (count !== numLanes) throw invalid("numLanes", count, `${numLanes}, as many as the batch has`);
+  if (bytes.length < headerBytes) throw invalid("length", `${bytes.length} bytes`, `at least ${headerBytes} bytes`);
+  let at = headerBytes;
+  const snapshots = Array.from({ length: numLanes }, (_, i) => {
+    const start = at;
+    at += view.getUint32(4 * (1 + i), true);
+    return bytes.subarray(start, at);
+  });
+  if (at !== bytes.length) throw invalid("length", `${bytes.length} bytes`, `${at}, as the lanes' lengths add up to`);
+  return snapshots;
 }
 
 /** Numbers of a snapshot, after its magic, version, scenario and checksum have been found right. */

@@ -277,3 +277,99 @@ describe("the end of an episode", () => {
     expect(() => env.step([1])).toThrow(/needsReset/);
   });
 });
+
+describe.each([
+  ["without churn", busy],
+  ["under churn", restless],
+])("a whole batch, %s,", (_name, scenario) => {
+  const traceOf = (env: BatchEnv, numSteps: number) =>
+    [0, 1, 2].map((lane) => {
+      const copy = env.forkAll();
+      return play(copy, lane, numSteps, (i) => i * 5);
+    });
+
+  it("plays on as before after a restore, in another batch too", () => {
+    const env = make(3, scenario);
+    play(env, 0, 61, (i) => i * 7);
+    const snapshot = env.snapshotAll();
+    const straight = traceOf(env, 300);
+    play(env, 0, 100, (i) => i * 3);
+    env.restoreAll(snapshot);
+    expect(env.snapshotAll()).toEqual(snapshot);
+    expect(traceOf(env, 300)).toEqual(straight);
+    const other = make(3, scenario);
+    other.restoreAll(snapshot);
+    expect(traceOf(other, 300)).toEqual(straight);
+  });
+
+  it("is not touched by its fork, before or after its first reset", () => {
+    const env = make(3, scenario);
+    play(env, 0, 61, (i) => i * 7);
+    const before = env.snapshotAll();
+    const fork = env.forkAll();
+    expect(fork.snapshotAll()).toEqual(before);
+    expect(fork.observation).toEqual(env.observation);
+    expect(fork.actionMask).toEqual(env.actionMask);
+    play(fork, 0, 500, (i) => i);
+    expect(env.snapshotAll()).toEqual(before);
+    const fresh = new BatchEnv({ scenarios: [scenario], numLanes: 2 }).forkAll();
+    expect(() => fresh.step([0, 0])).toThrow("needsReset");
+  });
+
+  it("is refused damaged, cut, or of another number of lanes, and then nothing has changed", () => {
+    const env = make(3, scenario);
+    play(env, 0, 61, (i) => i * 7);
+    const snapshot = env.snapshotAll();
+    play(env, 0, 10, (i) => i);
+    const now = env.snapshotAll();
+    const last = snapshot.slice();
+    last[last.length - 3] ^= 1; // lanes 0 and 1 are whole: they must not be written either
+    const bad: Uint8Array[] = [last, snapshot.subarray(1), make(2, scenario).snapshotAll(), new Uint8Array(0)];
+    for (let cut = 1; cut < snapshot.length; cut += 97) bad.push(snapshot.subarray(0, cut));
+    for (const bytes of bad) {
+      expect(() => env.restoreAll(bytes)).toThrow(MecgymError);
+      expect(env.snapshotAll()).toEqual(now);
+    }
+  });
+});
+
+describe("any interleaving of steps, snapshots, forks and restores", () => {
+  it("gives what the straight run gives", () => {
+    const moves = fc.constantFrom("step", "snapshot", "restore", "fork", "lane");
+    fc.assert(
+      fc.property(fc.array(moves, { maxLength: 60 }), fc.constantFrom(busy, restless), (list, scenario) => {
+        let env = make(2, scenario);
+        // the straight run: what each number of steps leads to
+        const straight = make(2, scenario);
+        const expected = [straight.snapshotAll()];
+        let numSteps = 0;
+        let kept = { bytes: env.snapshotAll(), numSteps: 0 };
+        const stepOnce = (one: BatchEnv, i: number) => {
+          one.step(Array.from({ length: 2 }, (_, lane) => (i * 3 + lane) % (one.lanes.arrays.numServers[lane] + 1)));
+        };
+        for (const move of list) {
+          if (move === "step") {
+            if (expected.length === numSteps + 1) {
+              stepOnce(straight, numSteps);
+              expected.push(straight.snapshotAll());
+            }
+            stepOnce(env, numSteps++);
+          } else if (move === "snapshot") kept = { bytes: env.snapshotAll(), numSteps };
+          else if (move === "restore") {
+            env.restoreAll(kept.bytes);
+            numSteps = kept.numSteps;
+          } else if (move === "fork") {
+            const fork = env.forkAll();
+            stepOnce(env, 1); // what becomes of the parent does not matter to the fork
+            env = fork;
+          } else {
+            const bytes = env.snapshot(1);
+            env.restore(1, bytes);
+          }
+          expect(env.snapshotAll()).toEqual(expected[numSteps]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
 import { demoCommand } from "./commands/demo.js";
 import { runProgram } from "./commands/program.js";
+import { promptCommand } from "./commands/prompt.js";
 import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
 import { serveCommand } from "./commands/serve.js";
@@ -14,6 +15,7 @@ const program = new Command("mecgym")
   .description("Task offloading in mobile edge computing: simulator, benchmark and bridge.")
   .addCommand(scenariosCommand())
   .addCommand(runCommand())
+  .addCommand(promptCommand())
   .addCommand(calibrateCommand())
   .addCommand(speedCommand())
   .addCommand(serveCommand())

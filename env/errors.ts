@@ -9,7 +9,8 @@ export type ErrorCode =
   | "invalidSeed"
   | "invalidOption"
   | "needsReset"
-  | "invalidSnapshot";
+  | "invalidSnapshot"
+  | "unsupportedState";
 
 export interface MecgymErrorDetails {
   /** Where: a JSON path such as `/numServers`, or the name of the argument. */

@@ -31,6 +31,18 @@ export {
   observedCostSlots,
   observedLatencySlots,
 } from "./observation.js";
+export { type ParseFailure, type ParseResult, parseCompletion } from "./parser.js";
+export {
+  type OutputInstruction,
+  type PerturbationId,
+  type Prompt,
+  type PromptOptions,
+  perturbationIds,
+  renderAction,
+  renderPrompt,
+  type TemplateId,
+  templateIds,
+} from "./prompt.js";
 export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
 export {
   listScenarios,

@@ -1,7 +1,14 @@
 /** Checks plain data against the JSON Schemas, and says what came, what was expected and where. */
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import { observationSchema, replySchema, requestSchema, resultSchema, scenarioSchema } from "./generated/schemas.js";
+import {
+  observationSchema,
+  promptSchema,
+  replySchema,
+  requestSchema,
+  resultSchema,
+  scenarioSchema,
+} from "./generated/schemas.js";
 
 /** One disagreement between a value and its schema. */
 export interface SchemaProblem {
@@ -17,6 +24,7 @@ ajv.addKeyword({ keyword: "tsType", schemaType: "string" });
 const schemas = {
   scenario: scenarioSchema,
   observation: observationSchema,
+  prompt: promptSchema,
   request: requestSchema,
   reply: replySchema,
   result: resultSchema,

@@ -155,6 +155,120 @@ export const observationSchema = {
   }
 } as const;
 
+export const promptSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:mecgym:schema:prompt:1.0",
+  "title": "Prompt",
+  "description": "One decision in words: the prompt as one text and as chat messages, and what its parts are. Quantities carry their units in the text itself.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "template",
+    "perturbation",
+    "seed",
+    "instruction",
+    "system",
+    "user",
+    "text",
+    "messages",
+    "answers"
+  ],
+  "properties": {
+    "template": {
+      "description": "The wording; its texts never change under one id.",
+      "type": "string",
+      "enum": [
+        "en-v1",
+        "en-compact-v1",
+        "zh-release-v1"
+      ]
+    },
+    "perturbation": {
+      "description": "How the wording is disturbed: not at all, fields in another order, sentences that say nothing among them, or the same quantities in other units.",
+      "type": "string",
+      "enum": [
+        "standard",
+        "shuffled",
+        "noisy",
+        "units"
+      ]
+    },
+    "seed": {
+      "description": "Seed of the perturbation, 0 to 2^53 − 1; the episode's seed by convention.",
+      "type": "integer",
+      "minimum": 0,
+      "maximum": 9007199254740991
+    },
+    "instruction": {
+      "description": "What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.",
+      "type": "string",
+      "enum": [
+        "direct",
+        "reasoning"
+      ]
+    },
+    "system": {
+      "description": "Content of the system message; null for none.",
+      "type": [
+        "string",
+        "null"
+      ],
+      "minLength": 1
+    },
+    "user": {
+      "description": "Content of the user's message: the state and the question.",
+      "type": "string",
+      "minLength": 1
+    },
+    "text": {
+      "description": "The plain form: the system message where there is one, an empty line, and the user's message.",
+      "type": "string",
+      "minLength": 1
+    },
+    "messages": {
+      "description": "The chat form: the system message where there is one, then the user's.",
+      "type": "array",
+      "minItems": 1,
+      "maxItems": 2,
+      "items": {
+        "title": "Message",
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "role",
+          "content"
+        ],
+        "properties": {
+          "role": {
+            "description": "Who speaks.",
+            "type": "string",
+            "enum": [
+              "system",
+              "user",
+              "assistant"
+            ]
+          },
+          "content": {
+            "description": "What is said.",
+            "type": "string",
+            "minLength": 1
+          }
+        }
+      }
+    },
+    "answers": {
+      "description": "Decision string of every action that exists: local execution first, then the servers in order.",
+      "type": "array",
+      "minItems": 1,
+      "maxItems": 513,
+      "items": {
+        "type": "string",
+        "minLength": 1
+      }
+    }
+  }
+} as const;
+
 export const replySchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:reply:1.0",

@@ -97,6 +97,64 @@ export interface Observation {
 }
 
 /**
+ * One decision in words: the prompt as one text and as chat messages, and what its parts are. Quantities carry their units in the text itself.
+ */
+export interface Prompt {
+  /**
+   * The wording; its texts never change under one id.
+   */
+  template: "en-v1" | "en-compact-v1" | "zh-release-v1";
+  /**
+   * How the wording is disturbed: not at all, fields in another order, sentences that say nothing among them, or the same quantities in other units.
+   */
+  perturbation: "standard" | "shuffled" | "noisy" | "units";
+  /**
+   * Seed of the perturbation, 0 to 2^53 − 1; the episode's seed by convention.
+   */
+  seed: number;
+  /**
+   * What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.
+   */
+  instruction: "direct" | "reasoning";
+  /**
+   * Content of the system message; null for none.
+   */
+  system: string | null;
+  /**
+   * Content of the user's message: the state and the question.
+   */
+  user: string;
+  /**
+   * The plain form: the system message where there is one, an empty line, and the user's message.
+   */
+  text: string;
+  /**
+   * The chat form: the system message where there is one, then the user's.
+   *
+   * @minItems 1
+   * @maxItems 2
+   */
+  messages: Message[];
+  /**
+   * Decision string of every action that exists: local execution first, then the servers in order.
+   *
+   * @minItems 1
+   * @maxItems 513
+   */
+  answers: string[];
+}
+export interface Message {
+  /**
+   * Who speaks.
+   */
+  role: "system" | "user" | "assistant";
+  /**
+   * What is said.
+   */
+  content: string;
+}
+
+/**
  * Header of a reply of the bridge protocol; see docs/protocol.md.
  */
 export type Reply = SuccessReply | FailureReply;

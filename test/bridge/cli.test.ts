@@ -5,7 +5,9 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { oracle } from "../../benchmarks/policies/index.js";
 import { Client } from "../../bridge/client.js";
+import { makeEnv, renderPrompt } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
 import { end, killAll, root, run, start } from "./processes.js";
@@ -19,7 +21,7 @@ afterAll(() => {
 describe("mecgym", { timeout: 60_000 }, () => {
   it("shows help with an example for every subcommand", async () => {
     const { stdout } = await run("--help");
-    for (const name of ["scenarios", "run", "calibrate", "serve", "demo"]) {
+    for (const name of ["scenarios", "run", "prompt", "calibrate", "serve", "demo"]) {
       expect(stdout).toContain(name);
       const help = await run(name, "--help");
       expect(help.code).toBe(0);
@@ -66,6 +68,29 @@ describe("mecgym", { timeout: 60_000 }, () => {
     expect((await run("calibrate", "--episodes", "3")).stdout).toContain("paper's oracle (reported PR × AL)");
   });
 
+  it("prompt prints a decision in words, the same as the library, and measures lengths", async () => {
+    const { stdout } = await run("prompt", "paper-v1", "--seed", "7", "--decision", "40");
+    const env = makeEnv("paper-v1");
+    let step = env.reset(7);
+    for (let i = 0; i < 40; i++) step = env.step(oracle(step.observation));
+    expect(stdout).toBe(`${renderPrompt(step.observation).text}\n`);
+    const args = ["prompt", "--seed", "3", "--template", "en-compact-v1", "--perturbation", "noisy"];
+    const prompt = JSON.parse((await run(...args, "--system", "--reasoning", "--json")).stdout);
+    expect(findProblem("prompt", prompt)).toBeUndefined();
+    expect(prompt).toMatchObject({ template: "en-compact-v1", perturbation: "noisy", seed: 3 });
+    expect(prompt.messages.map((message: { role: string }) => message.role)).toEqual(["system", "user"]);
+
+    const stats = JSON.parse((await run("prompt", "--stats", "--json")).stdout);
+    const most = (id: string) => stats.figures.find((one: { id: string }) => one.id === `prompt/${id}/maxTokens`);
+    expect(most("en-v1/servers=6")).toMatchObject({ unit: "tokens", goal: 600, better: "lower" });
+    expect(most("en-v1/servers=6").value).toBeLessThan(600);
+    expect(most("en-compact-v1/servers=6").value).toBeLessThan(150);
+    expect(most("en-v1/servers=128").value).toBeGreaterThan(5000);
+    expect(most("zh-release-v1/servers=3").goal).toBeNull();
+    const table = await run("prompt", "--stats", "--template", "en-compact-v1");
+    expect(table.stdout).toMatch(/\| en-compact-v1 \| +6 \| +\d+ \| +\d+ \| +1[34]\d \| under 150 \|/);
+  });
+
   const bad: [string[], RegExp][] = [
     [["run", "paper-table-9"], /unknownSuite.*paper-table-2.*got "paper-table-9"/],
     [["run", "paper-table-2", "--policies", "orakel"], /unknownPolicy.*got "orakel"/],
@@ -82,6 +107,10 @@ describe("mecgym", { timeout: 60_000 }, () => {
     [["serve", "--address", `ipc://${join(root, "package.json")}`], /where nothing stands/],
     [["demo", "--python", "/no/such/python"], /invalidOption at --python.*ENOENT/],
     [["demo", "--python", process.execPath], /invalidOption at --python/],
+    [["prompt", "paper-v0"], /unknownScenario/],
+    [["prompt", "paper-v1", "--decision", "4000"], /invalidOption at --decision.*from 0 to \d+, got 4000/],
+    [["prompt", "--template", "fr-v1"], /Allowed choices are en-v1, en-compact-v1, zh-release-v1/],
+    [["prompt", "--template", "zh-release-v1"], /unsupportedState at rateMbps/],
     [["run", "paper-table-2", "--out", "/proc/x"], /invalidOption at --out/],
   ];
   for (const [args, message] of bad) {

@@ -1,0 +1,107 @@
+/** Template `en-v1`, the default: English, a line for each server with its recent load. */
+
+import type { Template } from "./template.js";
+import { listedServers } from "./template.js";
+import { unit } from "./units.js";
+
+export const enV1: Template = {
+  id: "en-v1",
+  units: {
+    data: {
+      standard: unit(" Mbit", 3),
+      others: [
+        unit(" kbit", 0, { multiply: 1000, historyDecimals: 0 }),
+        unit(" kB", 1, { multiply: 125, historyDecimals: 0 }),
+        unit(" MB", 4, { divide: 8, historyDecimals: 2 }),
+      ],
+    },
+    rate: {
+      standard: unit(" Mbit/s", 3),
+      others: [
+        unit(" kbit/s", 0, { multiply: 1000 }),
+        unit(" kB/s", 1, { multiply: 125 }),
+        unit(" MB/s", 4, { divide: 8 }),
+      ],
+    },
+    cpu: { standard: unit(" GHz", 3), others: [unit(" MHz", 0, { multiply: 1000 })] },
+    density: { standard: unit(" Gcycles/Mbit", 3), others: [unit(" cycles/bit", 0, { multiply: 1000 })] },
+    time: {
+      standard: unit(" slots", 3),
+      others: [unit(" ms", 1, { multiply: 1000, isSeconds: true }), unit(" s", 4, { isSeconds: true })],
+    },
+  },
+  system: "You decide where tasks of a mobile edge computing system run.",
+  request: {
+    direct: 'Where does the task finish soonest? Answer with the decision alone: "Local" or "Server k".',
+    reasoning:
+      'Where does the task finish soonest? Work it out, then end with the decision alone on a line: "Local" or "Server k".',
+  },
+  noise: [
+    "The base station was painted last spring.",
+    "A light breeze is blowing from the west.",
+    "The operator's newsletter appears every Tuesday.",
+    "Three pigeons rest on the antenna mast.",
+    "The user prefers the dark theme of the app.",
+    "The nearby café serves coffee until 18:00.",
+    "The site is 412 m above sea level.",
+    "The technician's van is parked behind the building.",
+    "Yesterday's football match ended 2 to 1.",
+    "The device wears a blue case.",
+    "The rack doors were labelled by hand.",
+    "A tram passes the building every 7 minutes.",
+  ],
+  answer: (action) => (action === 0 ? "Local" : `Server ${action}`),
+  describe: (observation, units) => [
+    {
+      heading: "Task:",
+      isServers: false,
+      entries: [
+        { label: "size", fields: [units.factor("data", observation.sizeMbit)] },
+        { label: "computation", fields: [units.constant("density", observation.densityGcyclesPerMbit)] },
+        { label: "deadline", fields: [units.constant("time", observation.deadlineSlots)] },
+        { label: "penalty if late", fields: [units.constant("time", observation.penaltySlots)] },
+        { label: "slot length", fields: [slotLength(observation.slotSeconds, units.symbol("time"))] },
+      ],
+    },
+    {
+      heading: "Local device:",
+      isServers: false,
+      entries: [
+        { label: "CPU", fields: [units.constant("cpu", observation.localCpuGHz)] },
+        { label: "wait", fields: [units.amount("time", observation.localWaitSlots)] },
+      ],
+    },
+    {
+      heading: `Servers (history: queue in the last ${observation.workloadHistoryMbit[0]?.length ?? 0} slots, oldest first):`,
+      isServers: true,
+      entries: listedServers(observation).map((e) => ({
+        label: `Server ${e + 1}`,
+        fields: [
+          `uplink ${units.factor("rate", observation.rateMbps[e])}`,
+          `CPU ${units.factor("cpu", observation.cpuGHz[e])}`,
+          `${observation.activeTasks[e]} ${observation.activeTasks[e] === 1 ? "task" : "tasks"}`,
+          `queue ${units.amount("data", observation.workloadMbit[e])}`,
+          `history [${units.history(observation.workloadHistoryMbit[e]).join(" ")}]${units.symbol("data")}`,
+        ],
+      })),
+    },
+  ],
+  assemble: (sections, request) => {
+    const blocks = sections.map(({ heading, entries }) => {
+      const lines = entries.map(({ label, fields }) => (label === "" ? fields[0] : `${label}: ${fields.join(", ")}`));
+      return [heading, ...lines].join("\n");
+    });
+    return [
+      "A task runs on the local device or on one server, which shares its CPU equally among its tasks.",
+      ...blocks,
+      request,
+    ].join("\n\n");
+  },
+};
+
+/** Δt in seconds, or in the milliseconds that the other times are in. */
+function slotLength(slotSeconds: number, timeSymbol: string): string {
+  const isMilliseconds = timeSymbol === " ms";
+  const value = isMilliseconds ? slotSeconds * 1000 : slotSeconds;
+  return `${Number(value.toPrecision(12))} ${isMilliseconds ? "ms" : "s"}`;
+}

@@ -1,0 +1,15 @@
+/** The prompt templates, by id. */
+
+import { enCompactV1 } from "./en-compact-v1.js";
+import { enV1 } from "./en-v1.js";
+import type { Template } from "./template.js";
+import { zhReleaseV1 } from "./zh-release-v1.js";
+
+export const templates = {
+  "en-v1": enV1,
+  "en-compact-v1": enCompactV1,
+  "zh-release-v1": zhReleaseV1,
+} as const satisfies Record<string, Template>;
+
+export type TemplateId = keyof typeof templates;
+export const templateIds = Object.keys(templates) as TemplateId[];

@@ -33,6 +33,7 @@ export {
 } from "./observation.js";
 export { type ParseFailure, type ParseResult, parseCompletion } from "./parser.js";
 export {
+  type Message,
   type OutputInstruction,
   type PerturbationId,
   type Prompt,

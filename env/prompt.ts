@@ -1,15 +1,15 @@
 /** Prompts: an observation in words, the same bytes everywhere. */
 
-import type { Prompt } from "../schemas/generated/types.js";
+import type { Message, Prompt } from "../schemas/generated/types.js";
 import { checkNames, MecgymError } from "./errors.js";
 import type { Observation } from "./observation.js";
 import { addNoise, chooseUnits, type PerturbationId, perturbationIds, shuffle } from "./perturbation.js";
 import { createStream, streamName } from "./random.js";
 import { checkSeed } from "./seeds.js";
 import { type TemplateId, templateIds, templates } from "./templates/index.js";
-import { listedServers, type OutputInstruction, type Template } from "./templates/template.js";
+import { listedServers, type OutputInstruction } from "./templates/template.js";
 
-export type { OutputInstruction, PerturbationId, Prompt, TemplateId };
+export type { Message, OutputInstruction, PerturbationId, Prompt, TemplateId };
 export { perturbationIds, templateIds };
 
 export interface PromptOptions {
@@ -39,7 +39,7 @@ const instructions: readonly OutputInstruction[] = ["direct", "reasoning"];
 export function renderPrompt(observation: Observation, options: PromptOptions = {}): Prompt {
   const settings = checkOptions(options);
   const { perturbation, seed } = settings;
-  const template: Template = templates[settings.template];
+  const template = templates[settings.template];
   const context = { networkWaitSlots: settings.networkWaitSlots };
   template.check?.(observation, context);
   const uniform = createStream(streamName("prompt", perturbation, seed, observation.decisionIndex));

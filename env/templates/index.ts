@@ -5,11 +5,11 @@ import { enV1 } from "./en-v1.js";
 import type { Template } from "./template.js";
 import { zhReleaseV1 } from "./zh-release-v1.js";
 
-export const templates = {
+export const templateIds = ["en-v1", "en-compact-v1", "zh-release-v1"] as const;
+export type TemplateId = (typeof templateIds)[number];
+
+export const templates: Readonly<Record<TemplateId, Template>> = {
   "en-v1": enV1,
   "en-compact-v1": enCompactV1,
   "zh-release-v1": zhReleaseV1,
-} as const satisfies Record<string, Template>;
-
-export type TemplateId = keyof typeof templates;
-export const templateIds = Object.keys(templates) as TemplateId[];
+};

@@ -1,6 +1,6 @@
 /** What a prompt template is: how one observation becomes a list of labelled fields, and how that list becomes text. */
 
-import type { Observation } from "../observation.js";
+import { isServerAvailable, type Observation } from "../observation.js";
 import type { Units, UnitTable } from "./units.js";
 
 /** One line of a prompt: what it is about, and its fields. Perturbations may reorder the fields. */
@@ -43,7 +43,8 @@ export interface Template {
   readonly assemble: (sections: readonly Section[], request: string) => string;
 }
 
-/** Indices of the servers that can be chosen, in order. */
+/** Indices of the servers that can be chosen, in order: an absent one is not listed. */
 export function listedServers(observation: Observation): number[] {
-  return Array.from({ length: observation.numServers }, (_, e) => e);
+  const all = Array.from({ length: observation.numServers }, (_, e) => e);
+  return all.filter((e) => isServerAvailable(observation, e));
 }

@@ -124,7 +124,7 @@ export const zhReleaseV1: Template = {
 export const RELEASE_MARKER = "**输入数据**：";
 
 function commonRateMbps(observation: Observation): number {
-  return observation.rateMbps[listedServers(observation)[0]];
+  return observation.rateMbps[listedServers(observation)[0] ?? 0];
 }
 
 function serverType(cpuGHz: number): string {

@@ -257,7 +257,7 @@ export const promptSchema = {
       }
     },
     "answers": {
-      "description": "Decision string of every action that exists: local execution first, then the servers in order.",
+      "description": "Decision string of every available action: local execution first, then the servers in order.",
       "type": "array",
       "minItems": 1,
       "maxItems": 513,

@@ -136,7 +136,7 @@ export interface Prompt {
    */
   messages: Message[];
   /**
-   * Decision string of every action that exists: local execution first, then the servers in order.
+   * Decision string of every available action: local execution first, then the servers in order.
    *
    * @minItems 1
    * @maxItems 513

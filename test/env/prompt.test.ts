@@ -117,6 +117,18 @@ describe("a prompt", () => {
     }
   });
 
+  it("lists the servers that are there, by their own numbers", () => {
+    const state = { ...makeState(3, true), isAvailable: [true, false, true] };
+    for (const template of templateIds) {
+      const prompt = renderPrompt(expressible(template, state), { template });
+      expect(prompt.answers).toEqual([0, 1, 3].map((action) => renderAction(action, template)));
+      expect(readPrompt(template, prompt.user, 0.1).servers.map((one) => one.activeTasks)).toEqual([1, 11]);
+      const empty = renderPrompt({ ...expressible(template, state), isAvailable: [false, false, false] }, { template });
+      expect(empty.answers).toEqual([renderAction(0, template)]);
+      expect(readPrompt(template, empty.user, 0.1).servers).toEqual([]);
+    }
+  });
+
   it("keeps a rate close to nothing apart from nothing, and long numbers whole", () => {
     const state = { ...makeState(3, false), rateMbps: [1.16e-7, 0.0123456, 123456.789] };
     const { user } = renderPrompt(state);

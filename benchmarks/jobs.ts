@@ -94,8 +94,9 @@ export class JobWorker {
       case "play": {
         const player = this.#playerOf(job.scenario);
         const entry = findPolicy(job.policy);
+        const scenario = resolveScenario(job.scenario);
         const seeds = Array.from({ length: job.count }, (_, i) => job.firstSeed + i);
-        return packUnits(seeds.map((seed) => player.play(entry.make(seed), seed)));
+        return packUnits(seeds.map((seed) => player.play(entry.make(seed, scenario), seed)));
       }
       case "visit":
         return [...visitStates(resolveScenario(job.scenario), job.firstSeed, job.count)];

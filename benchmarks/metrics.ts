@@ -78,7 +78,7 @@ export function costSums(units: readonly Unit[]): CostSums {
 }
 
 /** Mean J of the weighted units, slots (eq. 28). */
-function averageLatency({ costSlots, decisions }: CostSums, weights: ArrayLike<number>): number {
+export function averageLatency({ costSlots, decisions }: CostSums, weights: ArrayLike<number>): number {
   return weightedSum(costSlots, weights) / weightedSum(decisions, weights);
 }
 

@@ -235,7 +235,7 @@ class SettingRun {
         oracle: oraclePart === undefined ? null : costsOf(oraclePart),
         plan: `${this.#suite.id}/${this.#setting.id}`,
       });
-      const part = partOf(policy, figures);
+      const part = partOf(policy, this.#scenario, figures);
       this.#options.store?.save(this.#key(policy), part);
       tick(`${this.#setting.id} ${policy}, figures`, this.#partWork / 2);
       return part;
@@ -251,11 +251,12 @@ function costsOf({ costs }: Part): CostSums {
   return { costSlots: Float64Array.from(costs.costSlots), decisions: Float64Array.from(costs.decisions) };
 }
 
-function partOf(policy: string, figures: Figures): Part {
+function partOf(name: string, scenario: Scenario, figures: Figures): Part {
+  const { parameters } = findPolicy(name);
   let at = 0;
   return {
     result: {
-      policy: { name: policy, kind: "native" },
+      policy: { name, kind: "native", ...(parameters === undefined ? {} : { parameters: parameters(scenario) }) },
       metrics: withUnits(figures.metrics),
       differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
       actionCounts: [...figures.actionCounts],

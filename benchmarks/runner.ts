@@ -120,7 +120,7 @@ export function answerStates(
   records: readonly RecordedState[],
   sizeMbit?: number,
 ): Unit[] {
-  const policy = entry.make(0);
+  const policy = entry.make(0, scenario);
   return records.map(({ episodeSeed, state: recorded }) => {
     const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
     const cheapestCostSlots = observedCostSlots(state, oracle(state));
@@ -157,6 +157,6 @@ function costliestAction(state: ObservationData): number {
 export function trajectoryDigest(scenario: Scenario, entry: PolicyEntry, firstSeed: number, count: number): string {
   const player = new EpisodePlayer(scenario);
   const digest = new TrajectoryDigest();
-  for (let i = 0; i < count; i++) player.play(entry.make(firstSeed + i), firstSeed + i, digest);
+  for (let i = 0; i < count; i++) player.play(entry.make(firstSeed + i, scenario), firstSeed + i, digest);
   return digest.digest();
 }

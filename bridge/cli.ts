@@ -10,6 +10,7 @@ import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
 import { serveCommand } from "./commands/serve.js";
 import { speedCommand } from "./commands/speed.js";
+import { tuneCommand } from "./commands/tune.js";
 
 const program = new Command("mecgym")
   .description("Task offloading in mobile edge computing: simulator, benchmark and bridge.")
@@ -17,6 +18,7 @@ const program = new Command("mecgym")
   .addCommand(runCommand())
   .addCommand(promptCommand())
   .addCommand(calibrateCommand())
+  .addCommand(tuneCommand())
   .addCommand(speedCommand())
   .addCommand(serveCommand())
   .addCommand(demoCommand());

@@ -1,20 +1,35 @@
 /** The native policies, by name. */
 
-import { MecgymError } from "../../env/index.js";
+import { MecgymError, resolveScenario, type ScenarioInput } from "../../env/index.js";
 import { bestRate } from "./best-rate.js";
 import { fastest } from "./fastest.js";
 import { lacs } from "./lacs.js";
 import { leastLoaded } from "./least-loaded.js";
 import { local } from "./local.js";
+import { DEFAULT_TOLL_SLOTS, referenceOf, tollSlotsOf } from "./manifest.js";
 import { oracle } from "./oracle.js";
-import type { LookAheadHandle, Policy, PolicyEntry } from "./policy.js";
+import type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters } from "./policy.js";
 import { makePriced } from "./priced.js";
 import { makeRandom } from "./random.js";
 import { makeRoundRobin } from "./round-robin.js";
 import { makeTwoChoices } from "./two-choices.js";
 
-export type { LookAheadHandle, Policy, PolicyEntry };
-export { bestRate, fastest, lacs, leastLoaded, local, makePriced, makeRandom, makeRoundRobin, makeTwoChoices, oracle };
+export type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters };
+export {
+  bestRate,
+  DEFAULT_TOLL_SLOTS,
+  fastest,
+  lacs,
+  leastLoaded,
+  local,
+  makePriced,
+  makeRandom,
+  makeRoundRobin,
+  makeTwoChoices,
+  oracle,
+  referenceOf,
+  tollSlotsOf,
+};
 
 /** Every native policy. A policy without memory or chance is the same function for every seed. */
 export const policies: readonly PolicyEntry[] = [
@@ -27,17 +42,23 @@ export const policies: readonly PolicyEntry[] = [
   { name: "two-choices", description: "the less loaded of two random servers", make: makeTwoChoices },
   { name: "oracle", description: "the smallest cost now (eq. 15)", make: () => oracle },
   { name: "lacs", description: "the largest look-ahead reward (eq. 26)", needsLookAhead: true, make: () => lacs },
-  { name: "priced", description: "the smallest cost plus one slot for each active task", make: () => makePriced(1) },
+  {
+    name: "priced",
+    description: "the smallest cost plus a toll for each active task, tuned for each scenario",
+    parameters: (scenario) => ({ tollSlots: tollSlotsOf(scenario) }),
+    make: (_seed, scenario) => makePriced(tollSlotsOf(scenario)),
+  },
 ];
 
 /**
  * A native policy for one episode.
  *
  * @param seed seed of the policy's own chance; the episode's seed by convention
- * @throws MecgymError `unknownPolicy`
+ * @param scenario the scenario it will play: some policies are tuned for each
+ * @throws MecgymError `unknownPolicy`, `unknownScenario`, `invalidScenario`
  */
-export function makePolicy(name: string, seed = 0): Policy {
-  return findPolicy(name).make(seed);
+export function makePolicy(name: string, seed = 0, scenario: string | ScenarioInput = "paper-v1"): Policy {
+  return findPolicy(name).make(seed, resolveScenario(scenario));
 }
 
 /** @throws MecgymError `unknownPolicy` */

@@ -1,6 +1,12 @@
 /** What a policy is: a function from an observation to an action. */
 
-import { isServerAvailable, type LookAheadOptions, type LookAheadResult, type Observation } from "../../env/index.js";
+import {
+  isServerAvailable,
+  type LookAheadOptions,
+  type LookAheadResult,
+  type Observation,
+  type Scenario,
+} from "../../env/index.js";
 
 /** Asks what every action of the current decision costs now and may leave for later (eq. 22-26). */
 export type LookAheadHandle = (options?: Partial<LookAheadOptions>) => LookAheadResult;
@@ -21,9 +27,18 @@ export interface PolicyEntry {
   readonly description: string;
   /** Whether the policy asks for look-aheads, and cannot be called without. */
   readonly needsLookAhead?: boolean;
-  /** A fresh policy for one episode; the same seed gives the same decisions. */
-  readonly make: (seed: number) => Policy;
+  /** The numbers it plays a scenario with, for results to name; none where left out. */
+  readonly parameters?: (scenario: Scenario) => PolicyParameters;
+  /**
+   * A fresh policy for one episode; the same seed and scenario give the same decisions.
+   *
+   * @param scenario the scenario of the episode, which is public knowledge
+   */
+  readonly make: (seed: number, scenario: Scenario) => Policy;
 }
+
+/** What distinguishes a policy from others of its name, by name. */
+export type PolicyParameters = Readonly<Record<string, number | string>>;
 
 /**
  * The available server (1…E) of the smallest score, ties to the lowest index; 0 where none is available.

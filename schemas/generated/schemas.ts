@@ -1122,6 +1122,16 @@ export const resultSchema = {
               "enum": [
                 "native"
               ]
+            },
+            "parameters": {
+              "description": "What it played the scenario with, by name; absent where it has none.",
+              "type": "object",
+              "additionalProperties": {
+                "type": [
+                  "number",
+                  "string"
+                ]
+              }
             }
           }
         },

@@ -664,6 +664,12 @@ export interface PolicyResult {
      * native: part of this package.
      */
     kind: "native";
+    /**
+     * What it played the scenario with, by name; absent where it has none.
+     */
+    parameters?: {
+      [k: string]: number | string;
+    };
   };
   /**
    * Figures with intervals; null where the protocol has no such metric.

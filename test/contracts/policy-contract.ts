@@ -6,6 +6,8 @@ import type { LookAheadHandle, PolicyEntry } from "../../benchmarks/policies/ind
 import { EpisodePlayer } from "../../benchmarks/runner.js";
 import { isObservedActionAvailable, lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
 
+const paper = resolveScenario("paper-v1");
+
 /** Any observation a simulator could show where servers do not leave, of 1 to 12 servers. */
 const withoutChurn: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12 }).chain((numServers) => {
   const perServer = (min: number, max: number) =>
@@ -54,7 +56,7 @@ export const anyObservation: fc.Arbitrary<ObservationData> = fc.oneof(withoutChu
 
 /** The look-ahead of an observation, as if it had been recorded in episode 0. */
 function lookAheadOf(observation: ObservationData): LookAheadHandle {
-  return (options) => lookAheadOfState(resolveScenario("paper-v1"), 0, observation, options);
+  return (options) => lookAheadOfState(paper, 0, observation, options);
 }
 
 export function describePolicyContract(entry: PolicyEntry): void {
@@ -62,7 +64,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
     it("answers every observation with an action that exists, and never with an absent server", () => {
       fc.assert(
         fc.property(anyObservation, fc.nat(), (observation, seed) => {
-          const action = entry.make(seed)(observation, lookAheadOf(observation));
+          const action = entry.make(seed, paper)(observation, lookAheadOf(observation));
           expect(isObservedActionAvailable(observation, action)).toBe(true);
         }),
         { seed: 1, numRuns: 500 },
@@ -73,8 +75,8 @@ export function describePolicyContract(entry: PolicyEntry): void {
       fc.assert(
         fc.property(withoutChurn, fc.nat(), (observation, seed) => {
           const all = { ...observation, isAvailable: new Array<boolean>(observation.numServers).fill(true) };
-          const silent = entry.make(seed);
-          const told = entry.make(seed);
+          const silent = entry.make(seed, paper);
+          const told = entry.make(seed, paper);
           for (let i = 0; i < 3; i++) {
             expect(told(all, lookAheadOf(all))).toBe(silent(observation, lookAheadOf(observation)));
           }
@@ -85,7 +87,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
 
     it("never names an absent server in an episode", () => {
       const scenario = { ...resolveScenario("churn-v1"), churn: { leaveProbability: 0.2, returnProbability: 0.2 } };
-      const { decisions } = new EpisodePlayer(scenario).play(entry.make(5), 5);
+      const { decisions } = new EpisodePlayer(scenario).play(entry.make(5, scenario), 5);
       for (let i = 0; i < decisions.length; i++) expect(decisions.isInvalid(i)).toBe(false);
     });
 
@@ -93,7 +95,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       fc.assert(
         fc.property(anyObservation, (observation) => {
           const before = structuredClone(observation);
-          entry.make(0)(observation, lookAheadOf(observation));
+          entry.make(0, paper)(observation, lookAheadOf(observation));
           expect(observation).toEqual(before);
         }),
         { seed: 2, numRuns: 100 },
@@ -104,7 +106,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       const scenario = { ...resolveScenario("paper-3-to-11-servers-v1"), episodeSlots: 30 };
       const actionsOf = (seed: number) => {
         const player = new EpisodePlayer(scenario);
-        return player.play(entry.make(seed), seed).decisions.actions();
+        return player.play(entry.make(seed, scenario), seed).decisions.actions();
       };
       const first = actionsOf(7);
       actionsOf(8);

@@ -61,8 +61,9 @@ const vitestArgs = ["run", "--reporter=default", "--reporter=json", `--outputFil
 const isVitestOk = existsSync(vitest) && run(process.execPath, [vitest, ...vitestArgs]);
 add("vitest", isVitestOk, readVitest());
 
+const pytestArgs = ["-c", "bridge/python/pyproject.toml", "bridge/python/tests", "benchmarks/peers/tests"];
 const isPytestOk =
-  existsSync(venvPython) && run(venvPython, ["-m", "pytest", "bridge/python/tests", `--junitxml=${reports.pytest}`]);
+  existsSync(venvPython) && run(venvPython, ["-m", "pytest", ...pytestArgs, `--junitxml=${reports.pytest}`]);
 add("pytest", isPytestOk, readPytest());
 
 const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";

@@ -1,0 +1,159 @@
+"""The NumPy peer against the kernel: given the kernel's world, it has the kernel's actions, costs and observations."""
+
+# ruff: noqa: D102, D103
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PEERS = Path(__file__).parents[1]
+ROOT = PEERS.parents[1]
+sys.path.insert(0, str(PEERS))
+
+from numpy_env import NumpyEnv, Parameters  # noqa: E402
+
+SMALL = {
+    "numServers": 2,
+    "users": {"count": 2},
+    "arrivals": {"process": "bernoulli", "probability": 0.02},
+    "episodeSlots": 10,
+}
+BUSY = {
+    "numServers": 3,
+    "users": {"count": 30},
+    "arrivals": {"process": "bernoulli", "probability": 0.6},
+    "episodeSlots": 20,
+}
+
+
+def export(scenario: object, policy: str, num_lanes: int, num_episodes: int) -> dict:
+    """Play the kernel and return its world."""
+    spec = {"scenario": scenario, "numLanes": num_lanes, "numEpisodes": num_episodes, "policy": policy}
+    command = ["node", "node_modules/tsx/dist/cli.mjs", "benchmarks/peers/export-world.ts", json.dumps(spec)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)  # noqa: S603
+    return json.loads(done.stdout)
+
+
+class RecordedWorld:
+    """The kernel's tasks, episode by episode in each lane."""
+
+    def __init__(self, lanes: list[list[dict]], num_servers: int) -> None:
+        self.lanes = lanes
+        self.num_servers = num_servers
+        self.episode = [-1] * len(lanes)
+        self.task = [0] * len(lanes)
+
+    def capacities(self, lanes):
+        rows = []
+        for lane in lanes:
+            self.episode[lane] += 1
+            self.task[lane] = -1
+            rows.append(self.now(lane)["cpuGHz"])
+        return np.array(rows)
+
+    def now(self, lane):
+        # a lane that has played all it has begins anew
+        return self.lanes[lane][self.episode[lane] % len(self.lanes[lane])]
+
+    def next_tasks(self):
+        return self.first_tasks(range(len(self.lanes)))
+
+    def first_tasks(self, lanes):
+        gaps, sizes, rates = [], [], []
+        for lane in lanes:
+            self.task[lane] += 1
+            k, episode = self.task[lane], self.now(lane)
+            place = episode["slot"][k] * episode["numUsers"] + episode["user"][k]
+            before = -1 if k == 0 else episode["slot"][k - 1] * episode["numUsers"] + episode["user"][k - 1]
+            gaps.append(place - before)
+            sizes.append(episode["sizeMbit"][k])
+            rates.append(episode["rateMbps"][k])
+        return np.array(gaps), np.array(sizes), np.array(rates)
+
+
+def parameters_of(exported: dict) -> Parameters:
+    p, episode = exported["parameters"], exported["lanes"][0][0]
+    return Parameters(
+        num_servers=len(episode["cpuGHz"]),
+        num_users=episode["numUsers"],
+        density_gcycles_per_mbit=p["densityGcyclesPerMbit"],
+        slot_seconds=p["slotSeconds"],
+        local_cpu_ghz=p["localCpuGHz"],
+        deadline_slots=p["deadlineSlots"],
+        penalty_slots=p["penaltySlots"],
+        episode_slots=p["episodeSlots"],
+        arrival_probability=p["arrivalThreshold"],
+        min_size_mbit=p["minSizeMbit"],
+        size_span_mbit=p["sizeSpanMbit"],
+        snr_ratio=p["snrRatio"],
+        rate_scale_mbps=p["rateScaleMbps"],
+        min_rate_mbps=p["minRateMbps"],
+    )
+
+
+def compare(exported: dict, policy: str) -> tuple[int, int]:
+    """Play the exported world; return how many decisions were compared, and the longest queue."""
+    parameters = parameters_of(exported)
+    lanes = exported["lanes"]
+    env = NumpyEnv(len(lanes), parameters, world=RecordedWorld(lanes, parameters.num_servers))
+    at = [(0, 0)] * len(lanes)
+    compared = longest = 0
+    while any(episode < len(lane) for (episode, _), lane in zip(at, lanes, strict=True)):
+        episodes = [lane[e % len(lane)] for (e, _), lane in zip(at, lanes, strict=True)]
+        steps = [k for _, k in at]
+        expected = np.array([e["observation"][k] for e, k in zip(episodes, steps, strict=True)], np.float32)
+        np.testing.assert_array_equal(env.observation, expected)
+        actions = np.array([e["action"][k] for e, k in zip(episodes, steps, strict=True)])
+        if policy == "greedy":
+            np.testing.assert_array_equal(env.greedy_actions(), actions)
+        env.step(actions)
+        costs = np.array([e["costSlots"][k] for e, k in zip(episodes, steps, strict=True)])
+        np.testing.assert_array_equal(env.cost_slots, costs)
+        compared += len(lanes)
+        longest = max(longest, int(env.active_tasks.max()))
+        ended = [k + 1 == len(e["action"]) for e, k in zip(episodes, steps, strict=True)]
+        np.testing.assert_array_equal(env.truncated, ended)
+        final = [e["observation"][-1] for e, end in zip(episodes, ended, strict=True) if end]
+        np.testing.assert_array_equal(
+            env.final_observation, np.array(final, np.float32).reshape(len(final), expected.shape[1])
+        )
+        at = [(e + 1, 0) if end else (e, k + 1) for (e, k), end in zip(at, ended, strict=True)]
+    return compared, longest
+
+
+@pytest.mark.parametrize("policy", ["greedy", "random"])
+@pytest.mark.parametrize(("scenario", "num_lanes"), [("paper-v1", 1), ("paper-v1", 8), ("scale-32-servers-v1", 2)])
+def test_costs_and_observations_have_the_kernels_bits(scenario: str, num_lanes: int, policy: str) -> None:
+    compared, _ = compare(export(scenario, policy, num_lanes, 2), policy)
+    assert compared >= num_lanes * 2 * 250
+
+
+def test_long_queues_are_neither_clipped_nor_summed_in_another_order() -> None:
+    _, longest = compare(export(BUSY, "random", 50, 1), "random")
+    assert longest > 64
+
+
+def test_an_episode_without_a_task_is_extended_to_its_first_one() -> None:
+    exported = export(SMALL, "greedy", 20, 3)
+    late = [episode for lane in exported["lanes"] for episode in lane if episode["slot"][0] >= SMALL["episodeSlots"]]
+    assert late
+    compare(exported, "greedy")
+
+
+def test_its_own_draws_give_the_costs_of_the_scenario() -> None:
+    env = NumpyEnv(256, Parameters(), seed=1)
+    for _ in range(400):
+        env.step(env.greedy_actions())
+    costs = []
+    for _ in range(400):
+        env.step(env.greedy_actions())
+        costs.append(env.cost_slots.mean())
+    kernel = [np.mean(e["costSlots"]) for lane in export("paper-v1", "greedy", 60, 1)["lanes"] for e in lane]
+    error = np.std(kernel) / np.sqrt(len(kernel))
+    assert abs(np.mean(costs) - np.mean(kernel)) < 5 * error

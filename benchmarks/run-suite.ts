@@ -4,7 +4,7 @@ import { checkSeed, maxUsersOf, resolveScenario, type Scenario, scenarioHash } f
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
 import { type Figures, InlineRunner, type JobRunner } from "./jobs.js";
 import { type CostSums, type Metrics, metricUnits } from "./metrics.js";
-import { findPolicy } from "./policies/index.js";
+import { checkCanPlay, findPolicy } from "./policies/index.js";
 import { type Estimate, NUM_RESAMPLES } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
 import type { PackedUnits } from "./units.js";
@@ -74,7 +74,10 @@ export function countsOf(suite: Suite, episodes: number | undefined): number[] {
  */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
   const names = [...new Set(options.policies)];
-  for (const name of names) findPolicy(name);
+  for (const name of names) {
+    findPolicy(name);
+    for (const { protocol } of suite.settings) checkCanPlay(name, protocol);
+  }
   const counts = countsOf(suite, options.episodes);
   checkSeed(options.firstSeed, "seed");
   checkSeed(options.firstSeed + Math.max(...counts) - 1, "last seed");

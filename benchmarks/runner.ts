@@ -17,11 +17,12 @@ import {
   type ObservationData,
   observedCostSlots,
   observedLatencySlots,
+  Rollouts,
   type Scenario,
   streamName,
   TrajectoryDigest,
 } from "../env/index.js";
-import { type LookAheadHandle, oracle, type Policy, type PolicyEntry } from "./policies/index.js";
+import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "./policies/index.js";
 import { DecisionLog, logOf, type Realised, type Unit } from "./units.js";
 
 /** An episode as it was played: what the metrics need, and what a replay needs. */
@@ -35,6 +36,7 @@ export class EpisodePlayer {
   readonly #batch: BatchEnv;
   readonly #view: LaneView;
   readonly #lookAhead: LookAheadResult;
+  #rollouts: Rollouts | undefined;
 
   constructor(scenario: Scenario) {
     this.#batch = new BatchEnv({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
@@ -56,9 +58,13 @@ export class EpisodePlayer {
     const actions = [0];
     const seen = new Float32Array(batch.observationSize);
     const lookAhead: LookAheadHandle = (options) => batch.lookAhead(0, options, this.#lookAhead);
+    const rollout: RolloutHandle = (request, out) => {
+      this.#rollouts ??= new Rollouts(batch.scenarios[0]);
+      this.#rollouts.play(batch.lanes, 0, request, out);
+    };
     do {
       const cheapestCostSlots = observedCostSlots(view, oracle(view));
-      actions[0] = policy(view, lookAhead);
+      actions[0] = policy(view, lookAhead, rollout);
       if (digest !== undefined) seen.set(batch.observation);
       batch.step(actions);
       const action = batch.executedAction[0];

@@ -45,6 +45,7 @@ export {
   templateIds,
 } from "./prompt.js";
 export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
+export { type RolloutRequest, Rollouts, rolloutKeys } from "./rollout.js";
 export {
   listScenarios,
   maxServersOf,

@@ -2,19 +2,21 @@
 
 import { MecgymError, resolveScenario, type ScenarioInput } from "../../env/index.js";
 import { bestRate } from "./best-rate.js";
+import { clairvoyantDefaults, makeClairvoyant } from "./clairvoyant.js";
 import { fastest } from "./fastest.js";
 import { lacs } from "./lacs.js";
 import { leastLoaded } from "./least-loaded.js";
 import { local } from "./local.js";
 import { DEFAULT_TOLL_SLOTS, referenceOf, tollSlotsOf } from "./manifest.js";
 import { oracle } from "./oracle.js";
-import type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters } from "./policy.js";
+import type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters, RolloutHandle } from "./policy.js";
 import { makePriced } from "./priced.js";
 import { makeRandom } from "./random.js";
+import { makeRollout, rolloutDefaults } from "./rollout.js";
 import { makeRoundRobin } from "./round-robin.js";
 import { makeTwoChoices } from "./two-choices.js";
 
-export type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters };
+export type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters, RolloutHandle };
 export {
   bestRate,
   DEFAULT_TOLL_SLOTS,
@@ -48,7 +50,37 @@ export const policies: readonly PolicyEntry[] = [
     parameters: (scenario) => ({ tollSlots: tollSlotsOf(scenario) }),
     make: (_seed, scenario) => makePriced(tollSlotsOf(scenario)),
   },
+  {
+    name: "rollout",
+    description: "priced, left where sampled futures show a clear gain",
+    needsRollout: true,
+    parameters: (scenario) => ({ ...rolloutDefaults, tollSlots: tollSlotsOf(scenario) }),
+    make: (seed, scenario) => makeRollout(seed, scenario),
+  },
+  {
+    name: "clairvoyant",
+    description: "sees the future: not a fair policy, a mark",
+    needsRollout: true,
+    isClairvoyant: true,
+    parameters: (scenario) => ({ ...clairvoyantDefaults, tollSlots: tollSlotsOf(scenario) }),
+    make: (_seed, scenario) => makeClairvoyant(scenario),
+  },
 ];
+
+/** Whether a policy can play a protocol: rollouts need an episode, and a recorded state is none. */
+export function canPlay(entry: PolicyEntry, protocol: "static" | "episodic"): boolean {
+  return protocol === "episodic" || !entry.needsRollout;
+}
+
+/** @throws MecgymError `unknownPolicy`, or `invalidOption` where the policy cannot play the protocol */
+export function checkCanPlay(name: string, protocol: "static" | "episodic"): void {
+  if (canPlay(findPolicy(name), protocol)) return;
+  throw new MecgymError("invalidOption", {
+    path: "policies",
+    got: name,
+    expected: "policies that need no rollouts, for this suite has settings of the static protocol",
+  });
+}
 
 /**
  * A native policy for one episode.

@@ -5,20 +5,24 @@ import {
   type LookAheadOptions,
   type LookAheadResult,
   type Observation,
+  type RolloutRequest,
   type Scenario,
 } from "../../env/index.js";
 
 /** Asks what every action of the current decision costs now and may leave for later (eq. 22-26). */
 export type LookAheadHandle = (options?: Partial<LookAheadOptions>) => LookAheadResult;
 
+/** Plays the current decision on; fills [candidate][future] with sums of costs, slots. */
+export type RolloutHandle = (request: RolloutRequest, out: Float64Array) => void;
+
 /**
  * Answers one decision with an action: 0 runs the task locally, e sends it to server e. An absent server cannot be
  * chosen.
  *
- * A policy sees the observation and, where it declares so, a look-ahead; nothing else of the simulator. It may remember
+ * A policy sees the observation and, where it declares so, a look-ahead or rollouts; nothing else of the simulator. It may remember
  * what it saw, within one episode.
  */
-export type Policy = (observation: Observation, lookAhead?: LookAheadHandle) => number;
+export type Policy = (observation: Observation, lookAhead?: LookAheadHandle, rollout?: RolloutHandle) => number;
 
 /** How to get a policy by its name. */
 export interface PolicyEntry {
@@ -27,6 +31,10 @@ export interface PolicyEntry {
   readonly description: string;
   /** Whether the policy asks for look-aheads, and cannot be called without. */
   readonly needsLookAhead?: boolean;
+  /** Whether the policy asks for rollouts: it can play episodes, and cannot answer recorded states. */
+  readonly needsRollout?: boolean;
+  /** Whether it sees what will come: its figures are a mark, not those of a policy one could use. */
+  readonly isClairvoyant?: boolean;
   /** The numbers it plays a scenario with, for results to name; none where left out. */
   readonly parameters?: (scenario: Scenario) => PolicyParameters;
   /**

@@ -1,0 +1,36 @@
+/** `clairvoyant`: tries the cheapest actions in the future that will come; no fair policy, but a mark for others. */
+
+import type { Scenario } from "../../env/index.js";
+import type { Policy } from "./policy.js";
+import { makePriced } from "./priced.js";
+import { baseTollSlots, cheapestActions } from "./rollout.js";
+
+export const clairvoyantDefaults = { horizonSlots: 20, numCandidates: 4 } as const;
+
+/** @throws TypeError where it is called without a rollout handle */
+export function makeClairvoyant(scenario: Scenario): Policy {
+  const { horizonSlots, numCandidates } = clairvoyantDefaults;
+  const tollSlots = baseTollSlots("priced", scenario);
+  const candidates = new Int32Array(numCandidates);
+  const sums = new Float64Array(numCandidates);
+  const request = {
+    candidates,
+    numCandidates: 0,
+    firstFuture: 0,
+    numFutures: 1,
+    horizonSlots,
+    base: makePriced(tollSlots),
+    future: "true" as const,
+    keys: new Int32Array(2),
+    busyProbability: 0,
+    tasksSeen: 1,
+  };
+  return (observation, _lookAhead, rollout) => {
+    if (rollout === undefined) throw new TypeError("the policy clairvoyant needs a rollout handle");
+    request.numCandidates = cheapestActions(observation, tollSlots, candidates);
+    rollout(request, sums);
+    let best = 0;
+    for (let i = 1; i < request.numCandidates; i++) if (sums[i] < sums[best]) best = i;
+    return candidates[best];
+  };
+}

@@ -1,0 +1,140 @@
+/** `rollout`: tries the cheapest actions in sampled futures, and leaves its base policy only for a clear gain. */
+
+import { type Observation, observedCostSlots, rolloutKeys, type Scenario } from "../../env/index.js";
+import { BusyBelief } from "./busy-belief.js";
+import { tollSlotsOf } from "./manifest.js";
+import type { Policy, RolloutHandle } from "./policy.js";
+import { makePriced } from "./priced.js";
+
+export interface RolloutOptions {
+  /** M: sampled futures of a decision; half of them where none of those promises anything. */
+  readonly numFutures: number;
+  /** H: slots that are played. */
+  readonly horizonSlots: number;
+  /** Actions that are tried, the cheapest ones by the base's price. */
+  readonly numCandidates: number;
+  /** Least paired t statistic of a gain that counts. */
+  readonly threshold: number;
+  /** The policy that plays on: `oracle` has no toll. */
+  readonly base: "oracle" | "priced";
+}
+
+export const rolloutDefaults: RolloutOptions = {
+  numFutures: 16,
+  horizonSlots: 10,
+  numCandidates: 4,
+  threshold: 2,
+  base: "priced",
+};
+
+/** κ of a base policy. */
+export function baseTollSlots(base: RolloutOptions["base"], scenario: Scenario): number {
+  return base === "oracle" ? 0 : tollSlotsOf(scenario);
+}
+
+/**
+ * The available actions of the smallest J + κ·N_e, cheapest first, ties to the lowest index; the first is what `priced`
+ * takes, or `oracle` for κ = 0.
+ *
+ * @param out receives the actions; its length is the most that are wanted
+ * @returns how many there are
+ */
+export function cheapestActions(observation: Observation, tollSlots: number, out: Int32Array): number {
+  let count = 0;
+  const price = (action: number) =>
+    observedCostSlots(observation, action) + (action === 0 ? 0 : tollSlots * observation.activeTasks[action - 1]);
+  for (let action = 0; action <= observation.numServers; action++) {
+    const own = price(action);
+    if (own === Number.POSITIVE_INFINITY) continue;
+    let at = count;
+    while (at > 0 && own < price(out[at - 1])) at--;
+    if (at === out.length) continue;
+    if (count < out.length) count++;
+    for (let i = count - 1; i > at; i--) out[i] = out[i - 1];
+    out[at] = action;
+  }
+  return count;
+}
+
+/** t·|t| of n paired gains, t = mean·√n/sd; infinite, with the mean's sign, where they are equal; 0 where all are 0. */
+export function signedTSquare(base: ArrayLike<number>, other: ArrayLike<number>, count: number): number {
+  let mean = 0;
+  for (let m = 0; m < count; m++) mean += (base[m] - other[m]) / count;
+  let squares = 0;
+  for (let m = 0; m < count; m++) {
+    const deviation = base[m] - other[m] - mean;
+    squares += deviation * deviation;
+  }
+  if (squares > 0) return (mean * (mean < 0 ? -mean : mean) * count * (count - 1)) / squares;
+  return mean === 0 ? 0 : mean * Number.POSITIVE_INFINITY;
+}
+
+/**
+ * @param seed names the policy's own futures
+ * @throws TypeError where it is called without a rollout handle
+ */
+export function makeRollout(seed: number, scenario: Scenario, options: RolloutOptions = rolloutDefaults): Policy {
+  const { numFutures, horizonSlots, numCandidates, threshold } = options;
+  const tollSlots = baseTollSlots(options.base, scenario);
+  const belief = new BusyBelief(scenario.arrivals);
+  const candidates = new Int32Array(numCandidates);
+  const half = numFutures >> 1;
+  const sums = new Float64Array(numCandidates * numFutures);
+  const rows = Array.from({ length: numCandidates }, () => new Float64Array(numFutures));
+  const request = {
+    candidates,
+    numCandidates: 0,
+    firstFuture: 0,
+    numFutures: 0,
+    horizonSlots,
+    base: makePriced(tollSlots),
+    future: "sampled" as const,
+    keys: rolloutKeys(seed),
+    busyProbability: 0,
+    tasksSeen: 0,
+  };
+  let lastSlot = -1;
+  let lastUser = -1;
+
+  const draw = (rollout: RolloutHandle, first: number, count: number) => {
+    request.firstFuture = first;
+    request.numFutures = count;
+    rollout(request, sums);
+    for (let i = 0; i < request.numCandidates; i++) {
+      for (let m = 0; m < count; m++) rows[i][first + m] = sums[i * count + m];
+    }
+  };
+  /** The candidate of the largest t·|t| above `least`, the base's choice where there is none. */
+  const choose = (count: number, least: number) => {
+    let best = 0;
+    let bestT = least;
+    for (let i = 1; i < request.numCandidates; i++) {
+      const t = signedTSquare(rows[0], rows[i], count);
+      if (t > bestT) {
+        best = i;
+        bestT = t;
+      }
+    }
+    return best;
+  };
+
+  return (observation, _lookAhead, rollout) => {
+    if (rollout === undefined) throw new TypeError("the policy rollout needs a rollout handle");
+    const { slot, userIndex, numServers } = observation;
+    const isSameUser = slot === lastSlot && userIndex === lastUser;
+    const { users } = scenario;
+    request.tasksSeen = isSameUser ? request.tasksSeen + 1 : 1;
+    if (!isSameUser) {
+      const numUsers = "count" in users ? users.count : users.perServer * numServers;
+      request.busyProbability = belief.see(slot, userIndex, numUsers);
+    }
+    lastSlot = slot;
+    lastUser = userIndex;
+    request.numCandidates = cheapestActions(observation, tollSlots, candidates);
+    if (request.numCandidates === 1) return candidates[0];
+    draw(rollout, 0, half);
+    if (choose(half, 0) === 0) return candidates[0];
+    draw(rollout, half, numFutures - half);
+    return candidates[choose(numFutures, threshold * threshold)];
+  };
+}

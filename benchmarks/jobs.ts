@@ -12,8 +12,9 @@ import {
 } from "./metrics.js";
 import { findPolicy } from "./policies/index.js";
 import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
+import { isCollapsed, isUnstable, JUDGED_SLOTS } from "./stability.js";
 import { type Estimate, ResamplePlan } from "./statistics.js";
-import { type PackedUnits, packUnits, unpackUnits } from "./units.js";
+import { type PackedUnits, packUnits, type Unit, unpackUnits } from "./units.js";
 
 /** Plays episodes firstSeed … firstSeed + count − 1 with one policy. */
 export interface PlayJob {
@@ -47,8 +48,11 @@ export interface FiguresJob {
   readonly protocol: Protocol;
   /** In order; whoever runs the job may take the arrays away. */
   readonly units: readonly PackedUnits[];
-  /** The oracle on the same seeds; null for the oracle itself. */
-  readonly oracle: CostSums | null;
+  /** The oracle on the same seeds. */
+  readonly oracle: CostSums;
+  /** The policy that foresight is measured by, on the same seeds. */
+  readonly reference: CostSums | null;
+  readonly episodeSlots: number;
   /** Names the resamples. */
   readonly plan: string;
 }
@@ -58,18 +62,24 @@ export type Job = PlayJob | VisitJob | AnswerJob | FiguresJob;
 export interface Figures {
   readonly metrics: Metrics;
   readonly differenceToOracleSlots: Estimate;
+  readonly isUnstable: boolean | null;
   readonly actionCounts: readonly number[];
-  readonly costs: CostSums;
   /** The action log: how many decisions each unit has, and their actions behind each other. */
   readonly lengths: Uint32Array;
   readonly actions: Uint16Array;
 }
 
 interface JobResults {
-  readonly play: PackedUnits;
+  readonly play: Played;
   readonly visit: RecordedState[];
-  readonly answer: PackedUnits;
+  readonly answer: Played;
   readonly figures: Figures;
+}
+
+/** Units as they were played, and what each cost in all. */
+export interface Played {
+  readonly units: PackedUnits;
+  readonly costs: CostSums;
 }
 
 /** What a job gives. */
@@ -96,12 +106,12 @@ export class JobWorker {
         const entry = findPolicy(job.policy);
         const scenario = resolveScenario(job.scenario);
         const seeds = Array.from({ length: job.count }, (_, i) => job.firstSeed + i);
-        return packUnits(seeds.map((seed) => player.play(entry.make(seed, scenario), seed)));
+        return playedOf(seeds.map((seed) => player.play(entry.make(seed, scenario), seed)));
       }
       case "visit":
         return [...visitStates(resolveScenario(job.scenario), job.firstSeed, job.count)];
       case "answer":
-        return packUnits(answerStates(findPolicy(job.policy), resolveScenario(job.scenario), job.states, job.sizeMbit));
+        return playedOf(answerStates(findPolicy(job.policy), resolveScenario(job.scenario), job.states, job.sizeMbit));
       case "figures":
         return this.#figures(job);
     }
@@ -127,13 +137,13 @@ export class JobWorker {
   #figures(job: FiguresJob): Figures {
     const units = job.units.flatMap(unpackUnits);
     const plan = this.#planOf(job.plan, units.length);
-    const costs = costSums(units);
-    const oracle = job.oracle ?? costs;
+    const { oracle, reference, episodeSlots } = job;
+    const isJudged = job.protocol === "episodic" && episodeSlots >= JUDGED_SLOTS;
     return {
-      metrics: computeMetrics(job.protocol, units, oracle, plan),
-      differenceToOracleSlots: compareAverageLatency(costs, oracle, plan),
+      metrics: computeMetrics(job.protocol, units, oracle, plan, reference, episodeSlots),
+      isUnstable: isJudged ? isUnstable(units.filter(isCollapsed).length, units.length) : null,
+      differenceToOracleSlots: compareAverageLatency(costSums(units), oracle, plan),
       actionCounts: actionCounts(units),
-      costs,
       lengths: joined(
         Uint32Array,
         job.units.map((packed) => packed.lengths),
@@ -144,6 +154,10 @@ export class JobWorker {
       ),
     };
   }
+}
+
+function playedOf(units: readonly Unit[]): Played {
+  return { units: packUnits(units), costs: costSums(units) };
 }
 
 function joined<A extends Uint16Array | Uint32Array>(make: new (length: number) => A, parts: readonly A[]): A {

@@ -1,5 +1,6 @@
 /** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
 
+import { isCollapsed, JUDGED_SLOTS } from "./stability.js";
 import { type Estimate, estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
 import type { Realised, Unit } from "./units.js";
 
@@ -12,10 +13,12 @@ export const metricUnits = {
   dropRatePercent: "%",
   performanceRatioPercent: "%",
   onPathRatioPercent: "%",
+  foresight: "1",
   loadBalancingIndexPercent: "%",
   realisedLatencySlots: "slots",
   realisedLatePercent: "%",
   unfinishedPercent: "%",
+  collapsedEpisodePercent: "%",
   lostTaskPercent: "%",
   localSharePercent: "%",
   invalidActionPercent: "%",
@@ -98,12 +101,16 @@ export function jainIndex(offloads: ArrayLike<number>, numServers: number): numb
  *
  * @param units episodes (episodic) or states (static)
  * @param oracle the oracle on the same seeds, for the episodic performance ratio
+ * @param reference the policy that foresight is measured by, on the same seeds; null where there is none
+ * @param episodeSlots length of the episodes, slots; stability is judged in long ones alone
  */
 export function computeMetrics(
   protocol: Protocol,
   units: readonly Unit[],
   oracle: CostSums,
   plan: ResamplePlan,
+  reference: CostSums | null = null,
+  episodeSlots = 0,
 ): Metrics {
   const maxServers = Math.max(...units.map((unit) => unit.numServers));
   const sums = units.map((unit) => sumUnit(unit, maxServers));
@@ -133,6 +140,7 @@ export function computeMetrics(
     dropRatePercent: perDecision("late", 100), // eq. 29
     performanceRatioPercent: isEpisodic ? oracleRatio(costSums(units), oracle, plan) : cheapestRatio(),
     onPathRatioPercent: isEpisodic ? cheapestRatio() : null,
+    foresight: isEpisodic && reference !== null ? foresight(costSums(units), oracle, reference, plan) : null,
     loadBalancingIndexPercent: loadBalancing(protocol, units, sums, maxServers, plan),
     realisedLatencySlots: isEpisodic
       ? ratio(
@@ -148,6 +156,14 @@ export function computeMetrics(
         )
       : null,
     unfinishedPercent: isEpisodic ? ratio((unit) => unit.realised?.unfinishedTasks ?? 0, decisions, 100) : null,
+    collapsedEpisodePercent:
+      isEpisodic && episodeSlots >= JUDGED_SLOTS
+        ? ratio(
+            (_, i) => (isCollapsed(units[i]) ? 1 : 0),
+            () => 1,
+            100,
+          )
+        : null,
     lostTaskPercent: units.some(({ realised }) => realised?.lostTasks !== undefined)
       ? ratio((unit) => unit.realised?.lostTasks ?? 0, decisions, 100)
       : null,
@@ -173,6 +189,20 @@ function weightedSum(values: Float64Array, weights: ArrayLike<number>): number {
 /** AL of the oracle ÷ AL on the same seeds, both resampled together. */
 function oracleRatio(own: CostSums, oracle: CostSums, plan: ResamplePlan): Estimate {
   return estimate(plan, (weights) => (100 * averageLatency(oracle, weights)) / averageLatency(own, weights));
+}
+
+/**
+ * How much of the way from the oracle's average latency to the reference's a policy goes: 0 as short-sighted as the
+ * oracle, 1 as good as the reference. All three are resampled together.
+ *
+ * @returns null unless the whole 95 % interval of the way is above 0: a share of nothing is no figure
+ */
+export function foresight(own: CostSums, oracle: CostSums, reference: CostSums, plan: ResamplePlan): Estimate | null {
+  if (!(compareAverageLatency(oracle, reference, plan).low > 0)) return null;
+  return estimate(plan, (weights) => {
+    const start = averageLatency(oracle, weights);
+    return (start - averageLatency(own, weights)) / (start - averageLatency(reference, weights));
+  });
 }
 
 /** Difference of the average latencies of two policies on the same units, in slots: first minus second, paired. */

@@ -2,9 +2,9 @@
 
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
+import { interval, type MetricName, unstableText } from "./report-cells.js";
+import { renderLoads } from "./report-loads.js";
 import type { ReportedRow, Suite } from "./suites.js";
-
-type MetricName = keyof PolicyResult["metrics"];
 
 interface Column {
   readonly title: string;
@@ -25,8 +25,15 @@ const commonColumns: readonly Column[] = [
 /** Shown where a setting has it. */
 const lostColumn = { title: "lost (%)", metric: "lostTaskPercent", digits: 3 } as const;
 
-/** One table of all settings: a row for each policy, then the paper's rows for that setting. */
+/** The tables of a result: one for each load where the suite compares loads, else one of all settings. */
 export function renderTable(suite: Suite, result: Result): string {
+  return suite.settings.some((setting) => setting.load !== undefined)
+    ? renderLoads(suite, result)
+    : renderSettings(suite, result);
+}
+
+/** One table of all settings: a row for each policy, then the paper's rows for that setting. */
+function renderSettings(suite: Suite, result: Result): string {
   const hasLosses = result.settings.some((one) => one.policies.some(({ metrics }) => metrics.lostTaskPercent !== null));
   const columns = hasLosses ? [...commonColumns, lostColumn] : commonColumns;
   const rows = result.settings.flatMap((setting) => {
@@ -42,11 +49,15 @@ export function renderTable(suite: Suite, result: Result): string {
   return markdownTable([header, ...rows], { align: ["l", "l", ...columns.map(() => "r")] });
 }
 
+/** Means that grow with the episode where a policy is unstable: they have no place in a table of long episodes. */
+const growing: readonly MetricName[] = ["performanceRatioPercent", "realisedLatencySlots"];
+
 function cell(policy: PolicyResult, column: Column): string {
-  const estimate = policy.metrics[column.metric];
-  if (estimate === null) return "";
-  const text = (value: number) => value.toFixed(column.digits);
-  return `${text(estimate.value)} [${text(estimate.low)}, ${text(estimate.high)}]`;
+  if (policy.isUnstable) {
+    if (column.metric === "averageLatencySlots") return unstableText(policy);
+    if (growing.includes(column.metric)) return "";
+  }
+  return interval(policy.metrics[column.metric], column.digits);
 }
 
 function reportedCells(row: ReportedRow, columns: readonly Column[]): string[] {

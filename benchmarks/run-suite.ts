@@ -2,18 +2,19 @@
 
 import { checkSeed, maxUsersOf, resolveScenario, type Scenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
-import { type Figures, InlineRunner, type JobRunner } from "./jobs.js";
+import { type Figures, InlineRunner, type JobRunner, type Played } from "./jobs.js";
 import { type CostSums, type Metrics, metricUnits } from "./metrics.js";
 import { checkCanPlay, findPolicy } from "./policies/index.js";
 import { type Estimate, NUM_RESAMPLES } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
-import type { PackedUnits } from "./units.js";
 
 /** What makes a part of a run what it is: two parts with the same key are the same. */
 export interface PartKey {
   readonly suite: string;
   readonly setting: string;
   readonly policy: string;
+  /** Policy that foresight is measured by. */
+  readonly reference: string | null;
   readonly protocol: string;
   readonly scenarioHash: string;
   readonly fixedSizeMbit: number | null;
@@ -53,7 +54,7 @@ export interface RunOptions {
 /** Everything of a result but its settings. */
 export function resultFrame(suite: Suite, options: RunOptions): Omit<Result, "settings"> {
   return {
-    schemaVersion: "1.0",
+    schemaVersion: "1.1",
     suite: suite.id,
     profile: "paper",
     packageVersion: options.packageVersion,
@@ -64,7 +65,7 @@ export function resultFrame(suite: Suite, options: RunOptions): Omit<Result, "se
 
 /** Episodes or states that each setting of a suite plays. */
 export function countsOf(suite: Suite, episodes: number | undefined): number[] {
-  return suite.settings.map(({ protocol }) => episodes ?? DEFAULT_EPISODES[protocol]);
+  return suite.settings.map((setting) => episodes ?? setting.episodes ?? DEFAULT_EPISODES[setting.protocol]);
 }
 
 /**
@@ -151,17 +152,19 @@ class SettingRun {
     return this.#setting.protocol === "static" ? 2 * this.#count : 2 * this.#size;
   }
 
-  /** The oracle is always played, and first: ratios and differences are taken against it. */
+  /** The oracle and the reference are always played, and first: the others are compared with them. */
   #played(): string[] {
-    return ["oracle", ...this.#names.filter((name) => name !== "oracle")];
+    const { reference } = this.#setting;
+    return [...new Set(["oracle", ...(reference === undefined ? [] : [reference]), ...this.#names])];
   }
 
   #key(policy: string): PartKey {
-    const { id, protocol, fixedSizeMbit } = this.#setting;
+    const { id, protocol, fixedSizeMbit, reference } = this.#setting;
     return {
       suite: this.#suite.id,
       setting: id,
       policy,
+      reference: reference ?? null,
       protocol,
       scenarioHash: scenarioHash(this.#scenario),
       fixedSizeMbit: fixedSizeMbit ?? null,
@@ -172,12 +175,14 @@ class SettingRun {
 
   async play(tick: Tick): Promise<SettingResult> {
     const parts = await (this.#setting.protocol === "static" ? this.#playStatic(tick) : this.#playEpisodes(tick));
-    const { id, protocol, fixedSizeMbit } = this.#setting;
+    const { id, protocol, fixedSizeMbit, reference } = this.#setting;
     return {
       id,
       protocol,
       scenario: { id: this.#scenario.id, hash: scenarioHash(this.#scenario) },
+      episodeSlots: this.#scenario.episodeSlots,
       ...(fixedSizeMbit === undefined ? {} : { fixedSizeMbit }),
+      ...(reference === undefined ? {} : { referencePolicy: reference }),
       seeds: { first: this.#options.firstSeed, count: this.#count },
       policies: this.#names.map((name) => (parts.get(name) as Part).result),
     };
@@ -199,9 +204,9 @@ class SettingRun {
     const states = isWhole ? [] : (await this.#inSteps(20, this.#setting.id, tick, this.#visitWork, visit)).flat();
     return this.#parts(tick, async (policy) => {
       const { scenario, fixedSizeMbit: sizeMbit } = this.#setting;
-      const units = await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
+      const played = await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
       tick(`${this.#setting.id} ${policy}`, this.#partWork / 2);
-      return [units];
+      return [played];
     });
   }
 
@@ -224,29 +229,38 @@ class SettingRun {
     );
   }
 
-  /** All parts of the setting: the kept ones, and the others from what `unitsOf` plays. */
-  async #parts(tick: Tick, unitsOf: (policy: string) => Promise<PackedUnits[]>): Promise<Map<string, Part>> {
-    const finish = async (policy: string, oracle: Promise<Part> | undefined): Promise<Part> => {
+  /** All parts of the setting: the kept ones, and the others from what `play` gives. */
+  async #parts(tick: Tick, play: (policy: string) => Promise<Played[]>): Promise<Map<string, Part>> {
+    const names = this.#played();
+    const played = new Map(names.map((name) => [name, this.#kept.has(name) ? undefined : play(name)]));
+    const costs = new Map(names.map((name) => [name, this.#costs(name, played.get(name))]));
+    const finish = async (policy: string): Promise<Part> => {
       const kept = this.#kept.get(policy);
       if (kept !== undefined) return kept;
-      // playing does not wait for the oracle, figures do
-      const [units, oraclePart] = await Promise.all([unitsOf(policy), oracle]);
+      const units = ((await played.get(policy)) as Played[]).map((one) => one.units);
+      const { reference } = this.#setting;
       const figures = await this.#runner.run({
         kind: "figures",
         protocol: this.#setting.protocol,
         units,
-        oracle: oraclePart === undefined ? null : costsOf(oraclePart),
+        oracle: (await costs.get("oracle")) as CostSums,
+        reference: reference === undefined ? null : ((await costs.get(reference)) as CostSums),
+        episodeSlots: this.#scenario.episodeSlots,
         plan: `${this.#suite.id}/${this.#setting.id}`,
       });
-      const part = partOf(policy, this.#scenario, figures);
+      const part = partOf(policy, this.#scenario, figures, (await costs.get(policy)) as CostSums);
       this.#options.store?.save(this.#key(policy), part);
       tick(`${this.#setting.id} ${policy}, figures`, this.#partWork / 2);
       return part;
     };
-    const [first, ...others] = this.#played();
-    const oracle = finish(first, undefined);
-    const parts = await Promise.all([oracle, ...others.map((policy) => finish(policy, oracle))]);
-    return new Map(this.#played().map((policy, i) => [policy, parts[i]]));
+    // the costs are awaited here too, so that one failure has one listener everywhere
+    const [parts] = await Promise.all([Promise.all(names.map(finish)), Promise.all(costs.values())]);
+    return new Map(names.map((name, i) => [name, parts[i]]));
+  }
+
+  async #costs(policy: string, played: Promise<Played[]> | undefined): Promise<CostSums> {
+    const kept = this.#kept.get(policy);
+    return kept === undefined ? joinedCosts((await played) as Played[]) : costsOf(kept);
   }
 }
 
@@ -254,13 +268,20 @@ function costsOf({ costs }: Part): CostSums {
   return { costSlots: Float64Array.from(costs.costSlots), decisions: Float64Array.from(costs.decisions) };
 }
 
-function partOf(name: string, scenario: Scenario, figures: Figures): Part {
+function joinedCosts(played: readonly Played[]): CostSums {
+  const joined = (of: (costs: CostSums) => Float64Array) =>
+    Float64Array.from(played.flatMap(({ costs }) => [...of(costs)]));
+  return { costSlots: joined((costs) => costs.costSlots), decisions: joined((costs) => costs.decisions) };
+}
+
+function partOf(name: string, scenario: Scenario, figures: Figures, costs: CostSums): Part {
   const { parameters } = findPolicy(name);
   let at = 0;
   return {
     result: {
       policy: { name, kind: "native", ...(parameters === undefined ? {} : { parameters: parameters(scenario) }) },
       metrics: withUnits(figures.metrics),
+      isUnstable: figures.isUnstable,
       differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
       actionCounts: [...figures.actionCounts],
       actions: Array.from(figures.lengths, (length) => {
@@ -268,7 +289,7 @@ function partOf(name: string, scenario: Scenario, figures: Figures): Part {
         return Array.from(figures.actions.subarray(at - length, at));
       }),
     },
-    costs: { costSlots: Array.from(figures.costs.costSlots), decisions: Array.from(figures.costs.decisions) },
+    costs: { costSlots: Array.from(costs.costSlots), decisions: Array.from(costs.decisions) },
   };
 }
 

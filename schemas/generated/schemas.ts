@@ -936,7 +936,7 @@ export const requestSchema = {
 
 export const resultSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "$id": "urn:mecgym:schema:result:1.0",
+  "$id": "urn:mecgym:schema:result:1.1",
   "title": "Result",
   "description": "What a suite's run found, with all that is needed to replay it.",
   "type": "object",
@@ -952,8 +952,12 @@ export const resultSchema = {
   ],
   "properties": {
     "schemaVersion": {
-      "const": "1.0",
-      "description": "Version of this schema."
+      "enum": [
+        "1.0",
+        "1.1"
+      ],
+      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes.",
+      "type": "string"
     },
     "suite": {
       "description": "Id of the suite.",
@@ -1054,10 +1058,19 @@ export const resultSchema = {
             }
           }
         },
+        "episodeSlots": {
+          "description": "Length of an episode, slots. Under overload a cost without its length says nothing.",
+          "type": "integer",
+          "minimum": 1
+        },
         "fixedSizeMbit": {
           "description": "Size that replaced the current task's in every state, Mbit.",
           "type": "number",
           "exclusiveMinimum": 0
+        },
+        "referencePolicy": {
+          "description": "Policy that foresight is measured by; absent where the suite names none.",
+          "type": "string"
         },
         "seeds": {
           "description": "Episode seeds first … first + count − 1; static: one state for each.",
@@ -1213,6 +1226,17 @@ export const resultSchema = {
                 }
               ]
             },
+            "foresight": {
+              "description": "Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired; null unless the oracle costs significantly more than the reference.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
             "loadBalancingIndexPercent": {
               "description": "Jain's index of the offloads (eq. 33); null where nothing was offloaded.",
               "anyOf": [
@@ -1248,6 +1272,17 @@ export const resultSchema = {
             },
             "unfinishedPercent": {
               "description": "Episodic: share of tasks unfinished at the end.",
+              "anyOf": [
+                {
+                  "$ref": "#/$defs/Estimate"
+                },
+                {
+                  "type": "null"
+                }
+              ]
+            },
+            "collapsedEpisodePercent": {
+              "description": "Share of episodes that leave more than 5 % of their tasks unfinished; null for episodes below 1,000 slots.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1336,6 +1371,13 @@ export const resultSchema = {
             }
           }
         },
+        "isUnstable": {
+          "description": "Whether more than 5 % of the episodes collapsed, so that the average latency grows with the episode and no long-run mean exists; null for episodes below 1,000 slots.",
+          "type": [
+            "boolean",
+            "null"
+          ]
+        },
         "differenceToOracleSlots": {
           "description": "Average latency minus the oracle's on the same seeds or states, slots, paired.",
           "$ref": "#/$defs/Estimate"
@@ -1389,7 +1431,7 @@ export const resultSchema = {
           "type": "number"
         },
         "unit": {
-          "description": "slots or %.",
+          "description": "slots, %, or 1 for a plain ratio.",
           "type": "string"
         }
       }

@@ -556,9 +556,9 @@ export interface CloseRequest {
  */
 export interface Result {
   /**
-   * Version of this schema.
+   * Version of this schema. 1.1 added stability, foresight and the length of episodes.
    */
-  schemaVersion: "1.0";
+  schemaVersion: "1.0" | "1.1";
   /**
    * Id of the suite.
    */
@@ -625,9 +625,17 @@ export interface SettingResult {
     hash: string;
   };
   /**
+   * Length of an episode, slots. Under overload a cost without its length says nothing.
+   */
+  episodeSlots?: number;
+  /**
    * Size that replaced the current task's in every state, Mbit.
    */
   fixedSizeMbit?: number;
+  /**
+   * Policy that foresight is measured by; absent where the suite names none.
+   */
+  referencePolicy?: string;
   /**
    * Episode seeds first … first + count − 1; static: one state for each.
    */
@@ -696,6 +704,10 @@ export interface PolicyResult {
      */
     onPathRatioPercent: EstimateWithUnit | null;
     /**
+     * Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired; null unless the oracle costs significantly more than the reference.
+     */
+    foresight?: EstimateWithUnit | null;
+    /**
      * Jain's index of the offloads (eq. 33); null where nothing was offloaded.
      */
     loadBalancingIndexPercent: EstimateWithUnit | null;
@@ -711,6 +723,10 @@ export interface PolicyResult {
      * Episodic: share of tasks unfinished at the end.
      */
     unfinishedPercent: EstimateWithUnit | null;
+    /**
+     * Share of episodes that leave more than 5 % of their tasks unfinished; null for episodes below 1,000 slots.
+     */
+    collapsedEpisodePercent?: EstimateWithUnit | null;
     /**
      * Episodic: share of tasks lost with a server that left; null where none can leave.
      */
@@ -740,6 +756,10 @@ export interface PolicyResult {
      */
     latencyP99Slots: EstimateWithUnit | null;
   };
+  /**
+   * Whether more than 5 % of the episodes collapsed, so that the average latency grows with the episode and no long-run mean exists; null for episodes below 1,000 slots.
+   */
+  isUnstable?: boolean | null;
   differenceToOracleSlots: EstimateWithUnit1;
   /**
    * How often local, server 1, server 2, … were chosen.
@@ -769,7 +789,7 @@ export interface EstimateWithUnit {
    */
   high: number;
   /**
-   * slots or %.
+   * slots, %, or 1 for a plain ratio.
    */
   unit: string;
 }
@@ -790,7 +810,7 @@ export interface EstimateWithUnit1 {
    */
   high: number;
   /**
-   * slots or %.
+   * slots, %, or 1 for a plain ratio.
    */
   unit: string;
 }

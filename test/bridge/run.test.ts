@@ -50,7 +50,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
     const job = { kind: "play", scenario: "paper-v1", policy: "oracle", firstSeed: 0, count: 1 } as const;
     await expect(pool.run({ ...job, scenario: "paper-v0" })).rejects.toMatchObject({ code: "unknownScenario" });
     await expect(pool.run({ ...job, policy: "orakel" })).rejects.toMatchObject({ code: "unknownPolicy" });
-    expect((await pool.run(job)).lengths).toHaveLength(1);
+    expect((await pool.run(job)).units.lengths).toHaveLength(1);
     await pool.close();
     await expect(pool.run(job)).rejects.toThrow("closed");
   });

@@ -3,6 +3,7 @@
 import { MecgymError } from "../env/index.js";
 import type { Protocol } from "./metrics.js";
 import paperTables from "./paper-tables.json" with { type: "json" };
+import { referenceOf } from "./policies/index.js";
 
 /** One scenario under one protocol. */
 export interface Setting {
@@ -141,16 +142,7 @@ const table5: Suite = {
   ],
 };
 
-/** Loads of the suite, and the policy that foresight is measured by under each. */
-const LOADS: Readonly<Record<string, string>> = {
-  paper: "oracle",
-  "load-18-users": "priced",
-  "load-24-users": "priced",
-  "load-30-users": "priced",
-  "size-6-mbit": "priced",
-  "size-8-mbit": "priced",
-  bursty: "priced",
-};
+const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit", "bursty"];
 
 /** Lengths, and how many episodes of each settle the signs at a bearable time. */
 const LENGTHS = [
@@ -158,17 +150,23 @@ const LENGTHS = [
   { ending: "-long", episodes: 40 },
 ];
 
+/** The reference of a scenario, where one was chosen. */
+function withReference(scenario: string): Pick<Setting, "reference"> {
+  const reference = referenceOf(scenario);
+  return reference === undefined ? {} : { reference };
+}
+
 const foresight: Suite = {
   id: "foresight",
   description: "Higher loads over 100 and 1,000 slots: what it costs to look at the present alone.",
-  settings: Object.entries(LOADS).flatMap(([load, reference]) =>
+  settings: LOADS.flatMap((load) =>
     LENGTHS.map(({ ending, episodes }) => ({
       id: `${load}${ending}`,
       scenario: `${load}${ending}-v1`,
       protocol: "episodic" as const,
       load,
       episodes,
-      reference,
+      ...withReference(`${load}${ending}-v1`),
       reported: [],
     })),
   ),
@@ -199,7 +197,12 @@ const churn: Suite = {
     { id: "paper", scenario: "churn-v1" },
     { id: "paper-long", scenario: "churn-long-v1" },
     { id: "load-24-users-long", scenario: "churn-24-users-long-v1" },
-  ].map((setting) => ({ ...setting, protocol: "episodic" as const, reported: [] })),
+  ].map((setting) => ({
+    ...setting,
+    ...withReference(setting.scenario),
+    protocol: "episodic" as const,
+    reported: [],
+  })),
   notes: [
     "A server leaves with probability 0.005 a slot and returns with 0.05, whatever the policy does; what it held is lost. A lost task that was in time so far costs the penalty and counts as late.",
     "Losses fall on a policy that keeps many tasks on the servers at a time; no policy here expects them.",

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { JobWorker } from "../../benchmarks/jobs.js";
 import { type CostSums, computeMetrics, costSums, foresight } from "../../benchmarks/metrics.js";
-import { makePriced, oracle, type Policy } from "../../benchmarks/policies/index.js";
+import { makePriced, oracle, type Policy, referenceOf } from "../../benchmarks/policies/index.js";
 import { renderTable } from "../../benchmarks/report.js";
 import { runSuite } from "../../benchmarks/run-suite.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
@@ -127,12 +127,13 @@ describe("foresight", () => {
 describe("the suite foresight", { timeout: 120_000 }, () => {
   const whole = findSuite("foresight");
   const ids = ["load-24-users", "load-24-users-long"];
+  const reference = referenceOf("load-24-users-long-v1") as string;
   const suite: Suite = { ...whole, settings: whole.settings.filter(({ id }) => ids.includes(id)) };
   const options = { episodes: 12, firstSeed: splits.validation.start, packageVersion: "0" };
   const runtime = { node: "", platform: "", arch: "" };
 
   it("names lengths, references and what is unstable; unstable means are not in its table", async () => {
-    const policies = ["oracle", "priced", "local"];
+    const policies = ["oracle", reference, "local"];
     const result = await runSuite(suite, { ...options, runtime, policies });
     expect(findProblem("result", structuredClone(result))).toBeUndefined();
     expect(result.settings.map((setting) => setting.episodeSlots)).toEqual([100, 1000]);
@@ -149,7 +150,7 @@ describe("the suite foresight", { timeout: 120_000 }, () => {
     expect(rows[0]).toMatch(/oracle .*\*unstable\*, \d+ % collapsed/);
     expect(rows[0]).not.toContain(meanOf(0));
     expect(rows[1]).toContain(`${meanOf(1)} [`);
-    expect(rows[1]).toMatch(/priced \(reference\).*better, certain/);
+    expect(rows[1]).toMatch(new RegExp(`${reference} \\(reference\\).*better, certain`));
     expect(rows[2]).toMatch(/local .*\*unstable\*, 100 % collapsed.*worse, certain/);
   });
 

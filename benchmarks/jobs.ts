@@ -1,6 +1,8 @@
 /** The pieces a suite's work is cut into: plain data in, plain data out, so that any thread can do any of them. */
 
 import { resolveScenario, type ScenarioInput, scenarioHash } from "../env/index.js";
+import type { DatasetPlan } from "./dataset-plan.js";
+import { RecordMaker, recordLine } from "./datasets.js";
 import {
   actionCounts,
   type CostSums,
@@ -57,7 +59,15 @@ export interface FiguresJob {
   readonly plan: string;
 }
 
-export type Job = PlayJob | VisitJob | AnswerJob | FiguresJob;
+/** Makes records firstIndex … firstIndex + count − 1 of a data set. */
+export interface RecordsJob {
+  readonly kind: "records";
+  readonly plan: DatasetPlan;
+  readonly firstIndex: number;
+  readonly count: number;
+}
+
+export type Job = PlayJob | VisitJob | AnswerJob | FiguresJob | RecordsJob;
 
 export interface Figures {
   readonly metrics: Metrics;
@@ -69,11 +79,18 @@ export interface Figures {
   readonly actions: Uint16Array;
 }
 
+/** Lines of a data set as UTF-8, and how often each action is the label. */
+export interface RecordLines {
+  readonly bytes: Uint8Array;
+  readonly labelCounts: readonly number[];
+}
+
 interface JobResults {
   readonly play: Played;
   readonly visit: RecordedState[];
   readonly answer: Played;
   readonly figures: Figures;
+  readonly records: RecordLines;
 }
 
 /** Units as they were played, and what each cost in all. */
@@ -96,6 +113,8 @@ export class JobWorker {
   #playerHash = "";
   #plan: ResamplePlan | undefined;
   #planName = "";
+  #maker: RecordMaker | undefined;
+  #makerPlan = "";
 
   /** @throws MecgymError as playing does */
   do<J extends Job>(job: J): JobResult<J>;
@@ -114,7 +133,26 @@ export class JobWorker {
         return playedOf(answerStates(findPolicy(job.policy), resolveScenario(job.scenario), job.states, job.sizeMbit));
       case "figures":
         return this.#figures(job);
+      case "records":
+        return this.#records(job);
     }
+  }
+
+  #records({ plan, firstIndex, count }: RecordsJob): RecordLines {
+    const planName = JSON.stringify(plan);
+    if (this.#maker === undefined || this.#makerPlan !== planName) {
+      this.#maker = new RecordMaker(plan);
+      this.#makerPlan = planName;
+    }
+    const labelCounts: number[] = [];
+    let text = "";
+    for (let index = firstIndex; index < firstIndex + count; index++) {
+      const record = this.#maker.make(index);
+      while (labelCounts.length <= record.state.numServers) labelCounts.push(0);
+      labelCounts[record.labelAction]++;
+      text += recordLine(record);
+    }
+    return { bytes: new TextEncoder().encode(text), labelCounts };
   }
 
   #playerOf(input: string | ScenarioInput): EpisodePlayer {

@@ -22,6 +22,7 @@ import {
   streamName,
   TrajectoryDigest,
 } from "../env/index.js";
+import { cheapestAction } from "../env/kernel.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "./policies/index.js";
 import { DecisionLog, logOf, type Realised, type Unit } from "./units.js";
 
@@ -97,11 +98,26 @@ export class EpisodePlayer {
    */
   visitState(seed: number): ObservationData {
     const batch = this.#batch;
-    const numDecisions = this.play(oracle, seed).decisions.length;
-    const target = Math.floor(createStream(streamName("static-state", seed))() * numDecisions);
+    const actions = [0];
+    const target = Math.floor(createStream(streamName("static-state", seed))() * this.#countDecisions(seed));
     batch.reset([seed]);
-    for (let i = 0; i < target; i++) batch.step([oracle(this.#view)]);
+    for (let i = 0; i < target; i++) {
+      actions[0] = cheapestAction(batch.lanes, 0);
+      batch.step(actions);
+    }
     return copyObservation(this.#view);
+  }
+
+  /** Decisions of episode `seed`, whatever is decided: who has a task when is part of the world. */
+  #countDecisions(seed: number): number {
+    const batch = this.#batch;
+    batch.reset([seed]);
+    let count = 0;
+    do {
+      batch.step([0]);
+      count++;
+    } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);
+    return count;
   }
 }
 

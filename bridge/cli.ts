@@ -3,6 +3,7 @@
 
 import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
+import { datasetCommand } from "./commands/dataset.js";
 import { demoCommand } from "./commands/demo.js";
 import { runProgram } from "./commands/program.js";
 import { promptCommand } from "./commands/prompt.js";
@@ -17,6 +18,7 @@ const program = new Command("mecgym")
   .addCommand(scenariosCommand())
   .addCommand(runCommand())
   .addCommand(promptCommand())
+  .addCommand(datasetCommand())
   .addCommand(calibrateCommand())
   .addCommand(tuneCommand())
   .addCommand(speedCommand())

@@ -2,6 +2,7 @@
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import {
+  datasetRecordSchema,
   observationSchema,
   promptSchema,
   replySchema,
@@ -25,6 +26,7 @@ const schemas = {
   scenario: scenarioSchema,
   observation: observationSchema,
   prompt: promptSchema,
+  "dataset-record": datasetRecordSchema,
   request: requestSchema,
   reply: replySchema,
   result: resultSchema,
@@ -33,7 +35,8 @@ const schemas = {
 export type SchemaName = keyof typeof schemas;
 export const schemaNames = Object.keys(schemas) as SchemaName[];
 
-const compiled = new Map<SchemaName, ValidateFunction>();
+// all are known to each other: a record holds an observation
+for (const schema of Object.values(schemas)) ajv.addSchema(schema);
 
 /**
  * Checks `value` against the schema `name`, filling in the schema's defaults in place.
@@ -41,11 +44,7 @@ const compiled = new Map<SchemaName, ValidateFunction>();
  * @returns the first problem, or undefined where the value is valid
  */
 export function findProblem(name: SchemaName, value: unknown): SchemaProblem | undefined {
-  let validate = compiled.get(name);
-  if (validate === undefined) {
-    validate = ajv.compile(schemas[name]);
-    compiled.set(name, validate);
-  }
+  const validate = ajv.getSchema(schemas[name].$id) as ValidateFunction; // compiled where it is first asked for
   if (validate(value)) return undefined;
   return describeProblem(validate.errors ?? []);
 }

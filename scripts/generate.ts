@@ -35,7 +35,7 @@ const schemas = readJsonFolder("schemas", ".schema.json");
 const types = [`/** Types of the JSON Schemas in this folder's parent. ${note} */\n`];
 for (const [, schema] of schemas) {
   types.push(
-    await compile(schema as JSONSchema, String(schema.title), {
+    await compile(withNamedReferences(schema) as JSONSchema, String(schema.title), {
       bannerComment: "",
       additionalProperties: false,
       ignoreMinAndMaxItems: true,
@@ -61,6 +61,15 @@ emit(
     2,
   )};\n`,
 );
+
+/** A copy in which a reference to another schema is the name of that schema's type, which the same file holds. */
+function withNamedReferences(schema: Record<string, unknown>): unknown {
+  const titles = new Map(schemas.map(([, other]) => [other.$id, other.title]));
+  return JSON.parse(JSON.stringify(schema), (_, value) => {
+    const title = titles.get(value?.$ref);
+    return title === undefined ? value : { tsType: title };
+  });
+}
 
 function camelCase(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());

@@ -61,7 +61,8 @@ export function writeWhole(path: string, pieces: string | Iterable<string>): voi
   }
 }
 
-function badPlace(path: string, error: unknown): MecgymError {
+/** The error of a place that cannot be written to. */
+export function badPlace(path: string, error: unknown): MecgymError {
   const reason = error instanceof Error ? error.message : String(error);
   return new MecgymError("invalidOption", { path: "--out", got: path, expected: `a place to write to (${reason})` });
 }

@@ -23,17 +23,19 @@ export function programId(): string {
  *
  * @param label stands before the bar
  * @param mostWorkers threads beyond this many would have nothing to do
+ * @param consequence what becomes of the work at Ctrl-C
  */
 export async function withWorkers<T>(
   label: string,
   numWorkers: number | undefined,
   mostWorkers: number,
   work: (runner: JobRunner, onProgress: (done: number, total: number, what: string) => void) => Promise<T>,
+  consequence = "what is finished is kept, and --resume goes on after it",
 ): Promise<T> {
   const progress = startProgress(label);
   const interrupt = () => {
     progress.stop();
-    process.stderr.write("mecgym: interrupted; what is finished is kept, and --resume goes on after it\n");
+    process.stderr.write(`mecgym: interrupted; ${consequence}\n`);
     process.exit(EXIT_INTERRUPTED);
   };
   process.once("SIGINT", interrupt);

@@ -21,7 +21,7 @@ afterAll(() => {
 describe("mecgym", { timeout: 60_000 }, () => {
   it("shows help with an example for every subcommand", async () => {
     const { stdout } = await run("--help");
-    for (const name of ["scenarios", "run", "prompt", "calibrate", "serve", "demo"]) {
+    for (const name of ["scenarios", "run", "prompt", "dataset", "calibrate", "serve", "demo"]) {
       expect(stdout).toContain(name);
       const help = await run(name, "--help");
       expect(help.code).toBe(0);

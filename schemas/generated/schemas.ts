@@ -31,7 +31,7 @@ export const datasetRecordSchema = {
   ],
   "properties": {
     "prompt": {
-      "description": "The prompt: one text, or chat messages.",
+      "description": "The prompt: one text, or chat messages (1 to 2 entries).",
       "anyOf": [
         {
           "title": "PlainPrompt",
@@ -50,7 +50,7 @@ export const datasetRecordSchema = {
       ]
     },
     "completion": {
-      "description": "The decision string of labelAction: one text, or one chat message. Kinds sft and test have it.",
+      "description": "The decision string of labelAction: one text, or one chat message (a list of 1 entry). Kinds sft and test have it.",
       "anyOf": [
         {
           "title": "PlainCompletion",
@@ -69,7 +69,7 @@ export const datasetRecordSchema = {
       ]
     },
     "messages": {
-      "description": "Prompt and completion as one conversation, in place of both.",
+      "description": "Prompt and completion as one conversation of 2 to 3 entries, in place of both.",
       "type": "array",
       "minItems": 2,
       "maxItems": 3,
@@ -125,7 +125,7 @@ export const datasetRecordSchema = {
       ]
     },
     "index": {
-      "description": "Place in the file, from 0.",
+      "description": "Place in the file, 0 or more.",
       "type": "integer",
       "minimum": 0
     },
@@ -153,7 +153,7 @@ export const datasetRecordSchema = {
       "maximum": 9007199254740991
     },
     "decisionIndex": {
-      "description": "Decisions taken before this one in the episode.",
+      "description": "Decisions taken before this one in the episode, a count of 0 or more.",
       "type": "integer",
       "minimum": 0
     },
@@ -190,19 +190,19 @@ export const datasetRecordSchema = {
       "minLength": 1
     },
     "labelAction": {
-      "description": "The action to learn: 0 for local execution, e for server e.",
+      "description": "The action to learn, 0 to 512: 0 for local execution, e for server e.",
       "type": "integer",
       "minimum": 0,
       "maximum": 512
     },
     "cheapestAction": {
-      "description": "The action of the smallest cost (eq. 15), the lowest index of equals.",
+      "description": "The action of the smallest cost (eq. 15), 0 to 512, the lowest index of equals.",
       "type": "integer",
       "minimum": 0,
       "maximum": 512
     },
     "costSlots": {
-      "description": "Cost J of every action in slots (eq. 11).",
+      "description": "Cost J of every action in slots (eq. 11), each 0 or more; 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -215,7 +215,7 @@ export const datasetRecordSchema = {
       }
     },
     "regretSlots": {
-      "description": "Cost of every action above that of the cheapest, in slots.",
+      "description": "Cost of every action above that of the cheapest, in slots, each 0 or more; 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -228,7 +228,7 @@ export const datasetRecordSchema = {
       }
     },
     "meetsDeadline": {
-      "description": "Whether the latency of every action is within the deadline; false where the server is absent.",
+      "description": "Whether the latency of every action is within the deadline; false where the server is absent. 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -237,7 +237,7 @@ export const datasetRecordSchema = {
       }
     },
     "impactSlots": {
-      "description": "C_impact of every action in slots (eq. 25), with the scenario's look-ahead settings.",
+      "description": "C_impact of every action in slots (eq. 25), with the scenario's look-ahead settings, each 0 or more; 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -250,7 +250,7 @@ export const datasetRecordSchema = {
       }
     },
     "lookAheadReward": {
-      "description": "LACS reward r of every action in slots (eq. 26), with the scenario's look-ahead settings.",
+      "description": "LACS reward r of every action in slots (eq. 26), with the scenario's look-ahead settings, each 0 or less; 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -324,68 +324,68 @@ export const observationSchema = {
   ],
   "properties": {
     "slot": {
-      "description": "Time slot t, from 0.",
+      "description": "Time slot t, a count of 0 or more.",
       "type": "integer",
       "minimum": 0
     },
     "decisionIndex": {
-      "description": "Decisions taken before this one in the episode.",
+      "description": "Decisions taken before this one in the episode, a count of 0 or more.",
       "type": "integer",
       "minimum": 0
     },
     "sizeMbit": {
-      "description": "Size D of the task in Mbit.",
+      "description": "Size D of the task in Mbit, above 0.",
       "type": "number",
       "exclusiveMinimum": 0
     },
     "densityGcyclesPerMbit": {
-      "description": "Computational density γ in Gcycles/Mbit.",
+      "description": "Computational density γ in Gcycles/Mbit, above 0.",
       "type": "number",
       "exclusiveMinimum": 0
     },
     "deadlineSlots": {
-      "description": "Deadline τ in slots.",
+      "description": "Deadline τ in slots, above 0.",
       "type": "number",
       "exclusiveMinimum": 0
     },
     "penaltySlots": {
-      "description": "Penalty ρ of a late task in slots.",
+      "description": "Penalty ρ of a late task in slots, 0 or more.",
       "type": "number",
       "minimum": 0
     },
     "slotSeconds": {
-      "description": "Length Δt of a slot in seconds.",
+      "description": "Length Δt of a slot in seconds, above 0.",
       "type": "number",
       "exclusiveMinimum": 0
     },
     "userIndex": {
-      "description": "Source user u of the task, from 0.",
+      "description": "Source user u of the task, an index of 0 or more.",
       "type": "integer",
       "minimum": 0
     },
     "localCpuGHz": {
-      "description": "CPU frequency f_loc of the user's device in GHz.",
+      "description": "CPU frequency f_loc of the user's device in GHz, above 0.",
       "type": "number",
       "exclusiveMinimum": 0
     },
     "localBacklogMbit": {
-      "description": "Work W_u waiting on the user's device in Mbit.",
+      "description": "Work W_u waiting on the user's device in Mbit, 0 or more.",
       "type": "number",
       "minimum": 0
     },
     "localWaitSlots": {
-      "description": "Local waiting time T_wait,loc = W_u·γ/f_loc in slots.",
+      "description": "Local waiting time T_wait,loc = W_u·γ/f_loc in slots, 0 or more.",
       "type": "number",
       "minimum": 0
     },
     "numServers": {
-      "description": "Edge servers E.",
+      "description": "Number of edge servers E, 1 to 512.",
       "type": "integer",
       "minimum": 1,
       "maximum": 512
     },
     "rateMbps": {
-      "description": "Uplink rates R_{u,e} of the user in Mbit/s; 0 for a server that is absent.",
+      "description": "Uplink rates R_{u,e} of the user in Mbit/s, each 0 or more; 0 for a server that is absent. 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -395,7 +395,7 @@ export const observationSchema = {
       }
     },
     "isAvailable": {
-      "description": "Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn.",
+      "description": "Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn. 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -404,7 +404,7 @@ export const observationSchema = {
       }
     },
     "cpuGHz": {
-      "description": "Capacities F_e in GHz.",
+      "description": "Capacities F_e in GHz, each above 0; 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -414,7 +414,7 @@ export const observationSchema = {
       }
     },
     "activeTasks": {
-      "description": "Active tasks N_e.",
+      "description": "Numbers of active tasks N_e, each 0 or more; 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -424,7 +424,7 @@ export const observationSchema = {
       }
     },
     "workloadMbit": {
-      "description": "Waiting work L_e in Mbit.",
+      "description": "Waiting work L_e in Mbit, each 0 or more; 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -434,7 +434,7 @@ export const observationSchema = {
       }
     },
     "workloadHistoryMbit": {
-      "description": "H_e: workload at the end of each of the last W slots in Mbit, oldest first; one row for each server.",
+      "description": "H_e: workload at the end of each of the last W slots in Mbit, each 0 or more, oldest first: 1 to 512 entries, one for each server, which are lists of 1 to 100 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -522,7 +522,7 @@ export const promptSchema = {
       "minLength": 1
     },
     "messages": {
-      "description": "The chat form: the system message where there is one, then the user's.",
+      "description": "The chat form: the system message where there is one, then the user's; 1 to 2 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 2,
@@ -553,7 +553,7 @@ export const promptSchema = {
       }
     },
     "answers": {
-      "description": "Decision string of every available action: local execution first, then the servers in order.",
+      "description": "Decision string of every available action: local execution first, then the servers in order; 1 to 513 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 513,
@@ -608,19 +608,19 @@ export const replySchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch.",
+          "description": "Epoch of the session, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group.",
+          "description": "Group of lanes, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "seq": {
-          "description": "Sequence number.",
+          "description": "Sequence number within the group, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -671,19 +671,19 @@ export const replySchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch.",
+          "description": "Epoch of the session, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group.",
+          "description": "Group of lanes, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "seq": {
-          "description": "Sequence number.",
+          "description": "Sequence number within the group, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -884,7 +884,7 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "scenarios": {
-          "description": "Scenarios the lanes play.",
+          "description": "Scenarios the lanes play, 1 to 256 entries.",
           "type": "array",
           "minItems": 1,
           "maxItems": 256,
@@ -897,31 +897,31 @@ export const requestSchema = {
           }
         },
         "numEnvs": {
-          "description": "Lanes N.",
+          "description": "Number of lanes N, 1 to 1048576.",
           "type": "integer",
           "minimum": 1,
           "maximum": 1048576
         },
         "laneScenario": {
-          "description": "Index into scenarios for each lane.",
+          "description": "Index into scenarios for each lane, each 0 to 255; 1 to 1048576 entries.",
           "type": "array",
           "minItems": 1,
           "maxItems": 1048576,
           "items": {
-            "description": "Index.",
+            "description": "Index into scenarios, 0 to 255.",
             "type": "integer",
             "minimum": 0,
             "maximum": 255
           }
         },
         "groups": {
-          "description": "Groups G; divides N.",
+          "description": "Number of groups G, 1 to 256; divides N.",
           "type": "integer",
           "minimum": 1,
           "maximum": 256
         },
         "maxServers": {
-          "description": "Servers an observation has room for.",
+          "description": "Number of servers an observation has room for, 1 to 512.",
           "type": "integer",
           "minimum": 1,
           "maximum": 512
@@ -949,7 +949,7 @@ export const requestSchema = {
           ]
         },
         "seed": {
-          "description": "Seed of the function that picks them.",
+          "description": "Seed of the function that picks them, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -986,25 +986,25 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch of the session.",
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group of lanes.",
+          "description": "Group of lanes, 0 to 65535.",
           "type": "integer",
           "minimum": 0,
           "maximum": 65535
         },
         "seq": {
-          "description": "Sequence number within the group, from 1.",
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply.",
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1041,25 +1041,25 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch of the session.",
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group of lanes.",
+          "description": "Group of lanes, 0 to 65535.",
           "type": "integer",
           "minimum": 0,
           "maximum": 65535
         },
         "seq": {
-          "description": "Sequence number within the group, from 1.",
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply.",
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1096,37 +1096,37 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch of the session.",
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group of lanes.",
+          "description": "Group of lanes, 0 to 65535.",
           "type": "integer",
           "minimum": 0,
           "maximum": 65535
         },
         "seq": {
-          "description": "Sequence number within the group, from 1.",
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply.",
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "numSamples": {
-          "description": "Future tasks K.",
+          "description": "Number of future tasks K, 1 to 64.",
           "type": "integer",
           "minimum": 1,
           "maximum": 64
         },
         "weight": {
-          "description": "Weight of the future in the reward.",
+          "description": "Weight λ of the future in the reward, without unit, 0 to 1000.",
           "type": "number",
           "minimum": 0,
           "maximum": 1000
@@ -1141,13 +1141,13 @@ export const requestSchema = {
           ],
           "properties": {
             "min": {
-              "description": "Smallest factor.",
+              "description": "Smallest factor, without unit, 0.001 to 1000.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1000
             },
             "max": {
-              "description": "Largest factor.",
+              "description": "Largest factor, without unit, 0.001 to 1000.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1000
@@ -1202,25 +1202,25 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "epoch": {
-          "description": "Epoch of the session.",
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "group": {
-          "description": "Group of lanes.",
+          "description": "Group of lanes, 0 to 65535.",
           "type": "integer",
           "minimum": 0,
           "maximum": 65535
         },
         "seq": {
-          "description": "Sequence number within the group, from 1.",
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
           "type": "integer",
           "minimum": 1,
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply.",
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1295,12 +1295,12 @@ export const resultSchema = {
       }
     },
     "resamples": {
-      "description": "Bootstrap resamples behind each interval.",
+      "description": "Number of bootstrap resamples behind each interval, 1 or more.",
       "type": "integer",
       "minimum": 1
     },
     "settings": {
-      "description": "What was played.",
+      "description": "What was played, 1 or more entries.",
       "type": "array",
       "minItems": 1,
       "items": {
@@ -1355,12 +1355,12 @@ export const resultSchema = {
           }
         },
         "episodeSlots": {
-          "description": "Length of an episode, slots. Under overload a cost without its length says nothing.",
+          "description": "Length of an episode in slots, 1 or more. Under overload a cost without its length says nothing.",
           "type": "integer",
           "minimum": 1
         },
         "fixedSizeMbit": {
-          "description": "Size that replaced the current task's in every state, Mbit.",
+          "description": "Size that replaced the current task's in every state in Mbit, above 0.",
           "type": "number",
           "exclusiveMinimum": 0
         },
@@ -1378,19 +1378,19 @@ export const resultSchema = {
           ],
           "properties": {
             "first": {
-              "description": "First seed.",
+              "description": "First seed, 0 or more.",
               "type": "integer",
               "minimum": 0
             },
             "count": {
-              "description": "How many.",
+              "description": "Number of seeds, 1 or more.",
               "type": "integer",
               "minimum": 1
             }
           }
         },
         "policies": {
-          "description": "Results of each policy.",
+          "description": "Results of each policy, 1 or more entries.",
           "type": "array",
           "minItems": 1,
           "items": {
@@ -1468,7 +1468,7 @@ export const resultSchema = {
           ],
           "properties": {
             "averageLatencySlots": {
-              "description": "Mean J (eq. 28).",
+              "description": "Mean J (eq. 28) in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1479,7 +1479,7 @@ export const resultSchema = {
               ]
             },
             "averageLatencyNoPenaltySlots": {
-              "description": "Mean C.",
+              "description": "Mean C in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1490,7 +1490,7 @@ export const resultSchema = {
               ]
             },
             "dropRatePercent": {
-              "description": "Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time.",
+              "description": "Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1501,7 +1501,7 @@ export const resultSchema = {
               ]
             },
             "performanceRatioPercent": {
-              "description": "Static: mean cheapest J over mean J (eq. 30-32). Episodic: the oracle's average latency on the same seeds over this one.",
+              "description": "In %, above 0. Static: mean cheapest J over mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds over this one.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1512,7 +1512,7 @@ export const resultSchema = {
               ]
             },
             "onPathRatioPercent": {
-              "description": "Episodic: mean cheapest J in the visited states over mean J.",
+              "description": "Episodic: mean cheapest J in the visited states over mean J, in %, above 0, 100 or less.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1523,7 +1523,7 @@ export const resultSchema = {
               ]
             },
             "foresight": {
-              "description": "Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired; null unless the oracle costs significantly more than the reference.",
+              "description": "Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired, a ratio without unit, any number; null unless the oracle costs significantly more than the reference.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1534,7 +1534,7 @@ export const resultSchema = {
               ]
             },
             "loadBalancingIndexPercent": {
-              "description": "Jain's index of the offloads (eq. 33); null where nothing was offloaded.",
+              "description": "Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null where nothing was offloaded.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1545,7 +1545,7 @@ export const resultSchema = {
               ]
             },
             "realisedLatencySlots": {
-              "description": "Episodic: mean latency of finished tasks as it turned out.",
+              "description": "Episodic: mean latency of finished tasks as it turned out, in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1556,7 +1556,7 @@ export const resultSchema = {
               ]
             },
             "realisedLatePercent": {
-              "description": "Episodic: share of tasks that turned out late.",
+              "description": "Episodic: share of tasks that turned out late, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1567,7 +1567,7 @@ export const resultSchema = {
               ]
             },
             "unfinishedPercent": {
-              "description": "Episodic: share of tasks unfinished at the end.",
+              "description": "Episodic: share of tasks unfinished at the end, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1578,7 +1578,7 @@ export const resultSchema = {
               ]
             },
             "collapsedEpisodePercent": {
-              "description": "Share of episodes that leave more than 5 % of their tasks unfinished; null for episodes below 1,000 slots.",
+              "description": "Share of episodes that leave more than 5 % of their tasks unfinished, in %, 0 to 100; null for episodes below 1,000 slots.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1589,7 +1589,7 @@ export const resultSchema = {
               ]
             },
             "lostTaskPercent": {
-              "description": "Episodic: share of tasks lost with a server that left; null where none can leave.",
+              "description": "Episodic: share of tasks lost with a server that left, in %, 0 to 100; null where none can leave.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1600,7 +1600,7 @@ export const resultSchema = {
               ]
             },
             "localSharePercent": {
-              "description": "Share of decisions for the user's device.",
+              "description": "Share of decisions for the user's device, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1611,7 +1611,7 @@ export const resultSchema = {
               ]
             },
             "invalidActionPercent": {
-              "description": "Share of actions that cannot be taken, charged as the costliest.",
+              "description": "Share of actions that cannot be taken, charged as the costliest, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1622,7 +1622,7 @@ export const resultSchema = {
               ]
             },
             "parseFailurePercent": {
-              "description": "Share of answers that could not be read; null where a policy does not answer in words.",
+              "description": "Share of answers that could not be read, in %, 0 to 100; null where a policy does not answer in words.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1633,7 +1633,7 @@ export const resultSchema = {
               ]
             },
             "latencyP50Slots": {
-              "description": "Median J.",
+              "description": "Median J in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1644,7 +1644,7 @@ export const resultSchema = {
               ]
             },
             "latencyP95Slots": {
-              "description": "95th percentile of J.",
+              "description": "95th percentile of J in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1655,7 +1655,7 @@ export const resultSchema = {
               ]
             },
             "latencyP99Slots": {
-              "description": "99th percentile of J.",
+              "description": "99th percentile of J in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -1675,25 +1675,25 @@ export const resultSchema = {
           ]
         },
         "differenceToOracleSlots": {
-          "description": "Average latency minus the oracle's on the same seeds or states, slots, paired.",
+          "description": "Average latency minus the oracle's on the same seeds or states in slots, any number, paired.",
           "$ref": "#/$defs/Estimate"
         },
         "actionCounts": {
-          "description": "How often local, server 1, server 2, … were chosen.",
+          "description": "How often local, server 1, server 2, … were chosen: counts, each 0 or more.",
           "type": "array",
           "items": {
-            "description": "Count.",
+            "description": "Number of decisions, 0 or more.",
             "type": "integer",
             "minimum": 0
           }
         },
         "actions": {
-          "description": "The action log: one list for each episode or state, in order of the seeds.",
+          "description": "The action log: one list for each episode or state, in order of the seeds, of actions 0 to 512.",
           "type": "array",
           "items": {
             "type": "array",
             "items": {
-              "description": "Action.",
+              "description": "Action, 0 to 512: 0 for local execution, e for server e.",
               "type": "integer",
               "minimum": 0,
               "maximum": 512
@@ -1715,15 +1715,15 @@ export const resultSchema = {
       ],
       "properties": {
         "value": {
-          "description": "The figure.",
+          "description": "The figure in its unit, any number; a metric's own bounds stand with the metric.",
           "type": "number"
         },
         "low": {
-          "description": "Lower end of the 95 % interval.",
+          "description": "Lower end of the 95 % interval in the same unit, any number.",
           "type": "number"
         },
         "high": {
-          "description": "Upper end of the 95 % interval.",
+          "description": "Upper end of the 95 % interval in the same unit, any number.",
           "type": "number"
         },
         "unit": {
@@ -1764,7 +1764,7 @@ export const scenarioSchema = {
       "default": "paper"
     },
     "numServers": {
-      "description": "Edge servers E (1 to 512): fixed, or drawn uniformly for each episode from a list or from an inclusive range.",
+      "description": "Number of edge servers E, 1 to 512: fixed, or drawn uniformly for each episode from a list (1 to 512 entries) or from an inclusive range.",
       "default": 6,
       "anyOf": [
         {
@@ -1795,13 +1795,13 @@ export const scenarioSchema = {
           ],
           "properties": {
             "min": {
-              "description": "Smallest count.",
+              "description": "Smallest number of servers, 1 to 512.",
               "type": "integer",
               "minimum": 1,
               "maximum": 512
             },
             "max": {
-              "description": "Largest count.",
+              "description": "Largest number of servers, 1 to 512.",
               "type": "integer",
               "minimum": 1,
               "maximum": 512
@@ -1825,7 +1825,7 @@ export const scenarioSchema = {
           ],
           "properties": {
             "count": {
-              "description": "Users in all.",
+              "description": "Number of users in all, 1 to 4096.",
               "type": "integer",
               "minimum": 1,
               "maximum": 4096
@@ -1841,7 +1841,7 @@ export const scenarioSchema = {
           ],
           "properties": {
             "perServer": {
-              "description": "Users for each server of the episode.",
+              "description": "Number of users for each server of the episode, 1 to 64.",
               "type": "integer",
               "minimum": 1,
               "maximum": 64
@@ -1851,7 +1851,7 @@ export const scenarioSchema = {
       ]
     },
     "serverCpuGHz": {
-      "description": "Capacity F_e of the servers in GHz (1 to 10000): drawn uniformly for each server and episode from a range, or a fixed list, one for each server.",
+      "description": "Capacity F_e of the servers in GHz, 1 to 10000: drawn uniformly for each server and episode from a range, or a fixed list, one for each server (1 to 512 entries).",
       "default": {
         "min": 20,
         "max": 48
@@ -1874,21 +1874,21 @@ export const scenarioSchema = {
       ]
     },
     "localCpuGHz": {
-      "description": "CPU frequency f_loc of a user's device in GHz.",
+      "description": "CPU frequency f_loc of a user's device in GHz, 0.01 to 1000.",
       "type": "number",
       "minimum": 0.01,
       "maximum": 1000,
       "default": 2
     },
     "slotSeconds": {
-      "description": "Length Δt of a time slot in seconds.",
+      "description": "Length Δt of a time slot in seconds, 0.0001 to 100.",
       "type": "number",
       "minimum": 0.0001,
       "maximum": 100,
       "default": 0.1
     },
     "densityGcyclesPerMbit": {
-      "description": "Computational density γ in Gcycles/Mbit.",
+      "description": "Computational density γ in Gcycles/Mbit, 0.0001 to 1000.",
       "type": "number",
       "minimum": 0.0001,
       "maximum": 1000,
@@ -1923,7 +1923,7 @@ export const scenarioSchema = {
               "description": "At most one task for each user and slot."
             },
             "probability": {
-              "description": "Probability λ_p of a task for each user and slot.",
+              "description": "Probability λ_p of a task for each user and slot, 0.001 to 1.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1
@@ -1944,7 +1944,7 @@ export const scenarioSchema = {
               "description": "A Poisson number of tasks for each user and slot."
             },
             "ratePerSlot": {
-              "description": "Mean number λ_p of tasks for each user and slot.",
+              "description": "Mean number λ_p of tasks for each user and slot, 0.001 to 20.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 20
@@ -1968,25 +1968,25 @@ export const scenarioSchema = {
               "description": "At most one task for each user and slot; its probability follows one hidden two-state Markov chain for all users."
             },
             "busyProbability": {
-              "description": "Probability of a task for each user and slot while the chain is busy.",
+              "description": "Probability of a task for each user and slot while the chain is busy, 0.001 to 1.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1
             },
             "quietProbability": {
-              "description": "The same while it is quiet.",
+              "description": "Probability of a task for each user and slot while the chain is quiet, 0.001 to 1.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1
             },
             "meanBusySlots": {
-              "description": "Mean length of a busy time in slots.",
+              "description": "Mean length of a busy time in slots, 1 to 1000000.",
               "type": "number",
               "minimum": 1,
               "maximum": 1000000
             },
             "meanQuietSlots": {
-              "description": "Mean length of a quiet time in slots.",
+              "description": "Mean length of a quiet time in slots, 1 to 1000000.",
               "type": "number",
               "minimum": 1,
               "maximum": 1000000
@@ -2002,21 +2002,21 @@ export const scenarioSchema = {
       "additionalProperties": false,
       "properties": {
         "meanRateMbps": {
-          "description": "Mean E[R] of the uplink rate in Mbit/s, before the floor.",
+          "description": "Mean E[R] of the uplink rate in Mbit/s, before the floor, 0.001 to 1000000.",
           "type": "number",
           "minimum": 0.001,
           "maximum": 1000000,
           "default": 14
         },
         "meanSnrDb": {
-          "description": "Mean signal-to-noise ratio in dB.",
+          "description": "Mean signal-to-noise ratio in dB, -20 to 80.",
           "type": "number",
           "minimum": -20,
           "maximum": 80,
           "default": 30
         },
         "minRateMbps": {
-          "description": "Floor in Mbit/s to which a lower rate is raised (the most robust modulation); 0 for none.",
+          "description": "Floor in Mbit/s to which a lower rate is raised (the most robust modulation), 0 to 1000000; 0 for none.",
           "type": "number",
           "minimum": 0,
           "maximum": 1000000,
@@ -2030,14 +2030,14 @@ export const scenarioSchema = {
       "additionalProperties": false,
       "properties": {
         "leaveProbability": {
-          "description": "Probability that an available server leaves, for each server and slot.",
+          "description": "Probability that an available server leaves, for each server and slot, 0 to 1.",
           "type": "number",
           "minimum": 0,
           "maximum": 1,
           "default": 0.005
         },
         "returnProbability": {
-          "description": "Probability that an absent server returns, for each server and slot: with the same capacity, and empty.",
+          "description": "Probability that an absent server returns, for each server and slot, 0 to 1: with the same capacity, and empty.",
           "type": "number",
           "minimum": 0,
           "maximum": 1,
@@ -2046,14 +2046,14 @@ export const scenarioSchema = {
       }
     },
     "deadlineSlots": {
-      "description": "Deadline τ of a task in slots.",
+      "description": "Deadline τ of a task in slots, 0.01 to 100000.",
       "type": "number",
       "minimum": 0.01,
       "maximum": 100000,
       "default": 10
     },
     "deadlinePenaltySlots": {
-      "description": "Penalty ρ in slots, added to the cost of a task whose latency exceeds the deadline.",
+      "description": "Penalty ρ in slots, added to the cost of a task whose latency exceeds the deadline, 0 to 100000.",
       "type": "number",
       "minimum": 0,
       "maximum": 100000,
@@ -2069,14 +2069,14 @@ export const scenarioSchema = {
       "default": "shared-rate"
     },
     "historySlots": {
-      "description": "Length W of the workload history H_e in slots.",
+      "description": "Length W of the workload history H_e in slots, 1 to 100.",
       "type": "integer",
       "minimum": 1,
       "maximum": 100,
       "default": 10
     },
     "episodeSlots": {
-      "description": "Length T of an episode in slots.",
+      "description": "Length T of an episode in slots, 1 to 1000000.",
       "type": "integer",
       "minimum": 1,
       "maximum": 1000000,
@@ -2089,21 +2089,21 @@ export const scenarioSchema = {
       "additionalProperties": false,
       "properties": {
         "numSamples": {
-          "description": "Future tasks K.",
+          "description": "Number of future tasks K, 1 to 64.",
           "type": "integer",
           "minimum": 1,
           "maximum": 64,
           "default": 3
         },
         "weight": {
-          "description": "Weight λ of the future in the reward.",
+          "description": "Weight λ of the future in the reward, without unit, 0 to 1000.",
           "type": "number",
           "minimum": 0,
           "maximum": 1000,
           "default": 0.3
         },
         "sizeFactor": {
-          "description": "Range of the future sizes as factors of the current task's size.",
+          "description": "Range of the future sizes as factors of the current task's size, without unit.",
           "type": "object",
           "additionalProperties": false,
           "required": [
@@ -2112,13 +2112,13 @@ export const scenarioSchema = {
           ],
           "properties": {
             "min": {
-              "description": "Smallest factor.",
+              "description": "Smallest factor, without unit, 0.001 to 1000.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1000
             },
             "max": {
-              "description": "Largest factor.",
+              "description": "Largest factor, without unit, 0.001 to 1000.",
               "type": "number",
               "minimum": 0.001,
               "maximum": 1000
@@ -2162,13 +2162,13 @@ export const scenarioSchema = {
       ],
       "properties": {
         "min": {
-          "description": "Smallest capacity in GHz.",
+          "description": "Smallest capacity in GHz, 1 to 10000.",
           "type": "number",
           "minimum": 1,
           "maximum": 10000
         },
         "max": {
-          "description": "Largest capacity in GHz.",
+          "description": "Largest capacity in GHz, 1 to 10000.",
           "type": "number",
           "minimum": 1,
           "maximum": 10000
@@ -2186,13 +2186,13 @@ export const scenarioSchema = {
       ],
       "properties": {
         "min": {
-          "description": "Smallest size in Mbit.",
+          "description": "Smallest size in Mbit, 0.001 to 10000.",
           "type": "number",
           "minimum": 0.001,
           "maximum": 10000
         },
         "max": {
-          "description": "Largest size in Mbit.",
+          "description": "Largest size in Mbit, 0.001 to 10000.",
           "type": "number",
           "minimum": 0.001,
           "maximum": 10000

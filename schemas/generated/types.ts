@@ -18,15 +18,15 @@ export type ChatCompletion = DatasetMessage[];
  */
 export interface DatasetRecord {
   /**
-   * The prompt: one text, or chat messages.
+   * The prompt: one text, or chat messages (1 to 2 entries).
    */
   prompt?: PlainPrompt | ChatPrompt;
   /**
-   * The decision string of labelAction: one text, or one chat message. Kinds sft and test have it.
+   * The decision string of labelAction: one text, or one chat message (a list of 1 entry). Kinds sft and test have it.
    */
   completion?: PlainCompletion | ChatCompletion;
   /**
-   * Prompt and completion as one conversation, in place of both.
+   * Prompt and completion as one conversation of 2 to 3 entries, in place of both.
    *
    * @minItems 2
    * @maxItems 3
@@ -60,7 +60,7 @@ export interface DatasetRecord {
    */
   split: "train" | "validation" | "test";
   /**
-   * Place in the file, from 0.
+   * Place in the file, 0 or more.
    */
   index: number;
   /**
@@ -80,7 +80,7 @@ export interface DatasetRecord {
    */
   episodeSeed: number;
   /**
-   * Decisions taken before this one in the episode.
+   * Decisions taken before this one in the episode, a count of 0 or more.
    */
   decisionIndex: number;
   /**
@@ -100,43 +100,43 @@ export interface DatasetRecord {
    */
   labelPolicy: string;
   /**
-   * The action to learn: 0 for local execution, e for server e.
+   * The action to learn, 0 to 512: 0 for local execution, e for server e.
    */
   labelAction: number;
   /**
-   * The action of the smallest cost (eq. 15), the lowest index of equals.
+   * The action of the smallest cost (eq. 15), 0 to 512, the lowest index of equals.
    */
   cheapestAction: number;
   /**
-   * Cost J of every action in slots (eq. 11).
+   * Cost J of every action in slots (eq. 11), each 0 or more; 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
    */
   costSlots: (number | null)[];
   /**
-   * Cost of every action above that of the cheapest, in slots.
+   * Cost of every action above that of the cheapest, in slots, each 0 or more; 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
    */
   regretSlots: (number | null)[];
   /**
-   * Whether the latency of every action is within the deadline; false where the server is absent.
+   * Whether the latency of every action is within the deadline; false where the server is absent. 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
    */
   meetsDeadline: boolean[];
   /**
-   * C_impact of every action in slots (eq. 25), with the scenario's look-ahead settings.
+   * C_impact of every action in slots (eq. 25), with the scenario's look-ahead settings, each 0 or more; 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
    */
   impactSlots: (number | null)[];
   /**
-   * LACS reward r of every action in slots (eq. 26), with the scenario's look-ahead settings.
+   * LACS reward r of every action in slots (eq. 26), with the scenario's look-ahead settings, each 0 or less; 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
@@ -163,90 +163,90 @@ export interface DatasetMessage {
  */
 export interface Observation {
   /**
-   * Time slot t, from 0.
+   * Time slot t, a count of 0 or more.
    */
   slot: number;
   /**
-   * Decisions taken before this one in the episode.
+   * Decisions taken before this one in the episode, a count of 0 or more.
    */
   decisionIndex: number;
   /**
-   * Size D of the task in Mbit.
+   * Size D of the task in Mbit, above 0.
    */
   sizeMbit: number;
   /**
-   * Computational density γ in Gcycles/Mbit.
+   * Computational density γ in Gcycles/Mbit, above 0.
    */
   densityGcyclesPerMbit: number;
   /**
-   * Deadline τ in slots.
+   * Deadline τ in slots, above 0.
    */
   deadlineSlots: number;
   /**
-   * Penalty ρ of a late task in slots.
+   * Penalty ρ of a late task in slots, 0 or more.
    */
   penaltySlots: number;
   /**
-   * Length Δt of a slot in seconds.
+   * Length Δt of a slot in seconds, above 0.
    */
   slotSeconds: number;
   /**
-   * Source user u of the task, from 0.
+   * Source user u of the task, an index of 0 or more.
    */
   userIndex: number;
   /**
-   * CPU frequency f_loc of the user's device in GHz.
+   * CPU frequency f_loc of the user's device in GHz, above 0.
    */
   localCpuGHz: number;
   /**
-   * Work W_u waiting on the user's device in Mbit.
+   * Work W_u waiting on the user's device in Mbit, 0 or more.
    */
   localBacklogMbit: number;
   /**
-   * Local waiting time T_wait,loc = W_u·γ/f_loc in slots.
+   * Local waiting time T_wait,loc = W_u·γ/f_loc in slots, 0 or more.
    */
   localWaitSlots: number;
   /**
-   * Edge servers E.
+   * Number of edge servers E, 1 to 512.
    */
   numServers: number;
   /**
-   * Uplink rates R_{u,e} of the user in Mbit/s; 0 for a server that is absent.
+   * Uplink rates R_{u,e} of the user in Mbit/s, each 0 or more; 0 for a server that is absent. 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
    */
   rateMbps: number[];
   /**
-   * Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn.
+   * Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn. 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
    */
   isAvailable?: boolean[];
   /**
-   * Capacities F_e in GHz.
+   * Capacities F_e in GHz, each above 0; 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
    */
   cpuGHz: number[];
   /**
-   * Active tasks N_e.
+   * Numbers of active tasks N_e, each 0 or more; 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
    */
   activeTasks: number[];
   /**
-   * Waiting work L_e in Mbit.
+   * Waiting work L_e in Mbit, each 0 or more; 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
    */
   workloadMbit: number[];
   /**
-   * H_e: workload at the end of each of the last W slots in Mbit, oldest first; one row for each server.
+   * H_e: workload at the end of each of the last W slots in Mbit, each 0 or more, oldest first: 1 to 512 entries, one for each server, which are lists of 1 to 100 entries.
    *
    * @minItems 1
    * @maxItems 512
@@ -287,14 +287,14 @@ export interface Prompt {
    */
   text: string;
   /**
-   * The chat form: the system message where there is one, then the user's.
+   * The chat form: the system message where there is one, then the user's; 1 to 2 entries.
    *
    * @minItems 1
    * @maxItems 2
    */
   messages: Message[];
   /**
-   * Decision string of every available action: local execution first, then the servers in order.
+   * Decision string of every available action: local execution first, then the servers in order; 1 to 513 entries.
    *
    * @minItems 1
    * @maxItems 513
@@ -335,15 +335,15 @@ export interface SuccessReply {
    */
   session?: string;
   /**
-   * Epoch.
+   * Epoch of the session, 0 to 2^53 − 1.
    */
   epoch?: number;
   /**
-   * Group.
+   * Group of lanes, 0 to 2^53 − 1.
    */
   group?: number;
   /**
-   * Sequence number.
+   * Sequence number within the group, 0 to 2^53 − 1.
    */
   seq?: number;
   /**
@@ -373,15 +373,15 @@ export interface FailureReply {
    */
   session?: string;
   /**
-   * Epoch.
+   * Epoch of the session, 0 to 2^53 − 1.
    */
   epoch?: number;
   /**
-   * Group.
+   * Group of lanes, 0 to 2^53 − 1.
    */
   group?: number;
   /**
-   * Sequence number.
+   * Sequence number within the group, 0 to 2^53 − 1.
    */
   seq?: number;
   /**
@@ -501,7 +501,7 @@ export interface OpenRequest {
    */
   requestId: string;
   /**
-   * Scenarios the lanes play.
+   * Scenarios the lanes play, 1 to 256 entries.
    *
    * @minItems 1
    * @maxItems 256
@@ -510,24 +510,24 @@ export interface OpenRequest {
    */
   scenarios: (string | {})[];
   /**
-   * Lanes N.
+   * Number of lanes N, 1 to 1048576.
    */
   numEnvs: number;
   /**
-   * Index into scenarios for each lane.
+   * Index into scenarios for each lane, each 0 to 255; 1 to 1048576 entries.
    *
    * @minItems 1
    * @maxItems 1048576
    *
-   * Items: Index.
+   * Items: Index into scenarios, 0 to 255.
    */
   laneScenario?: number[];
   /**
-   * Groups G; divides N.
+   * Number of groups G, 1 to 256; divides N.
    */
   groups?: number;
   /**
-   * Servers an observation has room for.
+   * Number of servers an observation has room for, 1 to 512.
    */
   maxServers?: number;
   /**
@@ -543,7 +543,7 @@ export interface OpenRequest {
    */
   split?: "train" | "validation" | "test";
   /**
-   * Seed of the function that picks them.
+   * Seed of the function that picks them, 0 to 2^53 − 1.
    */
   seed?: number;
 }
@@ -564,19 +564,19 @@ export interface ResetRequest {
    */
   session: string;
   /**
-   * Epoch of the session.
+   * Epoch of the session, 1 to 2^53 − 1.
    */
   epoch: number;
   /**
-   * Group of lanes.
+   * Group of lanes, 0 to 65535.
    */
   group: number;
   /**
-   * Sequence number within the group, from 1.
+   * Sequence number within the group, 1 to 2^53 − 1.
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply.
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
    */
   ack: number;
 }
@@ -597,19 +597,19 @@ export interface StepRequest {
    */
   session: string;
   /**
-   * Epoch of the session.
+   * Epoch of the session, 1 to 2^53 − 1.
    */
   epoch: number;
   /**
-   * Group of lanes.
+   * Group of lanes, 0 to 65535.
    */
   group: number;
   /**
-   * Sequence number within the group, from 1.
+   * Sequence number within the group, 1 to 2^53 − 1.
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply.
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
    */
   ack: number;
 }
@@ -630,27 +630,27 @@ export interface LookAheadRequest {
    */
   session: string;
   /**
-   * Epoch of the session.
+   * Epoch of the session, 1 to 2^53 − 1.
    */
   epoch: number;
   /**
-   * Group of lanes.
+   * Group of lanes, 0 to 65535.
    */
   group: number;
   /**
-   * Sequence number within the group, from 1.
+   * Sequence number within the group, 1 to 2^53 − 1.
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply.
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
    */
   ack: number;
   /**
-   * Future tasks K.
+   * Number of future tasks K, 1 to 64.
    */
   numSamples?: number;
   /**
-   * Weight of the future in the reward.
+   * Weight λ of the future in the reward, without unit, 0 to 1000.
    */
   weight?: number;
   /**
@@ -658,11 +658,11 @@ export interface LookAheadRequest {
    */
   sizeFactor?: {
     /**
-     * Smallest factor.
+     * Smallest factor, without unit, 0.001 to 1000.
      */
     min: number;
     /**
-     * Largest factor.
+     * Largest factor, without unit, 0.001 to 1000.
      */
     max: number;
   };
@@ -692,19 +692,19 @@ export interface CloseRequest {
    */
   session: string;
   /**
-   * Epoch of the session.
+   * Epoch of the session, 1 to 2^53 − 1.
    */
   epoch: number;
   /**
-   * Group of lanes.
+   * Group of lanes, 0 to 65535.
    */
   group: number;
   /**
-   * Sequence number within the group, from 1.
+   * Sequence number within the group, 1 to 2^53 − 1.
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply.
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
    */
   ack: number;
 }
@@ -747,11 +747,11 @@ export interface Result {
     arch: string;
   };
   /**
-   * Bootstrap resamples behind each interval.
+   * Number of bootstrap resamples behind each interval, 1 or more.
    */
   resamples: number;
   /**
-   * What was played.
+   * What was played, 1 or more entries.
    *
    * @minItems 1
    */
@@ -783,11 +783,11 @@ export interface SettingResult {
     hash: string;
   };
   /**
-   * Length of an episode, slots. Under overload a cost without its length says nothing.
+   * Length of an episode in slots, 1 or more. Under overload a cost without its length says nothing.
    */
   episodeSlots?: number;
   /**
-   * Size that replaced the current task's in every state, Mbit.
+   * Size that replaced the current task's in every state in Mbit, above 0.
    */
   fixedSizeMbit?: number;
   /**
@@ -799,16 +799,16 @@ export interface SettingResult {
    */
   seeds: {
     /**
-     * First seed.
+     * First seed, 0 or more.
      */
     first: number;
     /**
-     * How many.
+     * Number of seeds, 1 or more.
      */
     count: number;
   };
   /**
-   * Results of each policy.
+   * Results of each policy, 1 or more entries.
    *
    * @minItems 1
    */
@@ -842,75 +842,75 @@ export interface PolicyResult {
    */
   metrics: {
     /**
-     * Mean J (eq. 28).
+     * Mean J (eq. 28) in slots, above 0.
      */
     averageLatencySlots: EstimateWithUnit | null;
     /**
-     * Mean C.
+     * Mean C in slots, above 0.
      */
     averageLatencyNoPenaltySlots: EstimateWithUnit | null;
     /**
-     * Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time.
+     * Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time, in %, 0 to 100.
      */
     dropRatePercent: EstimateWithUnit | null;
     /**
-     * Static: mean cheapest J over mean J (eq. 30-32). Episodic: the oracle's average latency on the same seeds over this one.
+     * In %, above 0. Static: mean cheapest J over mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds over this one.
      */
     performanceRatioPercent: EstimateWithUnit | null;
     /**
-     * Episodic: mean cheapest J in the visited states over mean J.
+     * Episodic: mean cheapest J in the visited states over mean J, in %, above 0, 100 or less.
      */
     onPathRatioPercent: EstimateWithUnit | null;
     /**
-     * Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired; null unless the oracle costs significantly more than the reference.
+     * Episodic: (AL of the oracle - AL) / (AL of the oracle - AL of the reference policy), paired, a ratio without unit, any number; null unless the oracle costs significantly more than the reference.
      */
     foresight?: EstimateWithUnit | null;
     /**
-     * Jain's index of the offloads (eq. 33); null where nothing was offloaded.
+     * Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null where nothing was offloaded.
      */
     loadBalancingIndexPercent: EstimateWithUnit | null;
     /**
-     * Episodic: mean latency of finished tasks as it turned out.
+     * Episodic: mean latency of finished tasks as it turned out, in slots, above 0.
      */
     realisedLatencySlots: EstimateWithUnit | null;
     /**
-     * Episodic: share of tasks that turned out late.
+     * Episodic: share of tasks that turned out late, in %, 0 to 100.
      */
     realisedLatePercent: EstimateWithUnit | null;
     /**
-     * Episodic: share of tasks unfinished at the end.
+     * Episodic: share of tasks unfinished at the end, in %, 0 to 100.
      */
     unfinishedPercent: EstimateWithUnit | null;
     /**
-     * Share of episodes that leave more than 5 % of their tasks unfinished; null for episodes below 1,000 slots.
+     * Share of episodes that leave more than 5 % of their tasks unfinished, in %, 0 to 100; null for episodes below 1,000 slots.
      */
     collapsedEpisodePercent?: EstimateWithUnit | null;
     /**
-     * Episodic: share of tasks lost with a server that left; null where none can leave.
+     * Episodic: share of tasks lost with a server that left, in %, 0 to 100; null where none can leave.
      */
     lostTaskPercent: EstimateWithUnit | null;
     /**
-     * Share of decisions for the user's device.
+     * Share of decisions for the user's device, in %, 0 to 100.
      */
     localSharePercent: EstimateWithUnit | null;
     /**
-     * Share of actions that cannot be taken, charged as the costliest.
+     * Share of actions that cannot be taken, charged as the costliest, in %, 0 to 100.
      */
     invalidActionPercent: EstimateWithUnit | null;
     /**
-     * Share of answers that could not be read; null where a policy does not answer in words.
+     * Share of answers that could not be read, in %, 0 to 100; null where a policy does not answer in words.
      */
     parseFailurePercent: EstimateWithUnit | null;
     /**
-     * Median J.
+     * Median J in slots, above 0.
      */
     latencyP50Slots: EstimateWithUnit | null;
     /**
-     * 95th percentile of J.
+     * 95th percentile of J in slots, above 0.
      */
     latencyP95Slots: EstimateWithUnit | null;
     /**
-     * 99th percentile of J.
+     * 99th percentile of J in slots, above 0.
      */
     latencyP99Slots: EstimateWithUnit | null;
   };
@@ -920,13 +920,13 @@ export interface PolicyResult {
   isUnstable?: boolean | null;
   differenceToOracleSlots: EstimateWithUnit1;
   /**
-   * How often local, server 1, server 2, … were chosen.
+   * How often local, server 1, server 2, … were chosen: counts, each 0 or more.
    *
-   * Items: Count.
+   * Items: Number of decisions, 0 or more.
    */
   actionCounts: number[];
   /**
-   * The action log: one list for each episode or state, in order of the seeds.
+   * The action log: one list for each episode or state, in order of the seeds, of actions 0 to 512.
    */
   actions: number[][];
 }
@@ -935,15 +935,15 @@ export interface PolicyResult {
  */
 export interface EstimateWithUnit {
   /**
-   * The figure.
+   * The figure in its unit, any number; a metric's own bounds stand with the metric.
    */
   value: number;
   /**
-   * Lower end of the 95 % interval.
+   * Lower end of the 95 % interval in the same unit, any number.
    */
   low: number;
   /**
-   * Upper end of the 95 % interval.
+   * Upper end of the 95 % interval in the same unit, any number.
    */
   high: number;
   /**
@@ -956,15 +956,15 @@ export interface EstimateWithUnit {
  */
 export interface EstimateWithUnit1 {
   /**
-   * The figure.
+   * The figure in its unit, any number; a metric's own bounds stand with the metric.
    */
   value: number;
   /**
-   * Lower end of the 95 % interval.
+   * Lower end of the 95 % interval in the same unit, any number.
    */
   low: number;
   /**
-   * Upper end of the 95 % interval.
+   * Upper end of the 95 % interval in the same unit, any number.
    */
   high: number;
   /**
@@ -1002,7 +1002,7 @@ export interface Scenario {
    */
   profile?: "paper";
   /**
-   * Edge servers E (1 to 512): fixed, or drawn uniformly for each episode from a list or from an inclusive range.
+   * Number of edge servers E, 1 to 512: fixed, or drawn uniformly for each episode from a list (1 to 512 entries) or from an inclusive range.
    */
   numServers?: FixedCount | CountChoices | CountRange;
   /**
@@ -1010,19 +1010,19 @@ export interface Scenario {
    */
   users?: UserCount | UsersPerServer;
   /**
-   * Capacity F_e of the servers in GHz (1 to 10000): drawn uniformly for each server and episode from a range, or a fixed list, one for each server.
+   * Capacity F_e of the servers in GHz, 1 to 10000: drawn uniformly for each server and episode from a range, or a fixed list, one for each server (1 to 512 entries).
    */
   serverCpuGHz?: CapacityRange | FixedCapacities;
   /**
-   * CPU frequency f_loc of a user's device in GHz.
+   * CPU frequency f_loc of a user's device in GHz, 0.01 to 1000.
    */
   localCpuGHz?: number;
   /**
-   * Length Δt of a time slot in seconds.
+   * Length Δt of a time slot in seconds, 0.0001 to 100.
    */
   slotSeconds?: number;
   /**
-   * Computational density γ in Gcycles/Mbit.
+   * Computational density γ in Gcycles/Mbit, 0.0001 to 1000.
    */
   densityGcyclesPerMbit?: number;
   taskSizeMbit?: SizeRange;
@@ -1035,15 +1035,15 @@ export interface Scenario {
    */
   uplink?: {
     /**
-     * Mean E[R] of the uplink rate in Mbit/s, before the floor.
+     * Mean E[R] of the uplink rate in Mbit/s, before the floor, 0.001 to 1000000.
      */
     meanRateMbps?: number;
     /**
-     * Mean signal-to-noise ratio in dB.
+     * Mean signal-to-noise ratio in dB, -20 to 80.
      */
     meanSnrDb?: number;
     /**
-     * Floor in Mbit/s to which a lower rate is raised (the most robust modulation); 0 for none.
+     * Floor in Mbit/s to which a lower rate is raised (the most robust modulation), 0 to 1000000; 0 for none.
      */
     minRateMbps?: number;
   };
@@ -1052,20 +1052,20 @@ export interface Scenario {
    */
   churn?: {
     /**
-     * Probability that an available server leaves, for each server and slot.
+     * Probability that an available server leaves, for each server and slot, 0 to 1.
      */
     leaveProbability?: number;
     /**
-     * Probability that an absent server returns, for each server and slot: with the same capacity, and empty.
+     * Probability that an absent server returns, for each server and slot, 0 to 1: with the same capacity, and empty.
      */
     returnProbability?: number;
   };
   /**
-   * Deadline τ of a task in slots.
+   * Deadline τ of a task in slots, 0.01 to 100000.
    */
   deadlineSlots?: number;
   /**
-   * Penalty ρ in slots, added to the cost of a task whose latency exceeds the deadline.
+   * Penalty ρ in slots, added to the cost of a task whose latency exceeds the deadline, 0 to 100000.
    */
   deadlinePenaltySlots?: number;
   /**
@@ -1073,11 +1073,11 @@ export interface Scenario {
    */
   service?: "shared-rate" | "work-conserving";
   /**
-   * Length W of the workload history H_e in slots.
+   * Length W of the workload history H_e in slots, 1 to 100.
    */
   historySlots?: number;
   /**
-   * Length T of an episode in slots.
+   * Length T of an episode in slots, 1 to 1000000.
    */
   episodeSlots?: number;
   /**
@@ -1085,23 +1085,23 @@ export interface Scenario {
    */
   lookAhead?: {
     /**
-     * Future tasks K.
+     * Number of future tasks K, 1 to 64.
      */
     numSamples?: number;
     /**
-     * Weight λ of the future in the reward.
+     * Weight λ of the future in the reward, without unit, 0 to 1000.
      */
     weight?: number;
     /**
-     * Range of the future sizes as factors of the current task's size.
+     * Range of the future sizes as factors of the current task's size, without unit.
      */
     sizeFactor?: {
       /**
-       * Smallest factor.
+       * Smallest factor, without unit, 0.001 to 1000.
        */
       min: number;
       /**
-       * Largest factor.
+       * Largest factor, without unit, 0.001 to 1000.
        */
       max: number;
     };
@@ -1117,23 +1117,23 @@ export interface Scenario {
 }
 export interface CountRange {
   /**
-   * Smallest count.
+   * Smallest number of servers, 1 to 512.
    */
   min: number;
   /**
-   * Largest count.
+   * Largest number of servers, 1 to 512.
    */
   max: number;
 }
 export interface UserCount {
   /**
-   * Users in all.
+   * Number of users in all, 1 to 4096.
    */
   count: number;
 }
 export interface UsersPerServer {
   /**
-   * Users for each server of the episode.
+   * Number of users for each server of the episode, 1 to 64.
    */
   perServer: number;
 }
@@ -1142,11 +1142,11 @@ export interface UsersPerServer {
  */
 export interface CapacityRange {
   /**
-   * Smallest capacity in GHz.
+   * Smallest capacity in GHz, 1 to 10000.
    */
   min: number;
   /**
-   * Largest capacity in GHz.
+   * Largest capacity in GHz, 1 to 10000.
    */
   max: number;
 }
@@ -1155,11 +1155,11 @@ export interface CapacityRange {
  */
 export interface SizeRange {
   /**
-   * Smallest size in Mbit.
+   * Smallest size in Mbit, 0.001 to 10000.
    */
   min: number;
   /**
-   * Largest size in Mbit.
+   * Largest size in Mbit, 0.001 to 10000.
    */
   max: number;
 }
@@ -1169,7 +1169,7 @@ export interface BernoulliArrivals {
    */
   process: "bernoulli";
   /**
-   * Probability λ_p of a task for each user and slot.
+   * Probability λ_p of a task for each user and slot, 0.001 to 1.
    */
   probability: number;
 }
@@ -1179,7 +1179,7 @@ export interface PoissonArrivals {
    */
   process: "poisson";
   /**
-   * Mean number λ_p of tasks for each user and slot.
+   * Mean number λ_p of tasks for each user and slot, 0.001 to 20.
    */
   ratePerSlot: number;
 }
@@ -1189,19 +1189,19 @@ export interface BurstyArrivals {
    */
   process: "bursty";
   /**
-   * Probability of a task for each user and slot while the chain is busy.
+   * Probability of a task for each user and slot while the chain is busy, 0.001 to 1.
    */
   busyProbability: number;
   /**
-   * The same while it is quiet.
+   * Probability of a task for each user and slot while the chain is quiet, 0.001 to 1.
    */
   quietProbability: number;
   /**
-   * Mean length of a busy time in slots.
+   * Mean length of a busy time in slots, 1 to 1000000.
    */
   meanBusySlots: number;
   /**
-   * Mean length of a quiet time in slots.
+   * Mean length of a quiet time in slots, 1 to 1000000.
    */
   meanQuietSlots: number;
 }

@@ -151,7 +151,8 @@ function numberBounds({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: 
   if (low === undefined && high === undefined) return "any number";
   const isLowOpen = exclusiveMinimum !== undefined;
   const isHighOpen = exclusiveMaximum !== undefined;
-  if (low !== undefined && high !== undefined && !isLowOpen && !isHighOpen) return `${written(low)} to ${written(high)}`;
+  if (low !== undefined && high !== undefined && !isLowOpen && !isHighOpen)
+    return `${written(low)} to ${written(high)}`;
   const lower = low === undefined ? [] : [isLowOpen ? `above ${written(low)}` : `${written(low)} or more`];
   const upper = high === undefined ? [] : [isHighOpen ? `below ${written(high)}` : `${written(high)} or less`];
   return [...lower, ...upper].join(", ");

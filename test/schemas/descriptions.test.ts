@@ -19,8 +19,8 @@ const withoutUnit =
   /\b(numbers?|counts?|seeds?|index|indices|probability|without unit|actions?|place|epoch|group|version)\b/i;
 
 describe("tablesOf", () => {
-  const field = (node: object) => tablesOf({ properties: { field: node } })[0].rows;
-  it.each<[object, string[]]>([
+  const field = (node: SchemaNode) => tablesOf({ properties: { field: node } })[0].rows;
+  it.each<[SchemaNode, string[]]>([
     [{ type: "number" }, ["any number"]],
     [{ type: "number", minimum: 0 }, ["0 or more"]],
     [{ type: ["number", "null"], maximum: 0 }, ["0 or less"]],
@@ -38,7 +38,12 @@ describe("tablesOf", () => {
 
   it("names nested fields, entries and forms, and takes units from names", () => {
     const inner = { type: "object", required: ["sizeMbit"], properties: { sizeMbit: { type: "number" } } };
-    const all = field({ anyOf: [{ title: "One", ...inner }, { title: "Many", type: "array", items: inner }] });
+    const all = field({
+      anyOf: [
+        { title: "One", ...inner },
+        { title: "Many", type: "array", items: inner },
+      ],
+    });
     expect(all.map(({ path, unit, isRequired }) => [path, unit, isRequired])).toEqual([
       ["field", "", false],
       ["field(One).sizeMbit", "Mbit", true],

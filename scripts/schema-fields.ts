@@ -62,10 +62,10 @@ export function tablesOf(schema: SchemaNode): FieldTable[] {
   const tables: FieldTable[] = [];
   const add = (node: SchemaNode, name: string) => {
     const inline = (node.oneOf ?? []).filter((form) => form.$ref === undefined);
-    tables.push({ title: node.title ?? name, description: node.description ?? "", rows: [...rowsOf(node, "")] });
-    for (const form of inline) add(form, name);
+    tables.push({ title: name, description: node.description ?? "", rows: [...rowsOf(node, "")] });
+    for (const form of inline) add(form, form.title ?? name);
   };
-  add(schema, "");
+  add(schema, schema.title ?? "");
   for (const [name, node] of Object.entries(schema.$defs ?? {})) add(node, name);
   return tables;
 }
@@ -108,6 +108,7 @@ function typeText(node: SchemaNode): string {
   if (forms !== undefined) return forms.map(typeText).join(" or ");
   const names = typesOf(node).map((type) => {
     if (type === "array") return node.items === undefined ? "list" : `list of ${typeText(node.items)}`;
+    if (type === "object") return node.title ?? type;
     return type === "string" ? "text" : type;
   });
   return names.join(" or ");

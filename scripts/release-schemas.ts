@@ -1,0 +1,21 @@
+/** `npm run release:schemas`: keeps a copy of every schema whose version was not released yet, to compare with later. */
+
+import { copyFileSync, existsSync } from "node:fs";
+import { join } from "node:path";
+import { versionProblem } from "./schema-changes.js";
+import { readReleased, readSchemas, releasedFolder, releasedName, root } from "./schema-files.js";
+
+const released = readReleased();
+const schemas = readSchemas();
+const problems = schemas.flatMap(([name, schema]) => {
+  const last = released.get(name)?.at(-1);
+  return (last && versionProblem(last, schema)) ?? [];
+});
+for (const problem of problems) console.error(problem);
+if (problems.length > 0) process.exit(1);
+for (const [name, schema] of schemas) {
+  const target = join(releasedFolder, releasedName(schema));
+  if (existsSync(join(root, target))) continue;
+  copyFileSync(join(root, "schemas", `${name}.schema.json`), join(root, target));
+  console.log(`released ${target}`);
+}

@@ -11,6 +11,7 @@ import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
 import { serveCommand } from "./commands/serve.js";
 import { speedCommand } from "./commands/speed.js";
+import { submitCommand } from "./commands/submit.js";
 import { tuneCommand } from "./commands/tune.js";
 
 const program = new Command("mecgym")
@@ -23,6 +24,7 @@ const program = new Command("mecgym")
   .addCommand(tuneCommand())
   .addCommand(speedCommand())
   .addCommand(serveCommand())
+  .addCommand(submitCommand())
   .addCommand(demoCommand());
 
 await runProgram(program);

@@ -9,6 +9,7 @@ import {
   requestSchema,
   resultSchema,
   scenarioSchema,
+  submissionSchema,
 } from "./generated/schemas.js";
 
 /** One disagreement between a value and its schema. */
@@ -30,6 +31,7 @@ const schemas = {
   request: requestSchema,
   reply: replySchema,
   result: resultSchema,
+  submission: submissionSchema,
 } as const;
 
 export type SchemaName = keyof typeof schemas;

@@ -2201,3 +2201,329 @@ export const scenarioSchema = {
     }
   }
 } as const;
+
+export const submissionSchema = {
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:mecgym:schema:submission:1.0",
+  "title": "Submission",
+  "description": "An entry for the leaderboard: who sends it, what the policy is and how it came about, and the result files it rests on. All of it is published.",
+  "type": "object",
+  "additionalProperties": false,
+  "required": [
+    "schemaVersion",
+    "title",
+    "submittedOn",
+    "submitter",
+    "policy",
+    "training",
+    "testSeeds",
+    "links",
+    "resultLicense",
+    "results"
+  ],
+  "properties": {
+    "schemaVersion": {
+      "description": "Version of this schema.",
+      "type": "string",
+      "enum": [
+        "1.0"
+      ]
+    },
+    "title": {
+      "description": "Name of the entry as the leaderboard shows it.",
+      "type": "string",
+      "minLength": 1,
+      "maxLength": 80
+    },
+    "submittedOn": {
+      "description": "Day the entry was made, YYYY-MM-DD.",
+      "type": "string",
+      "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+    },
+    "submitter": {
+      "title": "Submitter",
+      "description": "Who sends the entry and answers for it.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "name",
+        "contact"
+      ],
+      "properties": {
+        "name": {
+          "description": "Name of a person or a group.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 200
+        },
+        "affiliation": {
+          "description": "Where they work; left out for none.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 200
+        },
+        "contact": {
+          "description": "A mail address, or the https address of a page, to send questions to.",
+          "type": "string",
+          "pattern": "^([^@\\s]+@[^@\\s]+|https://\\S+)$",
+          "maxLength": 200
+        }
+      }
+    },
+    "policy": {
+      "title": "SubmittedPolicy",
+      "description": "What decides.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "name",
+        "description",
+        "kind",
+        "sees",
+        "isDeterministic"
+      ],
+      "properties": {
+        "name": {
+          "description": "Name of the policy in the result files.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 200
+        },
+        "description": {
+          "description": "How it comes to a decision, enough to build it again together with the links.",
+          "type": "string",
+          "minLength": 20,
+          "maxLength": 4000
+        },
+        "kind": {
+          "description": "rule: written by hand. search: looks ahead in a model of the system. learned: its parameters were fitted. language-model: answers prompts.",
+          "type": "string",
+          "enum": [
+            "rule",
+            "search",
+            "learned",
+            "language-model"
+          ]
+        },
+        "sees": {
+          "description": "The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the future that will come. Policies that see the future are listed apart.",
+          "type": "string",
+          "enum": [
+            "observation",
+            "look-ahead",
+            "rollout",
+            "future"
+          ]
+        },
+        "isDeterministic": {
+          "description": "Whether the same episode gives the same decisions again.",
+          "type": "boolean"
+        },
+        "model": {
+          "title": "SubmittedModel",
+          "description": "The model behind it; kind language-model must name one.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "name"
+          ],
+          "properties": {
+            "name": {
+              "description": "Name of the model, or of the one that was trained further.",
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 200
+            },
+            "revision": {
+              "description": "Version, date or commit of the model.",
+              "type": "string",
+              "minLength": 1,
+              "maxLength": 200
+            },
+            "parameterCount": {
+              "description": "Number of parameters, 1 or more.",
+              "type": "integer",
+              "minimum": 1
+            }
+          }
+        }
+      }
+    },
+    "training": {
+      "title": "SubmittedTraining",
+      "description": "What the policy was made from, training and every choice among candidates; with empty lists and 0 runs for a policy that saw no data.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "method",
+        "runs",
+        "scenarios",
+        "seeds"
+      ],
+      "properties": {
+        "method": {
+          "description": "How it was trained or tuned, and on what other data; none for neither.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 4000
+        },
+        "runs": {
+          "description": "Number of trained or tuned policies that this one was chosen from, itself among them, 0 or more; 0 where nothing was trained or tuned.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "scenarios": {
+          "description": "Ids of the scenarios it was trained or tuned in; 256 or fewer entries.",
+          "type": "array",
+          "maxItems": 256,
+          "uniqueItems": true,
+          "items": {
+            "type": "string",
+            "minLength": 1
+          }
+        },
+        "seeds": {
+          "description": "Episode seeds that were used; 256 or fewer entries.",
+          "type": "array",
+          "maxItems": 256,
+          "items": {
+            "title": "UsedSeeds",
+            "description": "Episode seeds first … first + count − 1.",
+            "type": "object",
+            "additionalProperties": false,
+            "required": [
+              "split",
+              "use",
+              "first",
+              "count"
+            ],
+            "properties": {
+              "split": {
+                "description": "Split they belong to: no test seed trains or chooses anything.",
+                "type": "string",
+                "enum": [
+                  "train",
+                  "validation"
+                ]
+              },
+              "use": {
+                "description": "training: the parameters were fitted on them. choosing: candidates or settings were compared on them.",
+                "type": "string",
+                "enum": [
+                  "training",
+                  "choosing"
+                ]
+              },
+              "first": {
+                "description": "First seed, 0 to 2^53 − 1.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 9007199254740991
+              },
+              "count": {
+                "description": "Number of seeds, 1 or more.",
+                "type": "integer",
+                "minimum": 1
+              }
+            }
+          }
+        }
+      }
+    },
+    "testSeeds": {
+      "title": "TestSeedStatement",
+      "description": "The submitter's word on the test seeds.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "usedFor",
+        "evaluations"
+      ],
+      "properties": {
+        "usedFor": {
+          "description": "Nothing of the policy was trained or chosen by test seeds.",
+          "const": "evaluation"
+        },
+        "evaluations": {
+          "description": "Number of times that this policy or variants of it were played on test seeds, these results among them, 1 or more.",
+          "type": "integer",
+          "minimum": 1
+        }
+      }
+    },
+    "links": {
+      "title": "SubmittedLinks",
+      "description": "Where more is to be found; null for nowhere.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "code",
+        "paper"
+      ],
+      "properties": {
+        "code": {
+          "description": "Code of the policy and its training.",
+          "type": [
+            "string",
+            "null"
+          ],
+          "pattern": "^https://\\S+$"
+        },
+        "paper": {
+          "description": "Text about it.",
+          "type": [
+            "string",
+            "null"
+          ],
+          "pattern": "^https://\\S+$"
+        },
+        "model": {
+          "description": "The trained parameters.",
+          "type": [
+            "string",
+            "null"
+          ],
+          "pattern": "^https://\\S+$"
+        }
+      }
+    },
+    "resultLicense": {
+      "description": "Licence that the result files may be published under, by its SPDX id.",
+      "type": "string",
+      "enum": [
+        "CC0-1.0",
+        "CC-BY-4.0",
+        "MIT"
+      ]
+    },
+    "results": {
+      "description": "The result files, 1 to 64 entries; one for each suite.",
+      "type": "array",
+      "minItems": 1,
+      "maxItems": 64,
+      "items": {
+        "title": "SubmittedResult",
+        "description": "A result file as `mecgym run` wrote it.",
+        "type": "object",
+        "additionalProperties": false,
+        "required": [
+          "file",
+          "sha256"
+        ],
+        "properties": {
+          "file": {
+            "description": "Path from the folder of the submission, with slashes; no part begins with a point.",
+            "type": "string",
+            "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+            "maxLength": 400
+          },
+          "sha256": {
+            "description": "SHA-256 of its bytes, hexadecimal.",
+            "type": "string",
+            "pattern": "^[0-9a-f]{64}$"
+          }
+        }
+      }
+    }
+  }
+} as const;

@@ -1205,3 +1205,186 @@ export interface BurstyArrivals {
    */
   meanQuietSlots: number;
 }
+
+/**
+ * An entry for the leaderboard: who sends it, what the policy is and how it came about, and the result files it rests on. All of it is published.
+ */
+export interface Submission {
+  /**
+   * Version of this schema.
+   */
+  schemaVersion: "1.0";
+  /**
+   * Name of the entry as the leaderboard shows it.
+   */
+  title: string;
+  /**
+   * Day the entry was made, YYYY-MM-DD.
+   */
+  submittedOn: string;
+  submitter: Submitter;
+  policy: SubmittedPolicy;
+  training: SubmittedTraining;
+  testSeeds: TestSeedStatement;
+  links: SubmittedLinks;
+  /**
+   * Licence that the result files may be published under, by its SPDX id.
+   */
+  resultLicense: "CC0-1.0" | "CC-BY-4.0" | "MIT";
+  /**
+   * The result files, 1 to 64 entries; one for each suite.
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  results: SubmittedResult[];
+}
+/**
+ * Who sends the entry and answers for it.
+ */
+export interface Submitter {
+  /**
+   * Name of a person or a group.
+   */
+  name: string;
+  /**
+   * Where they work; left out for none.
+   */
+  affiliation?: string;
+  /**
+   * A mail address, or the https address of a page, to send questions to.
+   */
+  contact: string;
+}
+/**
+ * What decides.
+ */
+export interface SubmittedPolicy {
+  /**
+   * Name of the policy in the result files.
+   */
+  name: string;
+  /**
+   * How it comes to a decision, enough to build it again together with the links.
+   */
+  description: string;
+  /**
+   * rule: written by hand. search: looks ahead in a model of the system. learned: its parameters were fitted. language-model: answers prompts.
+   */
+  kind: "rule" | "search" | "learned" | "language-model";
+  /**
+   * The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the future that will come. Policies that see the future are listed apart.
+   */
+  sees: "observation" | "look-ahead" | "rollout" | "future";
+  /**
+   * Whether the same episode gives the same decisions again.
+   */
+  isDeterministic: boolean;
+  model?: SubmittedModel;
+}
+/**
+ * The model behind it; kind language-model must name one.
+ */
+export interface SubmittedModel {
+  /**
+   * Name of the model, or of the one that was trained further.
+   */
+  name: string;
+  /**
+   * Version, date or commit of the model.
+   */
+  revision?: string;
+  /**
+   * Number of parameters, 1 or more.
+   */
+  parameterCount?: number;
+}
+/**
+ * What the policy was made from, training and every choice among candidates; with empty lists and 0 runs for a policy that saw no data.
+ */
+export interface SubmittedTraining {
+  /**
+   * How it was trained or tuned, and on what other data; none for neither.
+   */
+  method: string;
+  /**
+   * Number of trained or tuned policies that this one was chosen from, itself among them, 0 or more; 0 where nothing was trained or tuned.
+   */
+  runs: number;
+  /**
+   * Ids of the scenarios it was trained or tuned in; 256 or fewer entries.
+   *
+   * @maxItems 256
+   */
+  scenarios: string[];
+  /**
+   * Episode seeds that were used; 256 or fewer entries.
+   *
+   * @maxItems 256
+   */
+  seeds: UsedSeeds[];
+}
+/**
+ * Episode seeds first … first + count − 1.
+ */
+export interface UsedSeeds {
+  /**
+   * Split they belong to: no test seed trains or chooses anything.
+   */
+  split: "train" | "validation";
+  /**
+   * training: the parameters were fitted on them. choosing: candidates or settings were compared on them.
+   */
+  use: "training" | "choosing";
+  /**
+   * First seed, 0 to 2^53 − 1.
+   */
+  first: number;
+  /**
+   * Number of seeds, 1 or more.
+   */
+  count: number;
+}
+/**
+ * The submitter's word on the test seeds.
+ */
+export interface TestSeedStatement {
+  /**
+   * Nothing of the policy was trained or chosen by test seeds.
+   */
+  usedFor: "evaluation";
+  /**
+   * Number of times that this policy or variants of it were played on test seeds, these results among them, 1 or more.
+   */
+  evaluations: number;
+}
+/**
+ * Where more is to be found; null for nowhere.
+ */
+export interface SubmittedLinks {
+  /**
+   * Code of the policy and its training.
+   */
+  code: string | null;
+  /**
+   * Text about it.
+   */
+  paper: string | null;
+  /**
+   * The trained parameters.
+   */
+  model?: string | null;
+}
+/**
+ * A result file as `mecgym run` wrote it.
+ */
+export interface SubmittedResult {
+  /**
+   * Path from the folder of the submission, with slashes; no part begins with a point.
+   */
+  file: string;
+  /**
+   * SHA-256 of its bytes, hexadecimal.
+   */
+  sha256: string;
+}

@@ -14,7 +14,7 @@ import {
   templateIds,
 } from "../env/index.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
-import { checkCanPlay } from "./policies/index.js";
+import { checkCanLabel } from "./policies/index.js";
 
 export type DatasetKind = DatasetRecord["kind"];
 
@@ -67,7 +67,7 @@ const names = [
 /**
  * A complete, checked plan; what is left out has its default.
  *
- * @throws MecgymError `invalidOption`, `unknownScenario`, `unknownPolicy`; `invalidSeed` where the seeds are not all the
+ * @throws MecgymError `invalidOption`, labels by chance or foresight among them, `unknownScenario`, `unknownPolicy`; `invalidSeed` where the seeds are not all the
  *   kind's own, test seeds for training among them
  */
 export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kind">): DatasetPlan {
@@ -82,7 +82,7 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
   checkChoice(outputInstruction, "outputInstruction", ["direct", "reasoning"]);
   checkChoice(form, "form", datasetForms);
   resolveScenario(scenario);
-  checkCanPlay(labels, "static"); // a recorded state has no rollouts
+  checkCanLabel(labels);
   const range = seedRange(kind, split);
   if (range === undefined) {
     fail("split", split, kind === "test" ? "test for kind test" : "train or validation: test seeds train nothing");

@@ -14,7 +14,7 @@ import {
 } from "../env/index.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import type { DatasetPlan } from "./dataset-plan.js";
-import { findPolicy, oracle, type PolicyEntry } from "./policies/index.js";
+import { findPolicy, oracle, type PolicyEntry, policies, whyNoLabels } from "./policies/index.js";
 import { EpisodePlayer } from "./runner.js";
 
 /** Makes records of one plan, in any order: a record depends on the plan and its index alone. */
@@ -42,10 +42,9 @@ export class RecordMaker {
   make(index: number): DatasetRecord {
     const { kind, split, firstSeed, labels, template, perturbation, outputInstruction, system, form } = this.#plan;
     const episodeSeed = firstSeed + index;
-    const state = this.#player.visitState(episodeSeed);
-    const label = this.#labels.make(episodeSeed, this.#scenario)(state, (options) =>
-      lookAheadOfState(this.#scenario, episodeSeed, state, options),
-    );
+    const policy = this.#labels.make(episodeSeed, this.#scenario);
+    const state = this.#player.visitState(episodeSeed, this.#labels.remembers ? policy : undefined);
+    const label = this.#player.ask(policy);
     const prompt = renderPrompt(state, {
       template,
       perturbation,
@@ -79,6 +78,23 @@ export type ActionFigures = Pick<
   DatasetRecord,
   "cheapestAction" | "costSlots" | "regretSlots" | "meetsDeadline" | "impactSlots" | "lookAheadReward"
 >;
+
+/**
+ * The label of a record from its state: what a check computes again. Undefined where more than the state decides it:
+ * what came before, or rollouts, which need the episode; and for a policy that labels nothing.
+ */
+export function labelOf(
+  name: string,
+  scenario: Scenario,
+  episodeSeed: number,
+  state: ObservationData,
+): number | undefined {
+  const entry = policies.find((policy) => policy.name === name);
+  if (entry === undefined || entry.remembers || entry.needsRollout || whyNoLabels(entry) !== undefined)
+    return undefined;
+  const policy = entry.make(episodeSeed, scenario);
+  return policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
+}
 
 /** The figures of a record from its state: what a check computes again. */
 export function figuresOf(scenario: Scenario, episodeSeed: number, state: ObservationData): ActionFigures {

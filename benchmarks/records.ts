@@ -13,7 +13,7 @@ import { RELEASE_MARKER } from "../env/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
 import { seedRange } from "./dataset-plan.js";
-import { type ActionFigures, figuresOf } from "./datasets.js";
+import { type ActionFigures, figuresOf, labelOf } from "./datasets.js";
 
 /** What is wrong with a line. */
 export interface RecordProblem {
@@ -32,8 +32,8 @@ export type ReadLine = { readonly record: DatasetRecord } | { readonly problem: 
 /**
  * Reads a data set line by line, in constant memory.
  *
- * A record is sound if it fits its schema, its seeds belong to its kind and split, and its prompt, its decision string and
- * its figures are what its state gives. Records of scenarios this version does not know are checked by the schema alone.
+ * A record is sound if it fits its schema, its seeds belong to its kind and split, and its prompt, its decision string, its
+ * figures and, where the state alone decides it, its label are what its state gives. Records of scenarios this version does not know are checked by the schema alone.
  */
 export async function* readRecords(file: string, lines: AsyncIterable<string>): AsyncGenerator<ReadLine> {
   let line = 0;
@@ -155,6 +155,10 @@ function wrongFigures(record: DatasetRecord): Problem | undefined {
   }
   const scenario = scenarioOf(record);
   if (scenario === undefined) return undefined;
+  const label = labelOf(record.labelPolicy, scenario, record.episodeSeed, state);
+  if (label !== undefined && label !== labelAction) {
+    return { path: "/labelAction", expected: `${label}, as ${record.labelPolicy} decides`, got: labelAction };
+  }
   const figures = figuresOf(scenario, record.episodeSeed, state);
   for (const name of Object.keys(figures) as (keyof ActionFigures)[]) {
     if (isSame(record[name], figures[name])) continue;

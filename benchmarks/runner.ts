@@ -12,7 +12,6 @@ import {
   FLAG_TRUNCATED,
   isObservedActionAvailable,
   LaneView,
-  type LookAheadResult,
   lookAheadOfState,
   type ObservationData,
   observedCostSlots,
@@ -36,13 +35,20 @@ export interface PlayedEpisode extends Unit {
 export class EpisodePlayer {
   readonly #batch: BatchEnv;
   readonly #view: LaneView;
-  readonly #lookAhead: LookAheadResult;
-  #rollouts: Rollouts | undefined;
+  readonly #lookAhead: LookAheadHandle;
+  readonly #rollout: RolloutHandle;
 
   constructor(scenario: Scenario) {
-    this.#batch = new BatchEnv({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
-    this.#view = new LaneView(this.#batch.lanes, 0);
-    this.#lookAhead = allocateLookAhead(this.#batch.maxServers);
+    const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
+    const result = allocateLookAhead(batch.maxServers);
+    let rollouts: Rollouts | undefined;
+    this.#batch = batch;
+    this.#view = new LaneView(batch.lanes, 0);
+    this.#lookAhead = (options) => batch.lookAhead(0, options, result);
+    this.#rollout = (request, out) => {
+      rollouts ??= new Rollouts(batch.scenarios[0]);
+      rollouts.play(batch.lanes, 0, request, out);
+    };
   }
 
   /**
@@ -58,14 +64,9 @@ export class EpisodePlayer {
     const decisions = new DecisionLog();
     const actions = [0];
     const seen = new Float32Array(batch.observationSize);
-    const lookAhead: LookAheadHandle = (options) => batch.lookAhead(0, options, this.#lookAhead);
-    const rollout: RolloutHandle = (request, out) => {
-      this.#rollouts ??= new Rollouts(batch.scenarios[0]);
-      this.#rollouts.play(batch.lanes, 0, request, out);
-    };
     do {
       const cheapestCostSlots = observedCostSlots(view, oracle(view));
-      actions[0] = policy(view, lookAhead, rollout);
+      actions[0] = policy(view, this.#lookAhead, this.#rollout);
       if (digest !== undefined) seen.set(batch.observation);
       batch.step(actions);
       const action = batch.executedAction[0];
@@ -95,17 +96,26 @@ export class EpisodePlayer {
 
   /**
    * A state the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
+   *
+   * @param watcher is asked at every decision before it, so that it remembers them; its rollouts there are empty, and its
+   *   answers are not carried out
    */
-  visitState(seed: number): ObservationData {
+  visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;
     const actions = [0];
     const target = Math.floor(createStream(streamName("static-state", seed))() * this.#countDecisions(seed));
     batch.reset([seed]);
     for (let i = 0; i < target; i++) {
+      watcher?.(this.#view, this.#lookAhead, emptyRollout);
       actions[0] = cheapestAction(batch.lanes, 0);
       batch.step(actions);
     }
     return copyObservation(this.#view);
+  }
+
+  /** What a policy decides in the state that was visited last. */
+  ask(policy: Policy): number {
+    return policy(this.#view, this.#lookAhead, this.#rollout);
   }
 
   /** Decisions of episode `seed`, whatever is decided: who has a task when is part of the world. */
@@ -120,6 +130,11 @@ export class EpisodePlayer {
     return count;
   }
 }
+
+/** Futures that cost nothing: for a policy that watches and need not decide well. */
+const emptyRollout: RolloutHandle = (_request, out) => {
+  out.fill(0);
+};
 
 /** A state of the static protocol, and the episode it was recorded in. */
 export interface RecordedState {

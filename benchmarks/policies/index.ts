@@ -35,13 +35,13 @@ export {
 
 /** Every native policy. A policy without memory or chance is the same function for every seed. */
 export const policies: readonly PolicyEntry[] = [
-  { name: "random", description: "every available action with equal probability", make: makeRandom },
+  { name: "random", description: "every available action with equal probability", isRandom: true, make: makeRandom },
   { name: "local", description: "always the user's own device", make: () => local },
-  { name: "round-robin", description: "the servers in turn", make: makeRoundRobin },
+  { name: "round-robin", description: "the servers in turn", remembers: true, make: makeRoundRobin },
   { name: "best-rate", description: "the server with the highest uplink rate", make: () => bestRate },
   { name: "fastest", description: "the server with the highest capacity", make: () => fastest },
   { name: "least-loaded", description: "the server with the smallest (L+D)(N+1)/F", make: () => leastLoaded },
-  { name: "two-choices", description: "the less loaded of two random servers", make: makeTwoChoices },
+  { name: "two-choices", description: "the less loaded of two random servers", isRandom: true, make: makeTwoChoices },
   { name: "oracle", description: "the smallest cost now (eq. 15)", make: () => oracle },
   { name: "lacs", description: "the largest look-ahead reward (eq. 26)", needsLookAhead: true, make: () => lacs },
   {
@@ -54,6 +54,7 @@ export const policies: readonly PolicyEntry[] = [
     name: "rollout",
     description: "priced, left where sampled futures show a clear gain",
     needsRollout: true,
+    remembers: true,
     parameters: (scenario) => ({ ...rolloutDefaults, tollSlots: tollSlotsOf(scenario) }),
     make: (seed, scenario) => makeRollout(seed, scenario),
   },
@@ -80,6 +81,22 @@ export function checkCanPlay(name: string, protocol: "static" | "episodic"): voi
     got: name,
     expected: "policies that need no rollouts, for this suite has settings of the static protocol",
   });
+}
+
+/** Why a policy's decisions can be no labels of training data; undefined where they can. */
+export function whyNoLabels(entry: PolicyEntry): string | undefined {
+  if (entry.isClairvoyant) return "it sees the future, which nothing in a prompt tells";
+  if (entry.isRandom) return "it chooses by chance, and nothing in a prompt decides its labels";
+  return undefined;
+}
+
+/** @throws MecgymError `unknownPolicy`, or `invalidOption` where the policy's decisions can be no labels */
+export function checkCanLabel(name: string): void {
+  const reason = whyNoLabels(findPolicy(name));
+  if (reason === undefined) return;
+  const names = policies.filter((policy) => whyNoLabels(policy) === undefined).map((policy) => policy.name);
+  const expected = `one of ${names.join(", ")}; as for ${name}, ${reason}`;
+  throw new MecgymError("invalidOption", { path: "dataset/labels", got: name, expected });
 }
 
 /**

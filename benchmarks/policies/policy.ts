@@ -33,6 +33,10 @@ export interface PolicyEntry {
   readonly needsLookAhead?: boolean;
   /** Whether the policy asks for rollouts: it can play episodes, and cannot answer recorded states. */
   readonly needsRollout?: boolean;
+  /** Whether a decision depends on what it saw earlier in the episode. */
+  readonly remembers?: boolean;
+  /** Whether chance has a part in its choice: the same episode and another seed give other decisions. */
+  readonly isRandom?: boolean;
   /** Whether it sees what will come: its figures are a mark, not those of a policy one could use. */
   readonly isClairvoyant?: boolean;
   /** The numbers it plays a scenario with, for results to name; none where left out. */

@@ -25,7 +25,7 @@ import {
   planDataset,
 } from "../../benchmarks/dataset-plan.js";
 import type { JobRunner, RecordLines } from "../../benchmarks/jobs.js";
-import { policies } from "../../benchmarks/policies/index.js";
+import { policies, whyNoLabels } from "../../benchmarks/policies/index.js";
 import { readRecords } from "../../benchmarks/records.js";
 import { describeValue } from "../../env/errors.js";
 import { MecgymError, perturbationIds, templateIds } from "../../env/index.js";
@@ -39,6 +39,8 @@ const CARD = "README.md";
 const RECORDS_PER_JOB = 100;
 /** Damaged records that are shown; all are counted. */
 const MAX_SHOWN = 20;
+
+const labelPolicies = policies.filter((policy) => whyNoLabels(policy) === undefined).map(({ name }) => name);
 
 interface DatasetOptions {
   readonly scenario: string;
@@ -98,11 +100,7 @@ export function datasetCommand(): Command {
 function withOptions(command: Command): Command {
   return command
     .option("--scenario <id>", "scenario of the states; one with several numbers of servers mixes them", "paper-v1")
-    .addOption(
-      new Option("--labels <policy>", "policy whose decisions are the labels")
-        .choices(policies.map((p) => p.name))
-        .default("oracle"),
-    )
+    .option("--labels <policy>", `policy whose decisions are the labels: ${labelPolicies.join(", ")}`, "oracle")
     .addOption(new Option("--template <id>", "wording").choices(templateIds).default("en-v1"))
     .addOption(new Option("--perturbation <id>", "disturbance").choices(perturbationIds).default("standard"))
     .option("--reasoning", "ask for reasoning before the decision")

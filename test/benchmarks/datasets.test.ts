@@ -7,8 +7,9 @@ import { cardOf, manifestOf } from "../../benchmarks/dataset-card.js";
 import { type DatasetPlan, datasetForms, datasetKinds, planDataset, seedRange } from "../../benchmarks/dataset-plan.js";
 import { figuresOf, RecordMaker, recordLine } from "../../benchmarks/datasets.js";
 import { JobWorker } from "../../benchmarks/jobs.js";
+import { makePolicy, oracle } from "../../benchmarks/policies/index.js";
 import { type ReadLine, readRecords } from "../../benchmarks/records.js";
-import { visitStates } from "../../benchmarks/runner.js";
+import { EpisodePlayer, visitStates } from "../../benchmarks/runner.js";
 import {
   listScenarios,
   observedCostSlots,
@@ -96,6 +97,10 @@ describe("a plan", () => {
     ],
     [{ kind: "sft", scenario: "paper-v0" }, { code: "unknownScenario" }],
     [{ kind: "sft", labels: "orakel" }, { code: "unknownPolicy" }],
+    ...["random", "two-choices", "clairvoyant"].map((labels): [Partial<DatasetPlan>, object] => [
+      { kind: "sft", labels },
+      { code: "invalidOption", path: "dataset/labels", expected: expect.stringMatching(/rollout; as for .*, it /) },
+    ]),
     [
       { kind: "grpo", form: "messages" },
       { code: "invalidOption", path: "dataset/form" },
@@ -173,6 +178,39 @@ describe("a record", () => {
     }
   });
 
+  it.each(["paper-v1", "paper-poisson-v1", "bursty-v1", "churn-v1", "load-24-users-v1"])(
+    "labelled by rollout has what the policy decides there, having watched the oracle's episode of %s",
+    (id) => {
+      const scenario = resolveScenario(id);
+      const player = new EpisodePlayer(scenario);
+      for (const { episodeSeed, decisionIndex, labelAction } of records(
+        { kind: "sft", scenario: id, labels: "rollout" },
+        6,
+      )) {
+        const rollout = makePolicy("rollout", episodeSeed, scenario);
+        const answers: number[] = [];
+        player.play((observation, lookAhead, handle) => {
+          if (observation.decisionIndex <= decisionIndex) answers.push(rollout(observation, lookAhead, handle));
+          return oracle(observation);
+        }, episodeSeed);
+        expect(labelAction).toBe(answers[decisionIndex]);
+      }
+    },
+  );
+
+  it("labelled by rollout differs from its base policy's where futures speak against it", () => {
+    const labels = (name: string) =>
+      records({ kind: "sft", scenario: "load-24-users-v1", labels: name }, 40).map(({ labelAction }) => labelAction);
+    const [rollout, priced] = [labels("rollout"), labels("priced")];
+    expect(rollout.filter((action, i) => action !== priced[i]).length).toBeGreaterThan(0);
+  });
+
+  it("labelled by a policy that remembers goes by the whole episode before it", () => {
+    for (const { decisionIndex, labelAction } of records({ kind: "sft", labels: "round-robin" }, 10)) {
+      expect(labelAction).toBe((decisionIndex % 6) + 1); // one server after another, from server 1
+    }
+  });
+
   it("has null for absent servers, and never labels one", () => {
     const scenario = listScenarios().find(({ churn }) => churn !== undefined);
     const made = records({ kind: "sft", scenario: scenario?.id as string }, 60);
@@ -218,6 +256,7 @@ describe("a record", () => {
     const { prompt: _prompt, completion: _completion, ...base } = maker.make(0);
     const record = {
       ...{ ...base, ...figures, state, instruction, input, template: "zh-release-v1", episodeSeed: 5 },
+      labelPolicy: "by hand",
       ...{ decisionIndex: state.decisionIndex, labelAction: 2, output: { action_name: "卸载到边缘服务器2" } },
     };
     expect(await read([JSON.stringify(record)])).toEqual([{ record }]);
@@ -253,7 +292,7 @@ describe("the same plan", () => {
 
   it("gives the same bytes, in whatever parts they are made", () => {
     for (const perturbation of perturbationIds) {
-      const one = plan({ kind: "sft", perturbation, labels: "random", count: 12 });
+      const one = plan({ kind: "sft", perturbation, labels: "rollout", count: 12 });
       expect(bytesOf(one, [12])).toBe(bytesOf(one, [5, 1, 6]));
     }
   });
@@ -296,6 +335,14 @@ describe("readRecords", () => {
     ["another reward", (r) => (r.lookAheadReward[0] -= 1), "/lookAheadReward/0"],
     ["another decision", (r) => (r.completion = "Server 9"), "/completion"],
     ["another label", (r) => (r.labelAction = 9), "/completion"],
+    [
+      "a label that is not its policy's, with the words for it",
+      (r) => {
+        r.labelAction = (r.labelAction + 1) % 4;
+        r.completion = r.labelAction === 0 ? "Local" : `Server ${r.labelAction}`;
+      },
+      "/labelAction",
+    ],
     ["another prompt", (r) => (r.prompt = r.prompt.replace("Mbit", "Gbit")), "/prompt"],
     ["another state", (r) => (r.state.sizeMbit += 0.1), "/prompt"],
     ["a digit below what the prompt shows", (r) => (r.state.sizeMbit += 1e-9), "/costSlots/0"],

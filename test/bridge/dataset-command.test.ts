@@ -56,6 +56,18 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     expect(checked).toMatchObject({ code: 0, stdout: `${join(folders[0], "sft.jsonl")}: 250 records, 0 damaged\n` });
   });
 
+  it("writes the same labels of rollouts on one thread and on two", async () => {
+    const common = ["sft", "--count", "120", "--scenario", "bursty-v1", "--labels", "rollout"];
+    const hashes = ["1", "2"].map(async (workers) => {
+      const out = join(folder, `rollout-${workers}`);
+      expect((await run(...common, "--workers", workers, "--out", out)).code).toBe(0);
+      return readFileSync(join(out, "sft.jsonl"), "utf8");
+    });
+    const [one, two] = await Promise.all(hashes);
+    expect(one).toBe(two);
+    expect(one).toMatch(/"labelPolicy":"rollout"/);
+  });
+
   it("check names file, line and path of every damaged record, counts them, and ends with 1", async () => {
     const out = join(folder, "damaged");
     await run("test", "--count", "4", "--out", out);
@@ -80,7 +92,12 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     [["grpo", "--seed", "0", "--out", folder], /invalidSeed at dataset/],
     [["test", "--count", "20000", "--out", folder], /invalidSeed at dataset/],
     [["sft", "--split", "test", "--out", folder], /Allowed choices are train, validation/],
-    [["sft", "--labels", "orakel", "--out", folder], /Allowed choices are random, local/],
+    [["sft", "--labels", "orakel", "--out", folder], /unknownPolicy at policy: expected one of/],
+    [
+      ["sft", "--labels", "clairvoyant", "--out", folder],
+      /invalidOption at dataset\/labels: expected one of local, .*, rollout; as for clairvoyant, it sees the future/,
+    ],
+    [["sft", "--labels", "random", "--out", folder], /invalidOption at dataset\/labels: .* it chooses by chance/],
     [["sft", "--scenario", "paper-v0", "--out", folder], /unknownScenario/],
     [["sft", "--template", "zh-release-v1", "--count", "5", "--out", folder], /unsupportedState at rateMbps/],
     [["sft"], /required option '--out <folder>'/],

@@ -1,14 +1,6 @@
 /** Reads records back: every line is checked whole, and a damaged one is reported with its place, never skipped. */
 
-import {
-  MecgymError,
-  parseCompletion,
-  renderAction,
-  renderPrompt,
-  resolveScenario,
-  type Scenario,
-  scenarioHash,
-} from "../env/index.js";
+import { listScenarios, MecgymError, parseCompletion, renderAction, renderPrompt, scenarioHash } from "../env/index.js";
 import { RELEASE_MARKER } from "../env/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
@@ -27,13 +19,20 @@ export interface RecordProblem {
 }
 
 /** A line of a data set: its record, or what is wrong with it. */
-export type ReadLine = { readonly record: DatasetRecord } | { readonly problem: RecordProblem };
+export type ReadLine = SoundLine | { readonly problem: RecordProblem };
+
+interface SoundLine {
+  readonly record: DatasetRecord;
+  /** Set where this version does not know the record's scenario: its label and figures were not computed again. */
+  readonly isForeign?: true;
+}
 
 /**
  * Reads a data set line by line, in constant memory.
  *
  * A record is sound if it fits its schema, its seeds belong to its kind and split, and its prompt, its decision string, its
- * figures and, where the state alone decides it, its label are what its state gives. Records of scenarios this version does not know are checked by the schema alone.
+ * figures and, where the state alone decides it, its label are what its state gives. A frozen scenario has one content; label and figures of
+ * records from scenarios this version does not know cannot be computed, which `isForeign` says.
  */
 export async function* readRecords(file: string, lines: AsyncIterable<string>): AsyncGenerator<ReadLine> {
   let line = 0;
@@ -44,9 +43,12 @@ export async function* readRecords(file: string, lines: AsyncIterable<string>): 
   }
 }
 
+/** The scenarios this version knows. */
+const frozen = new Map(listScenarios().map((scenario) => [scenario.id, scenario]));
+
 type Problem = Omit<RecordProblem, "file" | "line">;
 
-function readLine(text: string): { record: DatasetRecord } | Problem {
+function readLine(text: string): SoundLine | Problem {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -56,7 +58,8 @@ function readLine(text: string): { record: DatasetRecord } | Problem {
   const problem = findProblem("dataset-record", value);
   if (problem !== undefined) return problem;
   const record = value as DatasetRecord;
-  return disagreement(record) ?? { record };
+  const isKnown = frozen.get(record.scenarioId) !== undefined;
+  return disagreement(record) ?? (isKnown ? { record } : { record, isForeign: true });
 }
 
 /** The first thing in a record that contradicts the rest of it. */
@@ -153,8 +156,12 @@ function wrongFigures(record: DatasetRecord): Problem | undefined {
   if (costSlots[labelAction] === undefined || costSlots[labelAction] === null) {
     return { path: "/labelAction", expected: "an action that is available", got: labelAction };
   }
-  const scenario = scenarioOf(record);
+  const scenario = frozen.get(record.scenarioId);
   if (scenario === undefined) return undefined;
+  const hash = scenarioHash(scenario);
+  if (record.scenarioHash !== hash) {
+    return { path: "/scenarioHash", expected: `${hash}, that of ${scenario.id}`, got: record.scenarioHash };
+  }
   const label = labelOf(record.labelPolicy, scenario, record.episodeSeed, state);
   if (label !== undefined && label !== labelAction) {
     return { path: "/labelAction", expected: `${label}, as ${record.labelPolicy} decides`, got: labelAction };
@@ -172,16 +179,6 @@ function wrongFigures(record: DatasetRecord): Problem | undefined {
     };
   }
   return undefined;
-}
-
-/** The record's scenario, where this version has one of the same id and content. */
-function scenarioOf({ scenarioId, scenarioHash: hash }: DatasetRecord): Scenario | undefined {
-  try {
-    const scenario = resolveScenario(scenarioId);
-    return scenarioHash(scenario) === hash ? scenario : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function isSame(a: unknown, b: unknown): boolean {

@@ -213,6 +213,8 @@ interface CheckedFile {
   readonly file: string;
   readonly records: number;
   readonly damaged: number;
+  /** Records of scenarios that this version does not know. */
+  readonly foreign: number;
   readonly problems: readonly string[];
 }
 
@@ -220,10 +222,11 @@ async function checkFiles(files: readonly string[], options: { json?: boolean })
   const checked: CheckedFile[] = [];
   for (const file of files) checked.push(await checkFile(file));
   if (options.json) printJson({ files: checked });
-  for (const { file, records, damaged, problems } of checked) {
+  for (const { file, records, damaged, foreign, problems } of checked) {
     if (options.json) break;
     for (const problem of problems) process.stdout.write(`${problem}\n`);
-    process.stdout.write(`${file}: ${records} records, ${damaged} damaged\n`);
+    const unknown = foreign === 0 ? "" : `, ${foreign} of unknown scenarios: their labels and figures are not checked`;
+    process.stdout.write(`${file}: ${records} records, ${damaged} damaged${unknown}\n`);
   }
   if (checked.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT_CHECK_FAILED;
 }
@@ -234,11 +237,14 @@ async function checkFile(file: string): Promise<CheckedFile> {
   input.on("data", (chunk) => hash.update(chunk));
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
   const problems: string[] = [];
-  let [records, damaged] = [0, 0];
+  let [records, damaged, foreign] = [0, 0, 0];
   try {
     for await (const read of readRecords(file, lines)) {
       records++;
-      if (!("problem" in read)) continue;
+      if (!("problem" in read)) {
+        if (read.isForeign) foreign++;
+        continue;
+      }
       damaged++;
       const { line, path, expected, got } = read.problem;
       const place = `${file}:${line}${path === "" ? "" : ` at ${path}`}`;
@@ -248,12 +254,13 @@ async function checkFile(file: string): Promise<CheckedFile> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new MecgymError("invalidOption", { path: "file", got: file, expected: `a file to read (${reason})` });
   }
+  if (records === 0) problems.push(`${file}: expected records, got an empty file`);
   const listed = manifestEntry(file);
   const sha256 = hash.digest("hex");
   if (listed !== undefined && listed !== sha256) {
     problems.push(`${file}: expected SHA-256 ${listed}, as ${MANIFEST} says, got ${sha256}`);
   }
-  return { file, records, damaged, problems };
+  return { file, records, damaged, foreign, problems };
 }
 
 /** The hash that the manifest beside a file gives for it, where there is one. */

@@ -348,6 +348,7 @@ describe("readRecords", () => {
     ["a digit below what the prompt shows", (r) => (r.state.sizeMbit += 1e-9), "/costSlots/0"],
     ["a test seed in training data", (r) => (r.episodeSeed = 2_000_000), "/episodeSeed"],
     ["a seed of grpo", (r) => (r.episodeSeed = 500_000), "/episodeSeed"],
+    ["another content under a frozen name", (r) => (r.scenarioHash = "0".repeat(64)), "/scenarioHash"],
     ["another split", (r) => (r.split = "test"), "/split"],
     ["another decision index", (r) => (r.decisionIndex += 1), "/decisionIndex"],
     ["a completion for grpo", (r) => Object.assign(r, { kind: "grpo", episodeSeed: 500_000 }), ""],
@@ -375,7 +376,9 @@ describe("readRecords", () => {
 
   it("checks a scenario this version does not know by the schema alone", async () => {
     const unknown = changed((record) => Object.assign(record, { scenarioId: "mine", scenarioHash: "0".repeat(64) }));
-    expect(await read([unknown])).toMatchObject([{ record: { scenarioId: "mine" } }]);
+    expect(await read([unknown])).toMatchObject([{ record: { scenarioId: "mine" }, isForeign: true }]);
+    const damaged = unknown.replace('"kind":"sft"', '"kind":"stf"');
+    expect(await read([damaged])).toMatchObject([{ problem: { path: "/kind" } }]);
   });
 });
 

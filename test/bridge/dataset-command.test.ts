@@ -56,6 +56,48 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     expect(checked).toMatchObject({ code: 0, stdout: `${join(folders[0], "sft.jsonl")}: 250 records, 0 damaged\n` });
   });
 
+  it("all writes the default files as the documentation names them, sound, and without an episode in common", async () => {
+    const out = join(folder, "all");
+    const { code, stdout } = await run("all", "--out", out);
+    expect(code).toBe(0);
+    const names = ["sft.jsonl", "grpo.jsonl", "test.jsonl"];
+    const listed = readFileSync(join(root, "docs", "datasets.md"), "utf8").matchAll(
+      /^\| `(\w+\.jsonl)` \| `(\w{64})` \|$/gm,
+    );
+    const hashes = Object.fromEntries([...listed].map(([, name, hash]) => [name, hash]));
+    expect(stdout.trim().split("\n")).toEqual(
+      names.map((name, i) => `${hashes[name]}  ${join(out, name)}  ${[1000, 2000, 1000][i]} records`),
+    );
+    const paths = names.map((name) => join(out, name));
+    const checked = await run("check", ...paths);
+    expect(checked).toMatchObject({ code: 0, stderr: "" });
+    expect(checked.stdout.match(/, 0 damaged\n/g)).toHaveLength(3);
+    const seeds = paths.flatMap((path) =>
+      readFileSync(path, "utf8")
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).episodeSeed),
+    );
+    expect(new Set(seeds).size).toBe(4000);
+  });
+
+  it("check refuses an empty file, and says what it cannot check", async () => {
+    const out = join(folder, "few");
+    await run("test", "--count", "2", "--out", out);
+    const [line] = readFileSync(join(out, "test.jsonl"), "utf8").split("\n");
+    const [empty, foreign] = ["empty.jsonl", "foreign.jsonl"].map((name) => join(folder, name));
+    writeFileSync(empty, "");
+    writeFileSync(foreign, `${line.replace('"paper-v1"', '"mine"')}\n`);
+    expect(await run("check", empty)).toMatchObject({
+      code: 1,
+      stdout: `${empty}: expected records, got an empty file\n${empty}: 0 records, 0 damaged\n`,
+    });
+    expect(await run("check", foreign)).toMatchObject({
+      code: 0,
+      stdout: `${foreign}: 1 records, 0 damaged, 1 of unknown scenarios: their labels and figures are not checked\n`,
+    });
+  });
+
   it("writes the same labels of rollouts on one thread and on two", async () => {
     const common = ["sft", "--count", "120", "--scenario", "bursty-v1", "--labels", "rollout"];
     const hashes = ["1", "2"].map(async (workers) => {

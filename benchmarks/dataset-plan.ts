@@ -75,7 +75,13 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
   const { kind, scenario = "paper-v1", labels = "oracle", template = "en-v1", perturbation = "standard" } = input;
   checkChoice(kind, "kind", datasetKinds);
   const { split = kind === "test" ? "test" : "train", count = defaultCounts[kind], system = false } = input;
-  const { outputInstruction = "direct", form = "plain" } = input;
+  const { outputInstruction = "direct" } = input;
+  const isRelease =
+    template === "zh-release-v1" &&
+    (perturbation === "standard" || perturbation === "shuffled") &&
+    outputInstruction === "direct" &&
+    !system;
+  const { form = isRelease ? "release" : "plain" } = input;
   checkChoice(split, "split", Object.keys(splits));
   checkChoice(template, "template", templateIds);
   checkChoice(perturbation, "perturbation", perturbationIds);
@@ -99,8 +105,7 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
     });
   }
   if (form === "messages" && kind === "grpo") fail("form", form, "a form with a prompt of its own for kind grpo");
-  const isRelease = template === "zh-release-v1" && (perturbation === "standard" || perturbation === "shuffled");
-  if (form === "release" && !(isRelease && outputInstruction === "direct" && !system)) {
+  if (form === "release" && !isRelease) {
     fail(
       "form",
       form,

@@ -10,7 +10,9 @@ export type ErrorCode =
   | "invalidOption"
   | "needsReset"
   | "invalidSnapshot"
-  | "unsupportedState";
+  | "unsupportedState"
+  | "invalidRecord"
+  | "mixedProfiles";
 
 export interface MecgymErrorDetails {
   /** Where: a JSON path such as `/numServers`, or the name of the argument. */

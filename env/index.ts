@@ -45,6 +45,11 @@ export {
   templateIds,
 } from "./prompt.js";
 export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
+export { readReleaseAnswer, releaseFormatReward } from "./release/answer.js";
+export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./release/costs.js";
+export { readReleaseInput, readReleasePrompt } from "./release/reader.js";
+export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./release/score.js";
+export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./release/state.js";
 export { type RolloutRequest, Rollouts, rolloutKeys } from "./rollout.js";
 export {
   listScenarios,

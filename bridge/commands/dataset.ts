@@ -52,7 +52,7 @@ interface DatasetOptions {
   readonly perturbation: DatasetPlan["perturbation"];
   readonly reasoning?: boolean;
   readonly system?: boolean;
-  readonly form: DatasetPlan["form"];
+  readonly form?: DatasetPlan["form"];
   readonly workers?: number;
   readonly out: string;
 }
@@ -105,15 +105,21 @@ function withOptions(command: Command): Command {
     .addOption(new Option("--perturbation <id>", "disturbance").choices(perturbationIds).default("standard"))
     .option("--reasoning", "ask for reasoning before the decision")
     .option("--system", "with a system message")
-    .addOption(new Option("--form <form>", "columns of prompt and decision").choices(datasetForms).default("plain"))
+    .addOption(
+      new Option(
+        "--form <form>",
+        "columns of prompt and decision (default: release with template zh-release-v1, else plain)",
+      ).choices(datasetForms),
+    )
     .addOption(workersOption())
     .requiredOption("--out <folder>", "where to write");
 }
 
 function planOf(kind: DatasetKind, options: DatasetOptions): DatasetPlan {
-  const { scenario, labels, template, perturbation, form, system = false } = options;
+  const { scenario, labels, template, perturbation, system = false } = options;
   return planDataset({
-    ...{ kind, scenario, labels, template, perturbation, form, system },
+    ...{ kind, scenario, labels, template, perturbation, system },
+    ...(options.form === undefined ? {} : { form: options.form }),
     outputInstruction: options.reasoning ? "reasoning" : "direct",
     ...(kind === "test" ? {} : { split: options.split ?? "train" }),
     ...(options.count === undefined ? {} : { count: options.count }),

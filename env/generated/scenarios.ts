@@ -953,6 +953,51 @@ export const frozenScenarios: readonly Scenario[] = [
     }
   },
   {
+    "id": "release-3-servers-v1",
+    "description": "States that template zh-release-v1 has words for: one uplink rate of 14 Mbit/s, devices of 2.5 GHz, servers of the authors' three types.",
+    "profile": "paper",
+    "numServers": 3,
+    "users": {
+      "perServer": 2
+    },
+    "serverCpuGHz": [
+      41.8,
+      30,
+      22
+    ],
+    "localCpuGHz": 2.5,
+    "slotSeconds": 0.1,
+    "densityGcyclesPerMbit": 0.297,
+    "taskSizeMbit": {
+      "min": 2,
+      "max": 5
+    },
+    "arrivals": {
+      "process": "bernoulli",
+      "probability": 0.3
+    },
+    "uplink": {
+      "meanRateMbps": 0.001,
+      "meanSnrDb": 30,
+      "minRateMbps": 14
+    },
+    "deadlineSlots": 10,
+    "deadlinePenaltySlots": 100,
+    "service": "shared-rate",
+    "historySlots": 10,
+    "episodeSlots": 100,
+    "lookAhead": {
+      "numSamples": 3,
+      "weight": 0.3,
+      "sizeFactor": {
+        "min": 0.5,
+        "max": 1.5
+      },
+      "mode": "independent",
+      "rates": "frozen"
+    }
+  },
+  {
     "id": "scale-128-servers-v1",
     "description": "The paper's setting with 128 servers and two users for each.",
     "profile": "paper",

@@ -58,7 +58,7 @@ export const zhReleaseV1: Template = {
     throw new MecgymError("unsupportedState", {
       path: `rateMbps/${other}`,
       got: observation.rateMbps[other],
-      expected: `the one uplink rate that template zh-release-v1 has words for, ${observation.rateMbps[listed[0]]} Mbit/s`,
+      expected: `the one uplink rate that template zh-release-v1 has words for, ${observation.rateMbps[listed[0]]} Mbit/s (scenario release-3-servers-v1 has it)`,
     });
   },
   describe: (observation, units, { networkWaitSlots }) => {
@@ -127,7 +127,8 @@ function commonRateMbps(observation: Observation): number {
   return observation.rateMbps[listedServers(observation)[0] ?? 0];
 }
 
-function serverType(cpuGHz: number): string {
+/** The authors' word for a server of this capacity. */
+export function serverType(cpuGHz: number): string {
   if (cpuGHz >= FAST_GHZ) return "高性能型";
   return cpuGHz >= STANDARD_GHZ ? "标准型" : "节能型";
 }

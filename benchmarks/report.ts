@@ -2,6 +2,7 @@
 
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
+import { oneProfile } from "./profiles.js";
 import { interval, type MetricName, unstableText } from "./report-cells.js";
 import { renderLoads } from "./report-loads.js";
 import type { ReportedRow, Suite } from "./suites.js";
@@ -25,8 +26,13 @@ const commonColumns: readonly Column[] = [
 /** Shown where a setting has it. */
 const lostColumn = { title: "lost (%)", metric: "lostTaskPercent", digits: 3 } as const;
 
-/** The tables of a result: one for each load where the suite compares loads, else one of all settings. */
+/**
+ * The tables of a result: one for each load where the suite compares loads, else one of all settings.
+ *
+ * @throws MecgymError `mixedProfiles` for a result of another profile than the tables'
+ */
 export function renderTable(suite: Suite, result: Result): string {
+  oneProfile([{ profile: "paper" }, result]); // the columns and the printed figures beside them are that profile's
   return suite.settings.some((setting) => setting.load !== undefined)
     ? renderLoads(suite, result)
     : renderSettings(suite, result);

@@ -9,6 +9,7 @@ import { runProgram } from "./commands/program.js";
 import { promptCommand } from "./commands/prompt.js";
 import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
+import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { speedCommand } from "./commands/speed.js";
 import { submitCommand } from "./commands/submit.js";
@@ -20,6 +21,7 @@ const program = new Command("mecgym")
   .addCommand(runCommand())
   .addCommand(promptCommand())
   .addCommand(datasetCommand())
+  .addCommand(scoreCommand())
   .addCommand(calibrateCommand())
   .addCommand(tuneCommand())
   .addCommand(speedCommand())

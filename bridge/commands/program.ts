@@ -64,6 +64,17 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
   };
 }
 
+/** Parser of an option that is any number within bounds. */
+export function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === "" || !(value >= min && value <= max)) {
+      throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`);
+    }
+    return value;
+  };
+}
+
 /** Parser of a comma-separated list. */
 export function list(text: string): string[] {
   const items = text.split(",").map((item) => item.trim());

@@ -27,20 +27,11 @@ export function parseRecords(file: string, text: string): PlacedRecord[] {
 
 type PlacedValue = { readonly place: string; readonly value: unknown };
 
-/** An array, or an object that does not end on its first line. */
+/** An array, or an object that goes on after its first line. */
 function isOneDocument(text: string): boolean {
   const start = text.trimStart();
   if (start.startsWith("[")) return true;
-  return start.startsWith("{") && !isJson(start.split(/\r?\n/, 1)[0]);
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
+  return tryParse(start.split(/\r?\n/, 1)[0]).error !== undefined && tryParse(text).error === undefined;
 }
 
 function documentValues(file: string, text: string): PlacedValue[] {
@@ -57,14 +48,19 @@ function lineValues(file: string, text: string): PlacedValue[] {
   });
 }
 
-/** JSON, or what Python writes for it: an infinite cost, as published result files have, is read as null. */
 function parse(place: string, text: string): unknown {
+  const { value, error } = tryParse(text);
+  if (error !== undefined) throw invalid(place, text.slice(0, 60), `JSON (${error})`);
+  return value;
+}
+
+/** JSON, or what Python writes for it: an infinite cost, as published result files have, is read as null. */
+function tryParse(text: string): { readonly value?: unknown; readonly error?: string } {
   try {
-    return JSON.parse(text);
+    return { value: JSON.parse(text) };
   } catch (error) {
     const repaired = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])/g, "$1null");
-    if (repaired !== text && isJson(repaired)) return JSON.parse(repaired);
-    throw invalid(place, text.slice(0, 60), `JSON (${(error as Error).message})`);
+    return repaired === text ? { error: (error as Error).message } : tryParse(repaired);
   }
 }
 

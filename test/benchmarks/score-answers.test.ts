@@ -221,6 +221,10 @@ describe("a file of records", () => {
     ]);
     expect(places('{\n "a": 1\n}\n')).toEqual([["f", { a: 1 }]]);
     expect(places('{"a":1}')).toEqual([["f:1", { a: 1 }]]);
+    expect(places('{"a":Infinity}\n{"a":2}')).toEqual([
+      ["f:1", { a: null }],
+      ["f:2", { a: 2 }],
+    ]);
     expect(places('[{"cost": Infinity, "b": [NaN, -Infinity], "c": 1}]')).toEqual([
       ["f/0", { cost: null, b: [null, null], c: 1 }],
     ]);
@@ -235,6 +239,7 @@ describe("a file of records", () => {
     refused("[]", "f", /at least one record/);
     refused('{"a":1}\n{"a":', "f:2", /JSON/);
     refused('[{"a":1}, 2]', "f/1", /an object/);
+    refused('{"a":\n{"a":1}', "f:1", /JSON/);
     refused("local", "f:1", /JSON/);
     refused('[{"a":}]', "f", /JSON/);
   });

@@ -211,7 +211,7 @@ function joined<A extends Uint16Array | Uint32Array>(make: new (length: number) 
 /** Jobs that wait, figures first: they free what playing has filled. */
 export class JobQueue<T> {
   readonly #figures: T[] = [];
-  readonly #others: T[] = [];
+  readonly #others: (T | undefined)[] = [];
   /** Where the next of `#others` stands: shifting a long array over and over would be slow. */
   #next = 0;
 
@@ -222,10 +222,15 @@ export class JobQueue<T> {
   take(): T | undefined {
     const figures = this.#figures.shift();
     if (figures !== undefined) return figures;
-    if (this.#next < this.#others.length) return this.#others[this.#next++];
-    this.#others.length = 0;
-    this.#next = 0;
-    return undefined;
+    const next = this.#others[this.#next];
+    if (next === undefined) return undefined;
+    // who asks holds the answer: where jobs always wait, none would ever be let go
+    this.#others[this.#next++] = undefined;
+    if (2 * this.#next >= this.#others.length) {
+      this.#others.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return next;
   }
 }
 

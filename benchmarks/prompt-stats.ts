@@ -27,18 +27,23 @@ export interface PromptLengths {
   readonly maxTokens: number;
 }
 
-/** Measures prompts of states that the oracle comes by in episode `seed`, at two loads. */
+/**
+ * Measures prompts of states that the oracle comes by in episode `seed`, at two loads.
+ *
+ * @param servers numbers of servers
+ */
 export async function measurePrompts(
   templates: readonly TemplateId[],
   perturbation: PerturbationId,
   seed: number,
   onProgress?: (done: number, total: number) => void,
+  servers: readonly number[] = statsServers,
 ): Promise<PromptLengths[]> {
   // the tokenizer's table takes a while to load, and nothing else needs it
   const { countTokens } = await import("gpt-tokenizer/encoding/o200k_base");
-  const total = statsServers.length * templates.length;
+  const total = servers.length * templates.length;
   const result: PromptLengths[] = [];
-  for (const numServers of statsServers) {
+  for (const numServers of servers) {
     const states = LOADS.flatMap((perServer) => statesOf(numServers, perServer, seed));
     for (const template of templates) {
       const texts = states.map((state) => {

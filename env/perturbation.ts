@@ -9,7 +9,7 @@ export const perturbationIds = ["standard", "shuffled", "noisy", "units"] as con
 export type PerturbationId = (typeof perturbationIds)[number];
 
 /** Sentences that `noisy` puts among the lines. */
-const NUM_NOISE_SENTENCES = 4;
+const NUM_NOISE_SENTENCES = 3;
 
 /** The units a prompt is written in: the template's own, or one of the others for each kind of quantity. */
 export function chooseUnits(template: Template, isOther: boolean, slotSeconds: number, uniform: Uniform): Units {

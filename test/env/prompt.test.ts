@@ -94,12 +94,12 @@ describe("a prompt", () => {
     expect(sorted(shuffled)).toEqual(sorted(standard));
   });
 
-  it("noisy keeps every line and adds four", () => {
+  it("noisy keeps every line and adds three", () => {
     for (const template of templateIds) {
       const state = expressible(template, makeState(6, true));
       const standard = renderPrompt(state, { template }).user.split("\n");
       const noisy = renderPrompt(state, { template, perturbation: "noisy", seed: 3 }).user.split("\n");
-      expect(noisy.length).toBe(standard.length + 4);
+      expect(noisy.length).toBe(standard.length + 3);
       let at = 0;
       for (const line of noisy) if (line === standard[at]) at++;
       expect(at).toBe(standard.length);

@@ -10,8 +10,12 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 export const venv = join(root, ".venv");
-export const venvPython =
-  process.platform === "win32" ? join(venv, "Scripts", "python.exe") : join(venv, "bin", "python");
+export const venvPython = pythonOf(venv);
+
+/** Where the Python of an environment is. */
+export function pythonOf(folder) {
+  return process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
+}
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (!existsSync(venvPython)) {

@@ -1,4 +1,4 @@
-/** The first steps in the README: they stand there as they are in docs/examples, and they print what is kept there. */
+/** Code in the documentation stands there as it is in docs/examples, and the first steps print what is kept there. */
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -33,6 +33,10 @@ describe("the README quotes", () => {
   ])("docs/examples/%s", (file, language) => {
     expect(readme).toContain(`\`\`\`${language}\n${read(`docs/examples/${file}`)}\`\`\`\n`);
   });
+});
+
+it("docs/datasets.md quotes docs/examples/train_trl.py", () => {
+  expect(read("docs/datasets.md")).toContain(`\`\`\`python\n${read("docs/examples/train_trl.py")}\`\`\`\n`);
 });
 
 describe("the first steps print what is kept", () => {

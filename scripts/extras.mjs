@@ -1,0 +1,71 @@
+/**
+ * `node scripts/extras.mjs NAME…`: tests with libraries too large for `npm test`, each in an environment of its own.
+ *
+ * The tests of NAME and the list of what they need, with versions, are in `test/extras/NAME`. The list is complete and
+ * installed as it stands, without looking at what its packages ask for. The last line counts the tests.
+ */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { add, finish, readPytest, run } from "./counts.mjs";
+import { SetupError, say } from "./install.mjs";
+import { findNewerPython, NoPythonError, setUpEnvironment } from "./python.mjs";
+import { pythonOf, root } from "./venv.mjs";
+
+/** Libraries, the oldest Python the pinned versions have, and megabytes to download: here and on other systems. */
+const isLinux = process.platform === "linux";
+const extras = {
+  // for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
+  trl: { libraries: "PyTorch, Transformers, TRL and Datasets", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 },
+};
+
+async function test(name) {
+  const { libraries, oldest, downloadMB } = extras[name];
+  const tests = join("test", "extras", name);
+  const list = join(tests, "requirements.txt");
+  const folder = join(root, ".setup", `venv-${name}`);
+  try {
+    await setUpEnvironment({
+      name: `extras-${name}`,
+      folder,
+      oldest,
+      find: () => findNewerPython(oldest),
+      files: [list],
+      wanted: ["--no-deps", "--no-compile", "-r", list],
+      announcement: `installing ${libraries} with pip; it downloads up to ${downloadMB} MB, once`,
+    });
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    console.error(`mecgym: ${name}: ${error.message}`);
+    // its tests are there all the same, so they are counted
+    if (error instanceof NoPythonError) add(name, true, { passed: 0, failed: 0, skipped: countTests(tests) });
+    else add(name, false, undefined);
+    return;
+  }
+  const report = join(root, ".setup", `pytest-${name}.xml`);
+  rmSync(report, { force: true });
+  const pytestArgs = ["-c", "bridge/python/pyproject.toml", `--rootdir=${root}`, tests, `--junitxml=${report}`];
+  add(name, run(pythonOf(folder), ["-m", "pytest", ...pytestArgs]), readPytest(report));
+}
+
+/** How many tests a folder has, going by their first lines. */
+function countTests(folder) {
+  const files = readdirSync(join(root, folder)).filter((file) => /^test_.*\.py$/.test(file));
+  const texts = files.map((file) => readFileSync(join(root, folder, file), "utf8"));
+  return texts.reduce((all, text) => all + (text.match(/^def test_/gm)?.length ?? 0), 0);
+}
+
+const names = process.argv.slice(2);
+const unknown = names.find((name) => !(name in extras));
+if (names.length === 0 || unknown !== undefined) {
+  const got = unknown === undefined ? "no name" : `unknown name ${unknown}`;
+  console.error(`mecgym: ${got}; there are ${Object.keys(extras).join(", ")}`);
+  process.exit(2);
+}
+mkdirSync(join(root, ".setup"), { recursive: true });
+run(process.execPath, [join(root, "scripts", "setup.mjs"), "--node-only"]);
+for (const name of names) {
+  say(`tests with ${extras[name].libraries}`);
+  await test(name);
+}
+finish();

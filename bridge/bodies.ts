@@ -1,6 +1,7 @@
 /** Bodies of session requests and replies: their layouts, what a reset or step brought, and look-aheads. */
 
-import { type BatchEnv, episodeStatsFields } from "../env/batch-env.js";
+import type { BatchEnv } from "../env/batch-env.js";
+import { episodeStatsFields } from "../env/lane-player.js";
 import { type ArraySpec, BridgeError, bodyBytes, makeLayout, readArray, writeArray } from "./protocol.js";
 import type { RequestOf, SessionRequest } from "./requests.js";
 

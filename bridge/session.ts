@@ -1,8 +1,10 @@
 /** The server without its socket: message in, messages out. Holds the sessions and keeps each one's requests in order. */
 
 import { randomBytes } from "node:crypto";
-import { BatchEnv, episodeStatsFields, observationHeader, observationServerFields } from "../env/batch-env.js";
+import { BatchEnv } from "../env/batch-env.js";
 import { MecgymError } from "../env/errors.js";
+import { episodeStatsFields } from "../env/lane-player.js";
+import { observationHeader, observationServerFields } from "../env/observation-rows.js";
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../env/scenario.js";
 import {
   checkBody,

@@ -1,7 +1,8 @@
 /** One episode at a time, the friendly face: a view of one lane of a batch. */
 
-import { BatchEnv, episodeStatsFields, FLAG_LATE, FLAG_TRUNCATED } from "./batch-env.js";
+import { BatchEnv } from "./batch-env.js";
 import { checkNames, MecgymError } from "./errors.js";
+import { episodeStatsFields, FLAG_LATE, FLAG_TRUNCATED } from "./lane-player.js";
 import type { LookAheadOptions, LookAheadResult } from "./look-ahead.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
 import type { Scenario, ScenarioInput } from "./scenario.js";

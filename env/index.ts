@@ -1,20 +1,18 @@
 /** The simulator's public names. */
 
+export { BatchEnv } from "./batch-env.js";
+export type { AutoresetMode, BatchEnvOptions } from "./batch-options.js";
+export { BatchOutputs, type OutputMemory, type OutputName, type OutputSpec, outputSpecs } from "./batch-outputs.js";
+export { TrajectoryDigest } from "./digest.js";
+export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
+export { type ErrorCode, MecgymError } from "./errors.js";
 export {
-  type AutoresetMode,
-  BatchEnv,
-  type BatchEnvOptions,
   episodeStatsFields,
   FLAG_INVALID_ACTION,
   FLAG_LATE,
   FLAG_RESET,
   FLAG_TRUNCATED,
-  observationHeader,
-  observationServerFields,
-} from "./batch-env.js";
-export { TrajectoryDigest } from "./digest.js";
-export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
-export { type ErrorCode, MecgymError } from "./errors.js";
+} from "./lane-player.js";
 export {
   allocateLookAhead,
   type LookAheadOptions,
@@ -31,6 +29,7 @@ export {
   observedCostSlots,
   observedLatencySlots,
 } from "./observation.js";
+export { observationHeader, observationServerFields } from "./observation-rows.js";
 export { type ParseFailure, type ParseResult, parseCompletion } from "./parser.js";
 export {
   type Message,

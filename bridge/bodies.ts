@@ -15,6 +15,7 @@ export interface Outcome {
 export interface SessionLayouts {
   readonly resetRequest: ArraySpec[];
   readonly stepRequest: ArraySpec[];
+  readonly maskRequest: ArraySpec[];
   readonly stepReply: ArraySpec[];
 }
 
@@ -26,6 +27,7 @@ export function layoutsOf({ numLanes, observationSize, maxServers }: BatchEnv): 
       { name: "mask", dtype: "uint8", shape: [numLanes] },
     ]),
     stepRequest: makeLayout([{ name: "actions", dtype: "int32", shape: [numLanes] }]),
+    maskRequest: makeLayout([{ name: "mask", dtype: "uint8", shape: [numLanes] }]),
     stepReply: makeLayout([
       { name: "observation", dtype: "float32", shape: [numLanes, observationSize] },
       { name: "reward", dtype: "float64", shape: [numLanes] },
@@ -128,19 +130,37 @@ export function toUint64(values: Float64Array): Int32Array {
   return words;
 }
 
-export function lookAheadOutcome(env: BatchEnv, request: RequestOf<"lookahead">): Outcome {
-  const { v: _v, op: _op, session: _session, epoch: _epoch, group: _group, seq: _seq, ack: _ack, ...options } = request;
-  const { numLanes } = env;
-  const numActions = env.maxServers + 1;
-  const names = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
-  const layout = makeLayout(names.map((name) => ({ name, dtype: "float64", shape: [numLanes, numActions] })));
-  const body = new Uint8Array(bodyBytes(layout));
-  const columns = layout.map((spec) =>
-    new Float64Array(body.buffer, spec.offset, numLanes * numActions).fill(Number.NaN),
-  );
-  for (let lane = 0; lane < numLanes; lane++) {
-    const values = env.lookAhead(lane, options);
-    for (const [i, name] of names.entries()) columns[i].set(values[name], lane * numActions);
+/** Names of a look-ahead's arrays. */
+const lookAheadNames = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
+
+/**
+ * Look-aheads of the lanes from `firstLane` on, as many as a reply takes.
+ *
+ * @param actions one for each lane, whose figures alone are wanted; those of all actions where left out
+ */
+export function lookAheadOutcome(
+  env: BatchEnv,
+  request: RequestOf<"lookahead">,
+  actions: Int32Array | undefined,
+  maxReplyBytes: number,
+): Outcome {
+  const { v, op, session, epoch, group, seq, ack, firstLane = 0, ...options } = request;
+  const width = actions === undefined ? env.maxServers + 1 : 1;
+  const count = Math.min(env.numLanes - firstLane, Math.floor(maxReplyBytes / (lookAheadNames.length * 8 * width)));
+  if (count < 1) {
+    const expected = `a lane from 0 to ${env.numLanes - 1}`;
+    throw new BridgeError("invalidRequest", { path: "/firstLane", expected, got: firstLane });
   }
-  return { result: { layout }, body };
+  const shape = actions === undefined ? [count, width] : [count];
+  const layout = makeLayout(lookAheadNames.map((name) => ({ name, dtype: "float64", shape })));
+  const body = new Uint8Array(bodyBytes(layout));
+  const columns = layout.map((spec) => new Float64Array(body.buffer, spec.offset, count * width).fill(Number.NaN));
+  for (let i = 0; i < count; i++) {
+    const values = env.lookAhead(firstLane + i, options);
+    for (const [j, name] of lookAheadNames.entries()) {
+      if (actions === undefined) columns[j].set(values[name], i * width);
+      else columns[j][i] = values[name][actions[firstLane + i]] ?? Number.NaN;
+    }
+  }
+  return { result: { layout, nextLane: firstLane + count }, body };
 }

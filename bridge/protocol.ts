@@ -6,12 +6,13 @@ import type { Reply, ReplyError, Request } from "../schemas/generated/types.js";
 
 export type { Reply, Request };
 
-export const PROTOCOL_VERSION = "1.1";
+export const PROTOCOL_VERSION = "1.2";
 
 /** Limits of a message; the server's `hello` names them. */
 export const MAX_HEADER_BYTES = 65_536;
 export const MAX_HEADER_DEPTH = 8;
 export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 /** Codes of errors that arise on the bridge itself; the simulator's own codes pass through. */
 export type BridgeErrorCode =
@@ -184,7 +185,7 @@ export function toReplyError(error: unknown): ReplyError {
   return { code: "internalError", path: "", message: "the server failed on this request", expected: "", got: "" };
 }
 
-export type Dtype = "float32" | "float64" | "int32" | "uint8" | "uint64";
+export type Dtype = "float32" | "float64" | "int32" | "uint8" | "uint32" | "uint64";
 
 /** One array of a body. */
 export interface ArraySpec {
@@ -195,7 +196,7 @@ export interface ArraySpec {
   readonly offset: number;
 }
 
-const itemBytes: Record<Dtype, number> = { float32: 4, float64: 8, int32: 4, uint8: 1, uint64: 8 };
+const itemBytes: Record<Dtype, number> = { float32: 4, float64: 8, int32: 4, uint8: 1, uint32: 4, uint64: 8 };
 
 /** Places arrays one behind the other, each at a multiple of 8 bytes from `start` on. */
 export function makeLayout(
@@ -223,7 +224,7 @@ export function bodyBytes(layout: readonly ArraySpec[]): number {
   return layout.reduce((end, spec) => Math.max(end, align(spec.offset + bytesOf(spec))), 0);
 }
 
-type Values = Float32Array | Float64Array | Int32Array | Uint8Array;
+type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array;
 
 /** Copies the bytes of `values` to its place in a body. Hosts are little-endian, as every one that Node runs on. */
 export function writeArray(body: Uint8Array, spec: ArraySpec, values: Values): void {
@@ -245,6 +246,8 @@ export function readArray(body: Uint8Array, spec: ArraySpec): Values {
       return new Int32Array(buffer, start, length);
     case "uint8":
       return new Uint8Array(buffer, start, length);
+    case "uint32":
+      return new Uint32Array(buffer, start, length);
     case "uint64": {
       const words = new Uint32Array(buffer, start, 2 * length);
       return Float64Array.from({ length }, (_, i) => words[2 * i] + words[2 * i + 1] * 4_294_967_296);

@@ -6,6 +6,8 @@ import { BridgeError, encodeHeader, majorOf, PROTOCOL_VERSION, type Reply, type 
 export type RequestOf<Op extends Request["op"]> = Extract<Request, { op: Op }>;
 export type SessionRequest = RequestOf<"reset" | "step" | "lookahead" | "close">;
 
+export type StatelessRequest = RequestOf<"hello" | "ping" | "scenarios" | "open">;
+
 /** A session request as it came: either understood, or refused for something other than its place in the sequence. */
 export interface SequencedMessage {
   readonly header: SequenceIds & Record<string, unknown>;
@@ -25,18 +27,15 @@ export function checkRequest(header: Record<string, unknown>): Request {
       got: v,
     });
   }
-  const problem = findProblem("request", header);
-  if (problem !== undefined) {
-    const isUnknown = problem.path === "" && !knownOperations.has(String(op));
-    if (isUnknown) {
-      throw new BridgeError("unknownOperation", {
-        path: "/op",
-        expected: `one of ${[...knownOperations].join(", ")}`,
-        got: op,
-      });
-    }
-    throw new BridgeError("invalidRequest", problem);
+  if (!knownOperations.has(String(op))) {
+    throw new BridgeError("unknownOperation", {
+      path: "/op",
+      expected: `one of ${[...knownOperations].join(", ")}`,
+      got: op,
+    });
   }
+  const problem = findProblem("request", header);
+  if (problem !== undefined) throw new BridgeError("invalidRequest", problem);
   return header as unknown as Request;
 }
 

@@ -23,6 +23,7 @@ import {
   MAX_BODY_BYTES,
   MAX_HEADER_BYTES,
   MAX_HEADER_DEPTH,
+  MAX_REPLY_BYTES,
   PROTOCOL_VERSION,
   type Reply,
   type Request,
@@ -37,6 +38,7 @@ import {
   type RequestOf,
   type SequencedMessage,
   type SessionRequest,
+  type StatelessRequest,
 } from "./requests.js";
 
 /** What a server bears; every limit is named in `hello`. */
@@ -74,6 +76,9 @@ interface Session {
   readonly groups: Group[];
   readonly layouts: SessionLayouts;
 }
+
+/** What this server can do beside the basic operations. */
+const capabilities: readonly string[] = ["lookahead"];
 
 /** How many answered `open` requests are remembered, so that a repeated one gets the session it made. */
 const MAX_REMEMBERED_OPENS = 1024;
@@ -123,7 +128,7 @@ export class SessionHost {
     try {
       if (hasSequence(header)) return this.#handleInOrder({ header, request, refusal, body: message[1] });
       if (request === undefined) throw refusal;
-      return [this.#handleStateless(request as Exclude<Request, SessionRequest>, message[1])];
+      return [this.#handleStateless(request as StatelessRequest, message[1])];
     } catch (error) {
       return [this.#errorReply(echo(header), error)];
     }
@@ -135,7 +140,7 @@ export class SessionHost {
     return [encodeHeader({ ...ids, ok: false, error: replyError } as Reply)];
   }
 
-  #handleStateless(request: Exclude<Request, SessionRequest>, body: Uint8Array | undefined): Message {
+  #handleStateless(request: StatelessRequest, body: Uint8Array | undefined): Message {
     if (body !== undefined) {
       throw new BridgeError("invalidBody", {
         path: "body",
@@ -145,9 +150,12 @@ export class SessionHost {
     }
     switch (request.op) {
       case "hello":
-        return successReply(request, { result: this.#hello() });
-      case "ping":
-        return successReply(request, { result: {} });
+        return successReply(request, { result: this.#hello(request.capabilities) });
+      case "ping": {
+        const { sessions } = request;
+        if (sessions === undefined) return successReply(request, { result: {} });
+        return successReply(request, { result: { lost: sessions.filter((id) => !this.#sessions.has(id)) } });
+      }
       case "scenarios":
         return successReply(request, { result: { scenarios: describeScenarios(request.scenario) } });
       case "open": {
@@ -163,16 +171,17 @@ export class SessionHost {
     }
   }
 
-  #hello(): Record<string, unknown> {
+  #hello(wanted: readonly string[] | undefined): Record<string, unknown> {
     return {
       protocolVersion: PROTOCOL_VERSION,
       packageVersion: this.#packageVersion,
       instance: this.instance,
-      capabilities: ["lookahead"],
+      capabilities: wanted === undefined ? capabilities : capabilities.filter((name) => wanted.includes(name)),
       limits: {
         maxHeaderBytes: MAX_HEADER_BYTES,
         maxHeaderDepth: MAX_HEADER_DEPTH,
         maxBodyBytes: MAX_BODY_BYTES,
+        maxReplyBytes: MAX_REPLY_BYTES,
         ...this.#limits,
       },
     };
@@ -180,6 +189,11 @@ export class SessionHost {
 
   #open(request: RequestOf<"open">): Record<string, unknown> {
     const { numEnvs } = request;
+    for (const name of ["observation", "leaseSeconds", "template", "perturbation", "instruction", "system"] as const) {
+      if (request[name] === undefined || request[name] === "numeric") continue;
+      const expected = "nothing: this server lacks the capability";
+      throw new BridgeError("invalidRequest", { path: `/${name}`, expected, got: request[name] });
+    }
     const numGroups = request.groups ?? 1;
     if (this.#sessions.size >= this.#limits.maxSessions) {
       throw new BridgeError("tooManySessions", {
@@ -262,6 +276,7 @@ export class SessionHost {
       observationHeader,
       observationServerFields,
       episodeStatsFields,
+      bytesPerLane: bytesPerLane(env),
       scenarios: scenarios.map((scenario) => ({ id: scenario.id, hash: scenarioHash(scenario), scenario })),
       layouts: session.layouts,
     };
@@ -373,9 +388,12 @@ export class SessionHost {
         group.env.step(readArray(body as Uint8Array, session.layouts.stepRequest[0]));
         return stepOutcome(session.layouts, group.env);
       }
-      case "lookahead":
-        checkNoBody(request, body);
-        return lookAheadOutcome(group.env, request);
+      case "lookahead": {
+        const { stepRequest } = session.layouts;
+        if (body !== undefined) checkBody(body, stepRequest);
+        const actions = body === undefined ? undefined : (readArray(body, stepRequest[0]) as Int32Array);
+        return lookAheadOutcome(group.env, request, actions, MAX_REPLY_BYTES);
+      }
       case "close":
         checkNoBody(request, body);
         if (request.group !== 0) {
@@ -385,6 +403,13 @@ export class SessionHost {
         return { result: {} };
     }
   }
+}
+
+/** Memory of a lane's state and outputs as it was opened, bytes. */
+function bytesPerLane(env: BatchEnv): number {
+  const arrays = [...Object.values(env.lanes.arrays), ...Object.values(env)].filter(ArrayBuffer.isView);
+  const bytes = arrays.reduce((sum, one) => sum + one.byteLength, env.lanes.tasks.numBytes);
+  return Math.ceil(bytes / env.numLanes);
 }
 
 function successReply(request: Request, outcome: Outcome): Message {

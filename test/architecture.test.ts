@@ -47,8 +47,8 @@ function layerOf(path: string): string | undefined {
   if (path.startsWith("env/")) return "env";
   if (path.startsWith("benchmarks/policies/")) return "policies";
   if (path.startsWith("benchmarks/")) return "benchmarks";
-  if (/^bridge\/(protocol|requests|bodies|session|server|client)\.ts$/.test(path)) return "bridge";
   if (path === "bridge/cli.ts" || path.startsWith("bridge/commands/")) return "cli";
+  if (/^bridge\/[a-z-]+\.ts$/.test(path)) return "bridge";
   return undefined;
 }
 

@@ -729,12 +729,1308 @@ export const replySchema = {
         }
       }
     }
-  ]
+  ],
+  "$defs": {
+    "HelloResult": {
+      "title": "HelloResult",
+      "description": "What a server is and takes.",
+      "type": "object",
+      "required": [
+        "protocolVersion",
+        "packageVersion",
+        "instance",
+        "capabilities",
+        "limits"
+      ],
+      "properties": {
+        "protocolVersion": {
+          "description": "Version of the protocol, major.minor.",
+          "type": "string"
+        },
+        "packageVersion": {
+          "description": "Version of the package.",
+          "type": "string"
+        },
+        "instance": {
+          "description": "Id of the server's run.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "capabilities": {
+          "description": "What the server can do beside the basic operations.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "limits": {
+          "description": "Limits by name; docs/protocol.md says what each bounds.",
+          "type": "object",
+          "additionalProperties": {
+            "description": "A limit, a number from 0 or more.",
+            "type": "number",
+            "minimum": 0
+          }
+        }
+      }
+    },
+    "PingResult": {
+      "title": "PingResult",
+      "description": "The server is there.",
+      "type": "object",
+      "required": [],
+      "properties": {
+        "lost": {
+          "description": "Sessions of the request that the server does not know.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        }
+      }
+    },
+    "ScenariosResult": {
+      "title": "ScenariosResult",
+      "description": "Scenarios.",
+      "type": "object",
+      "required": [
+        "scenarios"
+      ],
+      "properties": {
+        "scenarios": {
+          "description": "The scenarios.",
+          "type": "array",
+          "items": {
+            "title": "ListedScenario",
+            "description": "A scenario.",
+            "type": "object",
+            "required": [
+              "id",
+              "description",
+              "hash",
+              "scenario"
+            ],
+            "properties": {
+              "id": {
+                "description": "Id.",
+                "type": "string"
+              },
+              "description": {
+                "description": "One sentence.",
+                "type": "string"
+              },
+              "hash": {
+                "description": "Content hash.",
+                "type": "string"
+              },
+              "scenario": {
+                "description": "All its fields.",
+                "type": "object"
+              }
+            }
+          }
+        }
+      }
+    },
+    "OpenResult": {
+      "title": "OpenResult",
+      "description": "A session that was opened.",
+      "type": "object",
+      "required": [
+        "session",
+        "epoch",
+        "instance",
+        "numEnvs",
+        "groups",
+        "maxServers",
+        "maxUsers",
+        "observationSize",
+        "historySlots",
+        "observationHeader",
+        "observationServerFields",
+        "episodeStatsFields",
+        "scenarios",
+        "bytesPerLane",
+        "layouts"
+      ],
+      "properties": {
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "instance": {
+          "description": "Id of the server's run.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "numEnvs": {
+          "description": "Number of lanes N, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "groups": {
+          "description": "Number of groups G, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxServers": {
+          "description": "Number of servers an observation has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxUsers": {
+          "description": "Number of users a lane has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "observationSize": {
+          "description": "Number of values in an observation, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "historySlots": {
+          "description": "Length of the history of an observation in slots, 0 or more.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "observationHeader": {
+          "description": "Names of the first values of an observation.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "observationServerFields": {
+          "description": "Names of the values of each server.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "episodeStatsFields": {
+          "description": "Names of the columns of finalStats.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "scenarios": {
+          "description": "Scenarios as opened.",
+          "type": "array",
+          "items": {
+            "title": "OpenedScenario",
+            "description": "A scenario as opened.",
+            "type": "object",
+            "required": [
+              "id",
+              "hash",
+              "scenario"
+            ],
+            "properties": {
+              "id": {
+                "description": "Id of the scenario.",
+                "type": "string"
+              },
+              "hash": {
+                "description": "Its content hash.",
+                "type": "string"
+              },
+              "scenario": {
+                "description": "All its fields (see the scenario schema).",
+                "type": "object"
+              }
+            }
+          }
+        },
+        "bytesPerLane": {
+          "description": "Memory that a lane takes at the start, a number of bytes, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "layouts": {
+          "description": "Layouts of the bodies of one group.",
+          "type": "object",
+          "required": [
+            "resetRequest",
+            "stepRequest",
+            "maskRequest",
+            "stepReply"
+          ],
+          "properties": {
+            "resetRequest": {
+              "description": "Layout of a reset's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepRequest": {
+              "description": "Layout of a step's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "maskRequest": {
+              "description": "Layout of a body that chooses lanes.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepReply": {
+              "description": "Layout of the reply to a reset, a step and others.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            }
+          }
+        }
+      }
+    },
+    "ResumeResult": {
+      "title": "ResumeResult",
+      "description": "A session that was taken up again.",
+      "type": "object",
+      "required": [
+        "session",
+        "epoch",
+        "instance",
+        "numEnvs",
+        "groups",
+        "maxServers",
+        "maxUsers",
+        "observationSize",
+        "historySlots",
+        "observationHeader",
+        "observationServerFields",
+        "episodeStatsFields",
+        "scenarios",
+        "bytesPerLane",
+        "layouts",
+        "isFresh"
+      ],
+      "properties": {
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "instance": {
+          "description": "Id of the server's run.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "numEnvs": {
+          "description": "Number of lanes N, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "groups": {
+          "description": "Number of groups G, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxServers": {
+          "description": "Number of servers an observation has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxUsers": {
+          "description": "Number of users a lane has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "observationSize": {
+          "description": "Number of values in an observation, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "historySlots": {
+          "description": "Length of the history of an observation in slots, 0 or more.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "observationHeader": {
+          "description": "Names of the first values of an observation.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "observationServerFields": {
+          "description": "Names of the values of each server.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "episodeStatsFields": {
+          "description": "Names of the columns of finalStats.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "scenarios": {
+          "description": "Scenarios as opened.",
+          "type": "array",
+          "items": {
+            "title": "OpenedScenario",
+            "description": "A scenario as opened.",
+            "type": "object",
+            "required": [
+              "id",
+              "hash",
+              "scenario"
+            ],
+            "properties": {
+              "id": {
+                "description": "Id of the scenario.",
+                "type": "string"
+              },
+              "hash": {
+                "description": "Its content hash.",
+                "type": "string"
+              },
+              "scenario": {
+                "description": "All its fields (see the scenario schema).",
+                "type": "object"
+              }
+            }
+          }
+        },
+        "bytesPerLane": {
+          "description": "Memory that a lane takes at the start, a number of bytes, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "layouts": {
+          "description": "Layouts of the bodies of one group.",
+          "type": "object",
+          "required": [
+            "resetRequest",
+            "stepRequest",
+            "maskRequest",
+            "stepReply"
+          ],
+          "properties": {
+            "resetRequest": {
+              "description": "Layout of a reset's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepRequest": {
+              "description": "Layout of a step's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "maskRequest": {
+              "description": "Layout of a body that chooses lanes.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepReply": {
+              "description": "Layout of the reply to a reset, a step and others.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            }
+          }
+        },
+        "isFresh": {
+          "description": "Whether the server did not know it: its lanes wait for a restore or a reset.",
+          "type": "boolean"
+        }
+      }
+    },
+    "ResetResult": {
+      "title": "ResetResult",
+      "description": "After a reset.",
+      "type": "object",
+      "required": [
+        "numFinal"
+      ],
+      "properties": {
+        "numFinal": {
+          "description": "Number of lanes whose episode ended, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "finalLayout": {
+          "description": "Layout of the arrays of ended lanes.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "textLayout": {
+          "description": "Layout of the prompts.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "StepResult": {
+      "title": "StepResult",
+      "description": "After a step.",
+      "type": "object",
+      "required": [
+        "numFinal"
+      ],
+      "properties": {
+        "numFinal": {
+          "description": "Number of lanes whose episode ended, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "finalLayout": {
+          "description": "Layout of the arrays of ended lanes.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "textLayout": {
+          "description": "Layout of the prompts.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "LookaheadResult": {
+      "title": "LookaheadResult",
+      "description": "Look-aheads of lanes.",
+      "type": "object",
+      "required": [
+        "layout",
+        "nextLane"
+      ],
+      "properties": {
+        "layout": {
+          "description": "Layout of the body.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "nextLane": {
+          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    },
+    "ScoreResult": {
+      "title": "ScoreResult",
+      "description": "Scores.",
+      "type": "object",
+      "required": [
+        "profile",
+        "layout"
+      ],
+      "properties": {
+        "profile": {
+          "description": "Whose costs and rewards these are.",
+          "type": "string"
+        },
+        "layout": {
+          "description": "Layout of the body.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "PromptResult": {
+      "title": "PromptResult",
+      "description": "Decisions in words.",
+      "type": "object",
+      "required": [
+        "layout",
+        "system"
+      ],
+      "properties": {
+        "layout": {
+          "description": "Layout of the body.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "nextLane": {
+          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "system": {
+          "description": "The system message; null for none.",
+          "type": [
+            "string",
+            "null"
+          ]
+        }
+      }
+    },
+    "SnapshotResult": {
+      "title": "SnapshotResult",
+      "description": "States of lanes.",
+      "type": "object",
+      "required": [
+        "layout",
+        "nextLane",
+        "digest"
+      ],
+      "properties": {
+        "layout": {
+          "description": "Layout of the body.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "nextLane": {
+          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "digest": {
+          "description": "SHA-256 over the arrays of the body, in the order of the layout, hexadecimal.",
+          "type": "string"
+        }
+      }
+    },
+    "RestoreResult": {
+      "title": "RestoreResult",
+      "description": "After a restore.",
+      "type": "object",
+      "required": [
+        "numFinal"
+      ],
+      "properties": {
+        "numFinal": {
+          "description": "Number of lanes whose episode ended, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "finalLayout": {
+          "description": "Layout of the arrays of ended lanes.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "textLayout": {
+          "description": "Layout of the prompts.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "ForkResult": {
+      "title": "ForkResult",
+      "description": "After a fork: of a step where lanes were copied, of an open where the session was.",
+      "type": "object",
+      "required": [],
+      "properties": {
+        "numFinal": {
+          "description": "Number of lanes whose episode ended, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "finalLayout": {
+          "description": "Layout of the arrays of ended lanes.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "textLayout": {
+          "description": "Layout of the prompts.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "instance": {
+          "description": "Id of the server's run.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "numEnvs": {
+          "description": "Number of lanes N, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "groups": {
+          "description": "Number of groups G, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxServers": {
+          "description": "Number of servers an observation has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "maxUsers": {
+          "description": "Number of users a lane has room for, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "observationSize": {
+          "description": "Number of values in an observation, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "historySlots": {
+          "description": "Length of the history of an observation in slots, 0 or more.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "observationHeader": {
+          "description": "Names of the first values of an observation.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "observationServerFields": {
+          "description": "Names of the values of each server.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "episodeStatsFields": {
+          "description": "Names of the columns of finalStats.",
+          "type": "array",
+          "items": {
+            "description": "A name.",
+            "type": "string"
+          }
+        },
+        "scenarios": {
+          "description": "Scenarios as opened.",
+          "type": "array",
+          "items": {
+            "title": "OpenedScenario",
+            "description": "A scenario as opened.",
+            "type": "object",
+            "required": [
+              "id",
+              "hash",
+              "scenario"
+            ],
+            "properties": {
+              "id": {
+                "description": "Id of the scenario.",
+                "type": "string"
+              },
+              "hash": {
+                "description": "Its content hash.",
+                "type": "string"
+              },
+              "scenario": {
+                "description": "All its fields (see the scenario schema).",
+                "type": "object"
+              }
+            }
+          }
+        },
+        "bytesPerLane": {
+          "description": "Memory that a lane takes at the start, a number of bytes, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "layouts": {
+          "description": "Layouts of the bodies of one group.",
+          "type": "object",
+          "required": [
+            "resetRequest",
+            "stepRequest",
+            "maskRequest",
+            "stepReply"
+          ],
+          "properties": {
+            "resetRequest": {
+              "description": "Layout of a reset's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepRequest": {
+              "description": "Layout of a step's body.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "maskRequest": {
+              "description": "Layout of a body that chooses lanes.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            },
+            "stepReply": {
+              "description": "Layout of the reply to a reset, a step and others.",
+              "type": "array",
+              "items": {
+                "$ref": "#/$defs/Array"
+              }
+            }
+          }
+        }
+      }
+    },
+    "PolicyResult": {
+      "title": "PolicyResult",
+      "description": "After a policy's play.",
+      "type": "object",
+      "required": [
+        "numFinal",
+        "steps",
+        "policyLayout"
+      ],
+      "properties": {
+        "numFinal": {
+          "description": "Number of lanes whose episode ended, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "finalLayout": {
+          "description": "Layout of the arrays of ended lanes.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "textLayout": {
+          "description": "Layout of the prompts.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "steps": {
+          "description": "Number of steps that were played, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "policyLayout": {
+          "description": "Layout of the arrays of the whole play.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "JobResult": {
+      "title": "JobStartResult",
+      "description": "A job that was started.",
+      "type": "object",
+      "required": [
+        "job"
+      ],
+      "properties": {
+        "job": {
+          "description": "Job id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "JobStatusResult": {
+      "title": "JobStatusResult",
+      "description": "How far a job is.",
+      "type": "object",
+      "required": [
+        "state",
+        "done",
+        "total",
+        "what"
+      ],
+      "properties": {
+        "state": {
+          "description": "What has become of it.",
+          "type": "string",
+          "enum": [
+            "running",
+            "done",
+            "failed",
+            "cancelled"
+          ]
+        },
+        "done": {
+          "description": "Number of units of work done, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "total": {
+          "description": "Number of units of work in all, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "what": {
+          "description": "What is being done.",
+          "type": "string"
+        },
+        "pages": {
+          "description": "Number of pages of the result, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "bytes": {
+          "description": "Number of bytes of the result, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "mediaType": {
+          "description": "Form of the result.",
+          "type": "string"
+        },
+        "sha256": {
+          "description": "SHA-256 of the whole result, hexadecimal.",
+          "type": "string"
+        },
+        "error": {
+          "description": "Why it failed.",
+          "type": "object",
+          "required": [
+            "code",
+            "path",
+            "message",
+            "expected",
+            "got"
+          ],
+          "properties": {
+            "code": {
+              "description": "Error code.",
+              "type": "string"
+            },
+            "path": {
+              "description": "Where.",
+              "type": "string"
+            },
+            "message": {
+              "description": "One line for a reader.",
+              "type": "string"
+            },
+            "expected": {
+              "description": "What was expected.",
+              "type": "string"
+            },
+            "got": {
+              "description": "What came.",
+              "type": "string"
+            }
+          }
+        }
+      }
+    },
+    "JobPageResult": {
+      "title": "JobPageResult",
+      "description": "A page of a job's result, which is the body.",
+      "type": "object",
+      "required": [
+        "page",
+        "pages",
+        "mediaType"
+      ],
+      "properties": {
+        "page": {
+          "description": "Index of the page, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "pages": {
+          "description": "Number of pages, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "mediaType": {
+          "description": "Form of the result.",
+          "type": "string"
+        }
+      }
+    },
+    "CancelResult": {
+      "title": "CancelResult",
+      "description": "A job that will end, or has.",
+      "type": "object",
+      "required": [
+        "state"
+      ],
+      "properties": {
+        "state": {
+          "description": "What has become of it.",
+          "type": "string",
+          "enum": [
+            "running",
+            "done",
+            "failed",
+            "cancelled"
+          ]
+        }
+      }
+    },
+    "StatsResult": {
+      "title": "StatsResult",
+      "description": "What the server does.",
+      "type": "object",
+      "required": [
+        "uptimeSeconds",
+        "sessions",
+        "lanes",
+        "jobs",
+        "heldRequests",
+        "keptReplies",
+        "keptBytes",
+        "evictions",
+        "reaped",
+        "resent",
+        "laneSteps",
+        "laneStepsPerSecond",
+        "requests",
+        "errors",
+        "latency",
+        "memory",
+        "workers"
+      ],
+      "properties": {
+        "uptimeSeconds": {
+          "description": "Time since the start, in seconds, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "sessions": {
+          "description": "Number of open sessions, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "lanes": {
+          "description": "Number of lanes of all sessions, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "jobs": {
+          "description": "Number of jobs that run, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "heldRequests": {
+          "description": "Number of requests that wait for their turn, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "keptReplies": {
+          "description": "Number of replies that are not acknowledged, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "keptBytes": {
+          "description": "Number of bytes of those replies, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "evictions": {
+          "description": "Number of sessions that were evicted, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "reaped": {
+          "description": "Number of sessions whose lease ran out, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "resent": {
+          "description": "Number of replies that were sent again, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "laneSteps": {
+          "description": "Number of steps of lanes since the start, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "laneStepsPerSecond": {
+          "description": "Number of steps of lanes a second over the last ten, 0 or more.",
+          "type": "number",
+          "minimum": 0
+        },
+        "requests": {
+          "description": "Number of requests by operation.",
+          "type": "object",
+          "additionalProperties": {
+            "description": "Number of requests, 0 to 2^53 − 1.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 9007199254740991
+          }
+        },
+        "errors": {
+          "description": "Number of error replies by code.",
+          "type": "object",
+          "additionalProperties": {
+            "description": "Number of replies, 0 to 2^53 − 1.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 9007199254740991
+          }
+        },
+        "latency": {
+          "title": "Latency",
+          "description": "Time from a request to its reply within the server, over the last 4096 requests.",
+          "type": "object",
+          "required": [
+            "count",
+            "p50Seconds",
+            "p90Seconds",
+            "p99Seconds"
+          ],
+          "properties": {
+            "count": {
+              "description": "Number of requests measured, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "p50Seconds": {
+              "description": "Percentile 50, in seconds, 0 or more.",
+              "type": "number",
+              "minimum": 0
+            },
+            "p90Seconds": {
+              "description": "Percentile 90, in seconds, 0 or more.",
+              "type": "number",
+              "minimum": 0
+            },
+            "p99Seconds": {
+              "description": "Percentile 99, in seconds, 0 or more.",
+              "type": "number",
+              "minimum": 0
+            }
+          }
+        },
+        "memory": {
+          "title": "Memory",
+          "description": "Memory of the process.",
+          "type": "object",
+          "required": [
+            "residentBytes",
+            "heapBytes",
+            "externalBytes",
+            "sessionBytes"
+          ],
+          "properties": {
+            "residentBytes": {
+              "description": "Number of bytes, residentBytes, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "heapBytes": {
+              "description": "Number of bytes, heapBytes, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "externalBytes": {
+              "description": "Number of bytes, externalBytes, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "sessionBytes": {
+              "description": "Number of bytes, sessionBytes, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            }
+          }
+        },
+        "workers": {
+          "description": "Threads that compute.",
+          "type": "array",
+          "items": {
+            "title": "WorkerStats",
+            "description": "A thread.",
+            "type": "object",
+            "required": [
+              "sessions",
+              "queued"
+            ],
+            "properties": {
+              "sessions": {
+                "description": "Number of its sessions, 0 to 2^53 − 1.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 9007199254740991
+              },
+              "queued": {
+                "description": "Number of requests it has not answered, 0 to 2^53 − 1.",
+                "type": "integer",
+                "minimum": 0,
+                "maximum": 9007199254740991
+              }
+            }
+          }
+        }
+      }
+    },
+    "CloseResult": {
+      "title": "CloseResult",
+      "description": "The session is gone.",
+      "type": "object",
+      "required": [],
+      "properties": {}
+    },
+    "Array": {
+      "title": "Array",
+      "description": "An array of a body.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "name",
+        "dtype",
+        "shape",
+        "offset"
+      ],
+      "properties": {
+        "name": {
+          "description": "Name of the array.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 64
+        },
+        "dtype": {
+          "description": "Type of its entries, little-endian.",
+          "type": "string",
+          "enum": [
+            "float32",
+            "float64",
+            "int32",
+            "uint8",
+            "uint32",
+            "uint64"
+          ]
+        },
+        "shape": {
+          "description": "Number of entries along each axis, each 0 to 1073741824; 1 to 3 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 3,
+          "items": {
+            "description": "Number of entries along one axis, 0 to 1073741824.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 1073741824
+          }
+        },
+        "offset": {
+          "description": "Place of its first byte in the body, a multiple of 8, 0 to 1073741824.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1073741824,
+          "multipleOf": 8
+        }
+      }
+    }
+  }
 } as const;
 
 export const requestSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "$id": "urn:mecgym:schema:request:1.0",
+  "$id": "urn:mecgym:schema:request:1.1",
   "title": "Request",
   "description": "Header of a request of the bridge protocol; see docs/protocol.md.",
   "type": "object",
@@ -755,6 +2051,9 @@ export const requestSchema = {
       "$ref": "#/$defs/Open"
     },
     {
+      "$ref": "#/$defs/Resume"
+    },
+    {
       "$ref": "#/$defs/Reset"
     },
     {
@@ -762,6 +2061,45 @@ export const requestSchema = {
     },
     {
       "$ref": "#/$defs/LookAhead"
+    },
+    {
+      "$ref": "#/$defs/Score"
+    },
+    {
+      "$ref": "#/$defs/Prompt"
+    },
+    {
+      "$ref": "#/$defs/Snapshot"
+    },
+    {
+      "$ref": "#/$defs/Restore"
+    },
+    {
+      "$ref": "#/$defs/Fork"
+    },
+    {
+      "$ref": "#/$defs/Policy"
+    },
+    {
+      "$ref": "#/$defs/Dataset"
+    },
+    {
+      "$ref": "#/$defs/Evaluate"
+    },
+    {
+      "$ref": "#/$defs/Verify"
+    },
+    {
+      "$ref": "#/$defs/JobStatus"
+    },
+    {
+      "$ref": "#/$defs/JobResult"
+    },
+    {
+      "$ref": "#/$defs/Cancel"
+    },
+    {
+      "$ref": "#/$defs/Stats"
     },
     {
       "$ref": "#/$defs/Close"
@@ -792,6 +2130,17 @@ export const requestSchema = {
           "description": "128 random bits that name the request, hexadecimal.",
           "type": "string",
           "pattern": "^[0-9a-f]{32}$"
+        },
+        "capabilities": {
+          "description": "Capabilities the client can use, 128 or fewer entries; the reply names those that both have.",
+          "type": "array",
+          "maxItems": 128,
+          "items": {
+            "description": "Name of a capability.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64
+          }
         }
       }
     },
@@ -819,6 +2168,16 @@ export const requestSchema = {
           "description": "128 random bits that name the request, hexadecimal.",
           "type": "string",
           "pattern": "^[0-9a-f]{32}$"
+        },
+        "sessions": {
+          "description": "Sessions whose leases are renewed, 1024 or fewer entries.",
+          "type": "array",
+          "maxItems": 1024,
+          "items": {
+            "description": "Session id.",
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$"
+          }
         }
       }
     },
@@ -953,6 +2312,209 @@ export const requestSchema = {
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
+        },
+        "observation": {
+          "description": "What observations are: numbers alone, or numbers and a prompt.",
+          "type": "string",
+          "enum": [
+            "numeric",
+            "text"
+          ]
+        },
+        "template": {
+          "description": "Wording of prompts.",
+          "type": "string",
+          "enum": [
+            "en-v1",
+            "en-compact-v1",
+            "zh-release-v1"
+          ]
+        },
+        "perturbation": {
+          "description": "How prompts are disturbed.",
+          "type": "string",
+          "enum": [
+            "standard",
+            "noisy",
+            "units",
+            "shuffled"
+          ]
+        },
+        "instruction": {
+          "description": "What prompts ask for.",
+          "type": "string",
+          "enum": [
+            "direct",
+            "reasoning"
+          ]
+        },
+        "system": {
+          "description": "Whether prompts come with a system message.",
+          "type": "boolean"
+        },
+        "leaseSeconds": {
+          "description": "How long the session is kept without a request, in seconds, 1 to 31536000.",
+          "type": "number",
+          "minimum": 1,
+          "maximum": 31536000
+        }
+      }
+    },
+    "Resume": {
+      "title": "ResumeRequest",
+      "description": "Takes a session up again: raises its epoch, or makes it anew where the server does not know it.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "session",
+        "epoch",
+        "scenarios",
+        "numEnvs"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "resume",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Last epoch of the session that the client knows, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "scenarios": {
+          "description": "Scenarios the lanes play, 1 to 256 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 256,
+          "items": {
+            "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+            "type": [
+              "string",
+              "object"
+            ]
+          }
+        },
+        "numEnvs": {
+          "description": "Number of lanes N, 1 to 1048576.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 1048576
+        },
+        "laneScenario": {
+          "description": "Index into scenarios for each lane, each 0 to 255; 1 to 1048576 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 1048576,
+          "items": {
+            "description": "Index into scenarios, 0 to 255.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 255
+          }
+        },
+        "groups": {
+          "description": "Number of groups G, 1 to 256; divides N.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 256
+        },
+        "maxServers": {
+          "description": "Number of servers an observation has room for, 1 to 512.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 512
+        },
+        "history": {
+          "description": "Whether observations end with the workload history.",
+          "type": "boolean"
+        },
+        "autoreset": {
+          "description": "What happens to a lane whose episode has ended.",
+          "type": "string",
+          "enum": [
+            "next-step",
+            "same-step",
+            "disabled"
+          ]
+        },
+        "split": {
+          "description": "Where seeds of resets without one come from.",
+          "type": "string",
+          "enum": [
+            "train",
+            "validation",
+            "test"
+          ]
+        },
+        "seed": {
+          "description": "Seed of the function that picks them, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "observation": {
+          "description": "What observations are: numbers alone, or numbers and a prompt.",
+          "type": "string",
+          "enum": [
+            "numeric",
+            "text"
+          ]
+        },
+        "template": {
+          "description": "Wording of prompts.",
+          "type": "string",
+          "enum": [
+            "en-v1",
+            "en-compact-v1",
+            "zh-release-v1"
+          ]
+        },
+        "perturbation": {
+          "description": "How prompts are disturbed.",
+          "type": "string",
+          "enum": [
+            "standard",
+            "noisy",
+            "units",
+            "shuffled"
+          ]
+        },
+        "instruction": {
+          "description": "What prompts ask for.",
+          "type": "string",
+          "enum": [
+            "direct",
+            "reasoning"
+          ]
+        },
+        "system": {
+          "description": "Whether prompts come with a system message.",
+          "type": "boolean"
+        },
+        "leaseSeconds": {
+          "description": "How long the session is kept without a request, in seconds, 1 to 31536000.",
+          "type": "number",
+          "minimum": 1,
+          "maximum": 31536000
         }
       }
     },
@@ -1169,6 +2731,836 @@ export const requestSchema = {
             "frozen",
             "resampled"
           ]
+        },
+        "firstLane": {
+          "description": "First lane of this page, an index within the group, 0 to 1048575.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1048575
+        }
+      }
+    },
+    "Score": {
+      "title": "ScoreRequest",
+      "description": "Scores actions or completions in given states.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "scenario",
+        "layout"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "score",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "scenario": {
+          "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+          "type": [
+            "string",
+            "object"
+          ]
+        },
+        "profile": {
+          "description": "Whose costs and rewards.",
+          "type": "string",
+          "enum": [
+            "paper",
+            "comllm-release"
+          ]
+        },
+        "numSamples": {
+          "description": "Number of future tasks K, 1 to 64.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 64
+        },
+        "weight": {
+          "description": "Weight λ of the future in the reward, without unit, 0 to 1000.",
+          "type": "number",
+          "minimum": 0,
+          "maximum": 1000
+        },
+        "sizeFactor": {
+          "description": "Range of the future sizes as factors of the current size.",
+          "type": "object",
+          "additionalProperties": false,
+          "required": [
+            "min",
+            "max"
+          ],
+          "properties": {
+            "min": {
+              "description": "Smallest factor, without unit, 0.001 to 1000.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1000
+            },
+            "max": {
+              "description": "Largest factor, without unit, 0.001 to 1000.",
+              "type": "number",
+              "minimum": 0.001,
+              "maximum": 1000
+            }
+          }
+        },
+        "mode": {
+          "description": "How the future tasks follow.",
+          "type": "string",
+          "enum": [
+            "independent",
+            "sequential"
+          ]
+        },
+        "rates": {
+          "description": "Uplink rates of the future tasks.",
+          "type": "string",
+          "enum": [
+            "frozen",
+            "resampled"
+          ]
+        },
+        "seed": {
+          "description": "Seed of the future tasks in profile comllm-release, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "layout": {
+          "description": "Arrays of the body, 1 to 32 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 32,
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "Prompt": {
+      "title": "PromptRequest",
+      "description": "Puts decisions into words: of a session's lanes with its ids and a sequence number, or of given states with a requestId.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "prompt",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes, 0 to 65535.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "scenario": {
+          "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+          "type": [
+            "string",
+            "object"
+          ]
+        },
+        "layout": {
+          "description": "Arrays of the body, 1 to 32 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 32,
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        },
+        "template": {
+          "description": "Wording of prompts.",
+          "type": "string",
+          "enum": [
+            "en-v1",
+            "en-compact-v1",
+            "zh-release-v1"
+          ]
+        },
+        "perturbation": {
+          "description": "How prompts are disturbed.",
+          "type": "string",
+          "enum": [
+            "standard",
+            "noisy",
+            "units",
+            "shuffled"
+          ]
+        },
+        "instruction": {
+          "description": "What prompts ask for.",
+          "type": "string",
+          "enum": [
+            "direct",
+            "reasoning"
+          ]
+        },
+        "system": {
+          "description": "Whether prompts come with a system message.",
+          "type": "boolean"
+        },
+        "seed": {
+          "description": "Seed of the perturbation; the episode's seed where left out, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "firstLane": {
+          "description": "First lane of this page, an index within the group, 0 to 1048575.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1048575
+        }
+      },
+      "dependentRequired": {
+        "requestId": [
+          "scenario",
+          "layout"
+        ],
+        "session": [
+          "epoch",
+          "group",
+          "seq",
+          "ack"
+        ]
+      }
+    },
+    "Snapshot": {
+      "title": "SnapshotRequest",
+      "description": "Asks for the state of lanes as bytes.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "snapshot",
+          "description": "Operation."
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes, 0 to 65535.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "firstLane": {
+          "description": "First lane of this page, an index within the group, 0 to 1048575.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1048575
+        }
+      }
+    },
+    "Restore": {
+      "title": "RestoreRequest",
+      "description": "Puts lanes into states of snapshots.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack",
+        "layout"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "restore",
+          "description": "Operation."
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes, 0 to 65535.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "layout": {
+          "description": "Arrays of the body, 1 to 32 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 32,
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "Fork": {
+      "title": "ForkRequest",
+      "description": "Copies lanes on to others of the group, or the session to a new one.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "fork",
+          "description": "Operation."
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes, 0 to 65535.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "layout": {
+          "description": "Arrays of the body, 1 to 32 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 32,
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
+        }
+      }
+    },
+    "Policy": {
+      "title": "PolicyRequest",
+      "description": "Lets a native policy play the lanes of the group.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "session",
+        "epoch",
+        "group",
+        "seq",
+        "ack",
+        "policy",
+        "steps"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "policy",
+          "description": "Operation."
+        },
+        "session": {
+          "description": "Session id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "epoch": {
+          "description": "Epoch of the session, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "group": {
+          "description": "Group of lanes, 0 to 65535.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 65535
+        },
+        "seq": {
+          "description": "Sequence number within the group, 1 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 9007199254740991
+        },
+        "ack": {
+          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "policy": {
+          "description": "Name of the policy.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 64
+        },
+        "steps": {
+          "description": "Number of steps, 1 to 1000000.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 1000000
+        }
+      }
+    },
+    "Dataset": {
+      "title": "DatasetRequest",
+      "description": "Starts a job that makes a data set.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "kind"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "dataset",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "kind": {
+          "description": "What the data set is for.",
+          "type": "string",
+          "enum": [
+            "sft",
+            "grpo",
+            "test"
+          ]
+        },
+        "scenario": {
+          "description": "Id of a frozen scenario.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 128
+        },
+        "split": {
+          "description": "Where seeds of resets without one come from.",
+          "type": "string",
+          "enum": [
+            "train",
+            "validation",
+            "test"
+          ]
+        },
+        "firstSeed": {
+          "description": "Seed of the first record's episode, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        },
+        "count": {
+          "description": "Number of records, 1 to 1000000.",
+          "type": "integer",
+          "minimum": 1,
+          "maximum": 1000000
+        },
+        "labels": {
+          "description": "Policy whose decisions are the labels.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 64
+        },
+        "template": {
+          "description": "Wording of prompts.",
+          "type": "string",
+          "enum": [
+            "en-v1",
+            "en-compact-v1",
+            "zh-release-v1"
+          ]
+        },
+        "perturbation": {
+          "description": "How prompts are disturbed.",
+          "type": "string",
+          "enum": [
+            "standard",
+            "noisy",
+            "units",
+            "shuffled"
+          ]
+        },
+        "outputInstruction": {
+          "description": "What prompts ask for.",
+          "type": "string",
+          "enum": [
+            "direct",
+            "reasoning"
+          ]
+        },
+        "system": {
+          "description": "Whether prompts come with a system message.",
+          "type": "boolean"
+        },
+        "form": {
+          "description": "How prompt and answer stand in a record.",
+          "type": "string",
+          "enum": [
+            "plain",
+            "chat",
+            "messages",
+            "release"
+          ]
+        }
+      }
+    },
+    "Evaluate": {
+      "title": "EvaluateRequest",
+      "description": "Starts a job that plays a suite with native policies.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "suite",
+        "policies"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "evaluate",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "suite": {
+          "description": "Id of a suite.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 64
+        },
+        "policies": {
+          "description": "Policies that play, 1 to 64 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 64,
+          "items": {
+            "description": "Name of a policy.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64
+          }
+        },
+        "episodes": {
+          "description": "Number of episodes or states of each setting, 2 to 65535.",
+          "type": "integer",
+          "minimum": 2,
+          "maximum": 65535
+        },
+        "firstSeed": {
+          "description": "Seed of the first episode, 0 to 2^53 − 1.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 9007199254740991
+        }
+      }
+    },
+    "Verify": {
+      "title": "VerifyRequest",
+      "description": "Starts a job that replays the action logs of a result, which is the body.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "verify",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "JobStatus": {
+      "title": "JobStatusRequest",
+      "description": "Asks how far a job is.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "job"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "job-status",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "job": {
+          "description": "Job id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "JobResult": {
+      "title": "JobResultRequest",
+      "description": "Asks for a page of a job's result.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "job"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "job-result",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "job": {
+          "description": "Job id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "page": {
+          "description": "Index of the page, 0 to 1048575.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1048575
+        }
+      }
+    },
+    "Cancel": {
+      "title": "CancelRequest",
+      "description": "Ends a job between two episodes; one that is over is forgotten.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId",
+        "job"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "cancel",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        },
+        "job": {
+          "description": "Job id, a secret of 128 bits, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
+        }
+      }
+    },
+    "Stats": {
+      "title": "StatsRequest",
+      "description": "Asks what the server does.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "v",
+        "op",
+        "requestId"
+      ],
+      "properties": {
+        "v": {
+          "description": "Protocol version, major.minor.",
+          "type": "string",
+          "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
+        },
+        "op": {
+          "const": "stats",
+          "description": "Operation."
+        },
+        "requestId": {
+          "description": "128 random bits that name the request, hexadecimal.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{32}$"
         }
       }
     },
@@ -1224,6 +3616,57 @@ export const requestSchema = {
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
+        }
+      }
+    },
+    "Array": {
+      "title": "Array",
+      "description": "An array of a body.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "name",
+        "dtype",
+        "shape",
+        "offset"
+      ],
+      "properties": {
+        "name": {
+          "description": "Name of the array.",
+          "type": "string",
+          "minLength": 1,
+          "maxLength": 64
+        },
+        "dtype": {
+          "description": "Type of its entries, little-endian.",
+          "type": "string",
+          "enum": [
+            "float32",
+            "float64",
+            "int32",
+            "uint8",
+            "uint32",
+            "uint64"
+          ]
+        },
+        "shape": {
+          "description": "Number of entries along each axis, each 0 to 1073741824; 1 to 3 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 3,
+          "items": {
+            "description": "Number of entries along one axis, 0 to 1073741824.",
+            "type": "integer",
+            "minimum": 0,
+            "maximum": 1073741824
+          }
+        },
+        "offset": {
+          "description": "Place of its first byte in the body, a multiple of 8, 0 to 1073741824.",
+          "type": "integer",
+          "minimum": 0,
+          "maximum": 1073741824,
+          "multipleOf": 8
         }
       }
     }

@@ -424,9 +424,23 @@ export type Request =
   | PingRequest
   | ScenariosRequest
   | OpenRequest
+  | ResumeRequest
   | ResetRequest
   | StepRequest
   | LookAheadRequest
+  | ScoreRequest
+  | PromptRequest
+  | SnapshotRequest
+  | RestoreRequest
+  | ForkRequest
+  | PolicyRequest
+  | DatasetRequest
+  | EvaluateRequest
+  | VerifyRequest
+  | JobStatusRequest
+  | JobResultRequest
+  | CancelRequest
+  | StatsRequest
   | CloseRequest;
 
 /**
@@ -445,6 +459,14 @@ export interface HelloRequest {
    * 128 random bits that name the request, hexadecimal.
    */
   requestId: string;
+  /**
+   * Capabilities the client can use, 128 or fewer entries; the reply names those that both have.
+   *
+   * @maxItems 128
+   *
+   * Items: Name of a capability.
+   */
+  capabilities?: string[];
 }
 /**
  * Asks whether the server lives.
@@ -462,6 +484,14 @@ export interface PingRequest {
    * 128 random bits that name the request, hexadecimal.
    */
   requestId: string;
+  /**
+   * Sessions whose leases are renewed, 1024 or fewer entries.
+   *
+   * @maxItems 1024
+   *
+   * Items: Session id.
+   */
+  sessions?: string[];
 }
 /**
  * Lists the frozen scenarios, or checks and completes one.
@@ -546,6 +576,125 @@ export interface OpenRequest {
    * Seed of the function that picks them, 0 to 2^53 − 1.
    */
   seed?: number;
+  /**
+   * What observations are: numbers alone, or numbers and a prompt.
+   */
+  observation?: "numeric" | "text";
+  /**
+   * Wording of prompts.
+   */
+  template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
+  /**
+   * How prompts are disturbed.
+   */
+  perturbation?: "standard" | "noisy" | "units" | "shuffled";
+  /**
+   * What prompts ask for.
+   */
+  instruction?: "direct" | "reasoning";
+  /**
+   * Whether prompts come with a system message.
+   */
+  system?: boolean;
+  /**
+   * How long the session is kept without a request, in seconds, 1 to 31536000.
+   */
+  leaseSeconds?: number;
+}
+/**
+ * Takes a session up again: raises its epoch, or makes it anew where the server does not know it.
+ */
+export interface ResumeRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "resume";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Last epoch of the session that the client knows, 1 to 2^53 − 1.
+   */
+  epoch: number;
+  /**
+   * Scenarios the lanes play, 1 to 256 entries.
+   *
+   * @minItems 1
+   * @maxItems 256
+   *
+   * Items: A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenarios: (string | {})[];
+  /**
+   * Number of lanes N, 1 to 1048576.
+   */
+  numEnvs: number;
+  /**
+   * Index into scenarios for each lane, each 0 to 255; 1 to 1048576 entries.
+   *
+   * @minItems 1
+   * @maxItems 1048576
+   *
+   * Items: Index into scenarios, 0 to 255.
+   */
+  laneScenario?: number[];
+  /**
+   * Number of groups G, 1 to 256; divides N.
+   */
+  groups?: number;
+  /**
+   * Number of servers an observation has room for, 1 to 512.
+   */
+  maxServers?: number;
+  /**
+   * Whether observations end with the workload history.
+   */
+  history?: boolean;
+  /**
+   * What happens to a lane whose episode has ended.
+   */
+  autoreset?: "next-step" | "same-step" | "disabled";
+  /**
+   * Where seeds of resets without one come from.
+   */
+  split?: "train" | "validation" | "test";
+  /**
+   * Seed of the function that picks them, 0 to 2^53 − 1.
+   */
+  seed?: number;
+  /**
+   * What observations are: numbers alone, or numbers and a prompt.
+   */
+  observation?: "numeric" | "text";
+  /**
+   * Wording of prompts.
+   */
+  template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
+  /**
+   * How prompts are disturbed.
+   */
+  perturbation?: "standard" | "noisy" | "units" | "shuffled";
+  /**
+   * What prompts ask for.
+   */
+  instruction?: "direct" | "reasoning";
+  /**
+   * Whether prompts come with a system message.
+   */
+  system?: boolean;
+  /**
+   * How long the session is kept without a request, in seconds, 1 to 31536000.
+   */
+  leaseSeconds?: number;
 }
 /**
  * Starts episodes; body: seeds and mask, or none.
@@ -674,6 +823,531 @@ export interface LookAheadRequest {
    * Uplink rates of the future tasks.
    */
   rates?: "frozen" | "resampled";
+  /**
+   * First lane of this page, an index within the group, 0 to 1048575.
+   */
+  firstLane?: number;
+}
+/**
+ * Scores actions or completions in given states.
+ */
+export interface ScoreRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "score";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenario: string | {};
+  /**
+   * Whose costs and rewards.
+   */
+  profile?: "paper" | "comllm-release";
+  /**
+   * Number of future tasks K, 1 to 64.
+   */
+  numSamples?: number;
+  /**
+   * Weight λ of the future in the reward, without unit, 0 to 1000.
+   */
+  weight?: number;
+  /**
+   * Range of the future sizes as factors of the current size.
+   */
+  sizeFactor?: {
+    /**
+     * Smallest factor, without unit, 0.001 to 1000.
+     */
+    min: number;
+    /**
+     * Largest factor, without unit, 0.001 to 1000.
+     */
+    max: number;
+  };
+  /**
+   * How the future tasks follow.
+   */
+  mode?: "independent" | "sequential";
+  /**
+   * Uplink rates of the future tasks.
+   */
+  rates?: "frozen" | "resampled";
+  /**
+   * Seed of the future tasks in profile comllm-release, 0 to 2^53 − 1.
+   */
+  seed?: number;
+  /**
+   * Arrays of the body, 1 to 32 entries.
+   *
+   * @minItems 1
+   * @maxItems 32
+   */
+  layout: Array[];
+}
+/**
+ * An array of a body.
+ */
+export interface Array {
+  /**
+   * Name of the array.
+   */
+  name: string;
+  /**
+   * Type of its entries, little-endian.
+   */
+  dtype: "float32" | "float64" | "int32" | "uint8" | "uint32" | "uint64";
+  /**
+   * Number of entries along each axis, each 0 to 1073741824; 1 to 3 entries.
+   *
+   * @minItems 1
+   * @maxItems 3
+   *
+   * Items: Number of entries along one axis, 0 to 1073741824.
+   */
+  shape: number[];
+  /**
+   * Place of its first byte in the body, a multiple of 8, 0 to 1073741824.
+   */
+  offset: number;
+}
+/**
+ * Puts decisions into words: of a session's lanes with its ids and a sequence number, or of given states with a requestId.
+ */
+export interface PromptRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "prompt";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId?: string;
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session?: string;
+  /**
+   * Epoch of the session, 1 to 2^53 − 1.
+   */
+  epoch?: number;
+  /**
+   * Group of lanes, 0 to 65535.
+   */
+  group?: number;
+  /**
+   * Sequence number within the group, 1 to 2^53 − 1.
+   */
+  seq?: number;
+  /**
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   */
+  ack?: number;
+  /**
+   * A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenario?: string | {};
+  /**
+   * Arrays of the body, 1 to 32 entries.
+   *
+   * @minItems 1
+   * @maxItems 32
+   */
+  layout?: Array[];
+  /**
+   * Wording of prompts.
+   */
+  template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
+  /**
+   * How prompts are disturbed.
+   */
+  perturbation?: "standard" | "noisy" | "units" | "shuffled";
+  /**
+   * What prompts ask for.
+   */
+  instruction?: "direct" | "reasoning";
+  /**
+   * Whether prompts come with a system message.
+   */
+  system?: boolean;
+  /**
+   * Seed of the perturbation; the episode's seed where left out, 0 to 2^53 − 1.
+   */
+  seed?: number;
+  /**
+   * First lane of this page, an index within the group, 0 to 1048575.
+   */
+  firstLane?: number;
+}
+/**
+ * Asks for the state of lanes as bytes.
+ */
+export interface SnapshotRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "snapshot";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session, 1 to 2^53 − 1.
+   */
+  epoch: number;
+  /**
+   * Group of lanes, 0 to 65535.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, 1 to 2^53 − 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   */
+  ack: number;
+  /**
+   * First lane of this page, an index within the group, 0 to 1048575.
+   */
+  firstLane?: number;
+}
+/**
+ * Puts lanes into states of snapshots.
+ */
+export interface RestoreRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "restore";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session, 1 to 2^53 − 1.
+   */
+  epoch: number;
+  /**
+   * Group of lanes, 0 to 65535.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, 1 to 2^53 − 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   */
+  ack: number;
+  /**
+   * Arrays of the body, 1 to 32 entries.
+   *
+   * @minItems 1
+   * @maxItems 32
+   */
+  layout: Array[];
+}
+/**
+ * Copies lanes on to others of the group, or the session to a new one.
+ */
+export interface ForkRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "fork";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session, 1 to 2^53 − 1.
+   */
+  epoch: number;
+  /**
+   * Group of lanes, 0 to 65535.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, 1 to 2^53 − 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   */
+  ack: number;
+  /**
+   * Arrays of the body, 1 to 32 entries.
+   *
+   * @minItems 1
+   * @maxItems 32
+   */
+  layout?: Array[];
+}
+/**
+ * Lets a native policy play the lanes of the group.
+ */
+export interface PolicyRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "policy";
+  /**
+   * Session id, a secret of 128 bits, hexadecimal.
+   */
+  session: string;
+  /**
+   * Epoch of the session, 1 to 2^53 − 1.
+   */
+  epoch: number;
+  /**
+   * Group of lanes, 0 to 65535.
+   */
+  group: number;
+  /**
+   * Sequence number within the group, 1 to 2^53 − 1.
+   */
+  seq: number;
+  /**
+   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   */
+  ack: number;
+  /**
+   * Name of the policy.
+   */
+  policy: string;
+  /**
+   * Number of steps, 1 to 1000000.
+   */
+  steps: number;
+}
+/**
+ * Starts a job that makes a data set.
+ */
+export interface DatasetRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "dataset";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * What the data set is for.
+   */
+  kind: "sft" | "grpo" | "test";
+  /**
+   * Id of a frozen scenario.
+   */
+  scenario?: string;
+  /**
+   * Where seeds of resets without one come from.
+   */
+  split?: "train" | "validation" | "test";
+  /**
+   * Seed of the first record's episode, 0 to 2^53 − 1.
+   */
+  firstSeed?: number;
+  /**
+   * Number of records, 1 to 1000000.
+   */
+  count?: number;
+  /**
+   * Policy whose decisions are the labels.
+   */
+  labels?: string;
+  /**
+   * Wording of prompts.
+   */
+  template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
+  /**
+   * How prompts are disturbed.
+   */
+  perturbation?: "standard" | "noisy" | "units" | "shuffled";
+  /**
+   * What prompts ask for.
+   */
+  outputInstruction?: "direct" | "reasoning";
+  /**
+   * Whether prompts come with a system message.
+   */
+  system?: boolean;
+  /**
+   * How prompt and answer stand in a record.
+   */
+  form?: "plain" | "chat" | "messages" | "release";
+}
+/**
+ * Starts a job that plays a suite with native policies.
+ */
+export interface EvaluateRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "evaluate";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Id of a suite.
+   */
+  suite: string;
+  /**
+   * Policies that play, 1 to 64 entries.
+   *
+   * @minItems 1
+   * @maxItems 64
+   *
+   * Items: Name of a policy.
+   */
+  policies: string[];
+  /**
+   * Number of episodes or states of each setting, 2 to 65535.
+   */
+  episodes?: number;
+  /**
+   * Seed of the first episode, 0 to 2^53 − 1.
+   */
+  firstSeed?: number;
+}
+/**
+ * Starts a job that replays the action logs of a result, which is the body.
+ */
+export interface VerifyRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "verify";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+}
+/**
+ * Asks how far a job is.
+ */
+export interface JobStatusRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "job-status";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Job id, a secret of 128 bits, hexadecimal.
+   */
+  job: string;
+}
+/**
+ * Asks for a page of a job's result.
+ */
+export interface JobResultRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "job-result";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Job id, a secret of 128 bits, hexadecimal.
+   */
+  job: string;
+  /**
+   * Index of the page, 0 to 1048575.
+   */
+  page?: number;
+}
+/**
+ * Ends a job between two episodes; one that is over is forgotten.
+ */
+export interface CancelRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "cancel";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
+  /**
+   * Job id, a secret of 128 bits, hexadecimal.
+   */
+  job: string;
+}
+/**
+ * Asks what the server does.
+ */
+export interface StatsRequest {
+  /**
+   * Protocol version, major.minor.
+   */
+  v: string;
+  /**
+   * Operation.
+   */
+  op: "stats";
+  /**
+   * 128 random bits that name the request, hexadecimal.
+   */
+  requestId: string;
 }
 /**
  * Ends the session.

@@ -182,7 +182,7 @@ describe("mecgym serve", { timeout: 60_000 }, () => {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     it(`is ready in one line, serves, and ends cleanly on ${signal}`, async () => {
       const { child, line } = await ready([]);
-      expect(line).toMatchObject({ protocolVersion: "1.1", pid: child.pid });
+      expect(line).toMatchObject({ protocolVersion: "1.2", pid: child.pid });
       const client = new Client(line.address, { requestDeadlineMs: 5000 });
       expect(await client.hello()).toMatchObject({ instance: line.instance });
       client.close();

@@ -87,7 +87,7 @@ describe("operations", () => {
   it("hello names versions, limits and the instance", () => {
     const host = new SessionHost("1.2.3");
     const { result } = askOne(host, { op: "hello", requestId: newId() });
-    expect(result).toMatchObject({ protocolVersion: "1.1", packageVersion: "1.2.3", instance: host.instance });
+    expect(result).toMatchObject({ protocolVersion: "1.2", packageVersion: "1.2.3", instance: host.instance });
     expect(result.limits).toMatchObject(defaultLimits);
   });
 

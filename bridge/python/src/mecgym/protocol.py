@@ -20,7 +20,7 @@ __all__ = [
     "encode_header",
 ]
 
-PROTOCOL_VERSION = "1.1"
+PROTOCOL_VERSION = "1.2"
 MAJOR_VERSION = PROTOCOL_VERSION.split(".")[0]
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_DEPTH = 8

@@ -17,6 +17,7 @@ const isLinux = process.platform === "linux";
 const extras = {
   // for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
   trl: { libraries: "PyTorch, Transformers, TRL and Datasets", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 },
+  jax: { libraries: "JAX", oldest: [3, 11], downloadMB: 110 },
 };
 
 async function test(name) {

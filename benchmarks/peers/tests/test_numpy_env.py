@@ -4,40 +4,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-PEERS = Path(__file__).parents[1]
-ROOT = PEERS.parents[1]
-sys.path.insert(0, str(PEERS))
-
-from numpy_env import NumpyEnv, Parameters  # noqa: E402
-
-SMALL = {
-    "numServers": 2,
-    "users": {"count": 2},
-    "arrivals": {"process": "bernoulli", "probability": 0.02},
-    "episodeSlots": 10,
-}
-BUSY = {
-    "numServers": 3,
-    "users": {"count": 30},
-    "arrivals": {"process": "bernoulli", "probability": 0.6},
-    "episodeSlots": 20,
-}
-
-
-def export(scenario: object, policy: str, num_lanes: int, num_episodes: int) -> dict:
-    """Play the kernel and return its world."""
-    spec = {"scenario": scenario, "numLanes": num_lanes, "numEpisodes": num_episodes, "policy": policy}
-    command = ["node", "node_modules/tsx/dist/cli.mjs", "benchmarks/peers/export-world.ts", json.dumps(spec)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)  # noqa: S603
-    return json.loads(done.stdout)
+from numpy_env import NumpyEnv, Parameters
+from worlds import BUSY, SMALL, export, gaps_of, parameters_of
 
 
 class RecordedWorld:
@@ -69,32 +39,10 @@ class RecordedWorld:
         for lane in lanes:
             self.task[lane] += 1
             k, episode = self.task[lane], self.now(lane)
-            place = episode["slot"][k] * episode["numUsers"] + episode["user"][k]
-            before = -1 if k == 0 else episode["slot"][k - 1] * episode["numUsers"] + episode["user"][k - 1]
-            gaps.append(place - before)
+            gaps.append(gaps_of(episode)[k])
             sizes.append(episode["sizeMbit"][k])
             rates.append(episode["rateMbps"][k])
         return np.array(gaps), np.array(sizes), np.array(rates)
-
-
-def parameters_of(exported: dict) -> Parameters:
-    p, episode = exported["parameters"], exported["lanes"][0][0]
-    return Parameters(
-        num_servers=len(episode["cpuGHz"]),
-        num_users=episode["numUsers"],
-        density_gcycles_per_mbit=p["densityGcyclesPerMbit"],
-        slot_seconds=p["slotSeconds"],
-        local_cpu_ghz=p["localCpuGHz"],
-        deadline_slots=p["deadlineSlots"],
-        penalty_slots=p["penaltySlots"],
-        episode_slots=p["episodeSlots"],
-        arrival_probability=p["arrivalThreshold"],
-        min_size_mbit=p["minSizeMbit"],
-        size_span_mbit=p["sizeSpanMbit"],
-        snr_ratio=p["snrRatio"],
-        rate_scale_mbps=p["rateScaleMbps"],
-        min_rate_mbps=p["minRateMbps"],
-    )
 
 
 def compare(exported: dict, policy: str) -> tuple[int, int]:

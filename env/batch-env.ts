@@ -9,7 +9,7 @@ import {
 } from "./batch-options.js";
 import { BatchOutputs, type OutputMemory } from "./batch-outputs.js";
 import { MecgymError } from "./errors.js";
-import { isActionAvailable, type Lanes } from "./kernel.js";
+import { allocateScratch, isActionAvailable, type Lanes } from "./kernel.js";
 import { LanePlayer } from "./lane-player.js";
 import { allocateLanes } from "./layout.js";
 import {
@@ -21,7 +21,6 @@ import {
   readDecision,
   resolveLookAheadOptions,
 } from "./look-ahead.js";
-import { wordsOf } from "./math.js";
 import { observationSizeOf } from "./observation-rows.js";
 import { deriveParameters } from "./parameters.js";
 import { type Scenario, scenarioHash } from "./scenario.js";
@@ -50,6 +49,7 @@ export class BatchEnv {
   readonly #ownOutputs = new WeakSet<BatchOutputs>();
   /** Outputs that hold what those in use do not yet: see `useOutputs`. */
   #lastWritten: BatchOutputs;
+  readonly #actions: Int32Array;
   readonly #lookAhead: LookAhead;
   readonly #decision: DecisionState;
   readonly #scenarioHashes: string[] = [];
@@ -64,6 +64,7 @@ export class BatchEnv {
     this.maxUsers = settings.maxUsers;
     this.autoreset = settings.autoreset;
     this.lanes = makeLanes(settings);
+    this.#actions = new Int32Array(settings.numLanes);
     this.#lookAhead = new LookAhead(this.maxServers);
     this.#decision = {} as DecisionState;
     this.historySlots = settings.history ? settings.historySlots : 0;
@@ -192,8 +193,7 @@ export class BatchEnv {
    */
   step(actions: ArrayLike<number>): void {
     checkPerLane(actions, this.numLanes, "actions");
-    this.#checkActions(actions);
-    this.#player.step(actions);
+    this.#player.step(this.#takeActions(actions));
     this.#lastWritten = this.#player.outputs;
   }
 
@@ -327,15 +327,19 @@ export class BatchEnv {
     });
   }
 
-  #checkActions(actions: ArrayLike<number>): void {
+  /** Checks one action for each lane, and takes them over as integers. */
+  #takeActions(actions: ArrayLike<number>): Int32Array {
     const { phase } = this.lanes.arrays;
+    const taken = this.#actions;
     for (let lane = 0; lane < this.numLanes; lane++) {
+      const action = actions[lane];
+      const integer = typeof action === "number" ? action | 0 : Number.NaN;
+      taken[lane] = integer;
       if (phase[lane] !== PHASE_RUNNING) {
         if (phase[lane] === PHASE_ENDED && this.autoreset === "next-step") continue;
         throw this.#needsReset(lane);
       }
-      const action = actions[lane];
-      const isInteger = typeof action === "number" && (action | 0) === action;
+      const isInteger = integer === action;
       if (isInteger && isActionAvailable(this.lanes, lane, action)) continue;
       if (isInteger && this.#settings.invalidActions === "costliest") continue;
       throw new MecgymError("invalidAction", {
@@ -344,6 +348,7 @@ export class BatchEnv {
         expected: this.#describeActions(lane),
       });
     }
+    return taken;
   }
 
   #describeActions(lane: number): string {
@@ -360,17 +365,11 @@ export class BatchEnv {
 function makeLanes({ scenarios, laneScenario, numLanes, maxServers, maxUsers, historySlots }: BatchSettings): Lanes {
   const size = { numLanes, maxServers, maxUsers, historySlots };
   const parameters = scenarios.map(deriveParameters);
-  const fading = new Float64Array(maxServers);
   return {
     size,
     arrays: allocateLanes(size),
     tasks: new TaskLists(numLanes),
     parameters: Array.from(laneScenario, (index) => parameters[index]),
-    shareMbit: new Float64Array(maxServers),
-    serviceMbit: new Float64Array(maxServers),
-    sharingTasks: new Int32Array(maxServers),
-    busyServers: new Int32Array(maxServers),
-    fading,
-    fadingWords: wordsOf(fading),
+    ...allocateScratch(size),
   };
 }

@@ -77,9 +77,3 @@ export function hideRates(lanes: Lanes, lane: number): void {
   const first = lane * lanes.size.maxServers;
   for (let e = first, end = first + numServers[lane]; e < end; e++) if (isAvailable[e] === 0) rateMbps[e] = 0;
 }
-
-/** Marks the task that was just given to a server as late already at its decision, or not. */
-export function markNewestTask(lanes: Lanes, lane: number, isLate: boolean): void {
-  const { tasks, arrays } = lanes;
-  tasks.wasLate[tasks.offset[lane] + arrays.numTasks[lane] - 1] = isLate ? 1 : 0;
-}

@@ -1,8 +1,9 @@
 /** One episode at a time, the friendly face: a view of one lane of a batch. */
 
 import { BatchEnv } from "./batch-env.js";
+import { FLAG_LATE, FLAG_TRUNCATED } from "./batch-outputs.js";
 import { checkNames, MecgymError } from "./errors.js";
-import { episodeStatsFields, FLAG_LATE, FLAG_TRUNCATED } from "./lane-player.js";
+import { episodeStatsFields } from "./lane-player.js";
 import type { LookAheadOptions, LookAheadResult } from "./look-ahead.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
 import type { Scenario, ScenarioInput } from "./scenario.js";

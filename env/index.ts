@@ -2,17 +2,21 @@
 
 export { BatchEnv } from "./batch-env.js";
 export type { AutoresetMode, BatchEnvOptions } from "./batch-options.js";
-export { BatchOutputs, type OutputMemory, type OutputName, type OutputSpec, outputSpecs } from "./batch-outputs.js";
-export { TrajectoryDigest } from "./digest.js";
-export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
-export { type ErrorCode, MecgymError } from "./errors.js";
 export {
-  episodeStatsFields,
+  BatchOutputs,
   FLAG_INVALID_ACTION,
   FLAG_LATE,
   FLAG_RESET,
   FLAG_TRUNCATED,
-} from "./lane-player.js";
+  type OutputMemory,
+  type OutputName,
+  type OutputSpec,
+  outputSpecs,
+} from "./batch-outputs.js";
+export { TrajectoryDigest } from "./digest.js";
+export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
+export { type ErrorCode, MecgymError } from "./errors.js";
+export { episodeStatsFields } from "./lane-player.js";
 export {
   allocateLookAhead,
   type LookAheadOptions,

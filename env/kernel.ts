@@ -1,16 +1,20 @@
 /**
- * The physics: cost of an action, its effect, and a slot of service, over lanes in typed arrays.
+ * The physics of a decision: cost of an action and its effect, over lanes in typed arrays. A slot's service is in
+ * service.ts.
  *
  * Hot: nothing here allocates (but for a lane's task list outgrowing its block), throws or does I/O. The order of
- * operations is part of the definition (docs/model.md), because costs must have the same bits everywhere.
+ * operations is part of the definition (docs/model.md), because costs must have the same bits everywhere. What plays many
+ * lanes takes a list of them and goes through it once, so that the arrays are looked up once and not for each lane.
  */
 
+import { type BatchOutputs, FLAG_INVALID_ACTION, FLAG_LATE } from "./batch-outputs.js";
 import type { LaneArrays, LaneSize } from "./layout.js";
+import { wordsOf } from "./math.js";
 import type { Parameters } from "./parameters.js";
 import type { TaskLists } from "./task-list.js";
 
 /** Work that is left after a service and is not more than this is done, Mbit. */
-const RESIDUAL_TOLERANCE_MBIT = 1e-12;
+export const RESIDUAL_TOLERANCE_MBIT = 1e-12;
 
 /** All lanes of a batch, with the constants of each lane's scenario and room to compute in. */
 export interface Lanes {
@@ -25,9 +29,35 @@ export interface Lanes {
   /** All zero between two services. */
   readonly sharingTasks: Int32Array;
   readonly busyServers: Int32Array;
+  /** Most lanes that a list may hold: what they need to compute in stays in the processor's nearest cache. */
+  readonly blockLanes: number;
+  /** Scratch for a list of lanes: those whose rates are drawn, and their rates, row behind row. */
+  readonly drawingLanes: Int32Array;
   readonly fading: Float64Array;
   readonly fadingWords: Int32Array;
+  /** A list of one lane. */
+  readonly oneLane: Int32Array;
 }
+
+/** The room to compute in that belongs to lanes of a size. */
+export function allocateScratch({ numLanes, maxServers }: LaneSize) {
+  const blockLanes = Math.max(1, Math.min(numLanes, MAX_BLOCK_LANES, Math.floor(MAX_BLOCK_RATES / maxServers)));
+  const fading = new Float64Array(blockLanes * maxServers);
+  return {
+    shareMbit: new Float64Array(maxServers),
+    serviceMbit: new Float64Array(maxServers),
+    sharingTasks: new Int32Array(maxServers),
+    busyServers: new Int32Array(maxServers),
+    blockLanes,
+    drawingLanes: new Int32Array(blockLanes),
+    fading,
+    fadingWords: wordsOf(fading),
+    oneLane: new Int32Array(1),
+  };
+}
+
+const MAX_BLOCK_LANES = 64;
+const MAX_BLOCK_RATES = 2048;
 
 /** Latency of an edge server in slots (eq. 7): upload (eq. 2), queueing (eq. 6), execution (eq. 5). */
 export function edgeLatencySlots(
@@ -140,29 +170,74 @@ export function costliestAction(lanes: Lanes, lane: number): number {
   return worst;
 }
 
-/** Gives a lane's current task to `action`: it waits from now on, and later tasks of the slot see it. */
-export function assignTask(lanes: Lanes, lane: number, action: number): void {
-  const { arrays, size, tasks } = lanes;
-  const p = lanes.parameters[lane];
-  const sizeMbit = arrays.sizeMbit[lane];
-  const slot = arrays.slot[lane];
-  if (action === 0) {
-    const user = lane * size.maxUsers + arrays.userIndex[lane];
-    arrays.addedBacklogMbit[user] += sizeMbit;
-    followLocalTask(lanes, lane, user);
-    return;
+/**
+ * Carries out one decision in each lane of a list: its cost, and the current task given to its action. It waits from now
+ * on, and later tasks of the slot see it.
+ *
+ * @param list the lanes; the first `count` entries
+ * @param actions what is asked for, by lane; one that is not available is replaced by the costliest
+ * @param out receives what came of it, by lane
+ */
+export function decideTasks(
+  lanes: Lanes,
+  list: Int32Array,
+  count: number,
+  actions: Int32Array,
+  out: Pick<BatchOutputs, "latencySlots" | "costSlots" | "reward" | "executedAction" | "flags">,
+): void {
+  const { arrays, size, tasks, parameters } = lanes;
+  const { maxServers, maxUsers } = size;
+  const { rateMbps, workloadMbit, activeTasks, cpuGHz, numTasks, decisionIndex } = arrays;
+  const { latencySlots, costSlots, reward, executedAction, flags } = out;
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    const p = parameters[lane];
+    const sizeMbit = arrays.sizeMbit[lane];
+    let action = actions[lane];
+    let flag = 0;
+    if (!isActionAvailable(lanes, lane, action)) {
+      action = costliestAction(lanes, lane);
+      flag = FLAG_INVALID_ACTION;
+    }
+    let latency: number;
+    if (action === 0) {
+      latency = actionLatencySlots(lanes, lane, 0);
+      const user = lane * maxUsers + arrays.userIndex[lane];
+      arrays.addedBacklogMbit[user] += sizeMbit;
+      followLocalTask(lanes, lane, user);
+    } else {
+      const server = lane * maxServers + action - 1;
+      const rate = rateMbps[server];
+      latency = edgeLatencySlots(
+        sizeMbit,
+        rate,
+        workloadMbit[server],
+        activeTasks[server],
+        cpuGHz[server],
+        p.densityGcyclesPerMbit,
+        p.slotSeconds,
+      );
+      const position = numTasks[lane];
+      if (position === tasks.capacity[lane]) tasks.reserve(lane, position + 1);
+      const index = tasks.offset[lane] + position;
+      tasks.residualMbit[index] = sizeMbit;
+      tasks.serverIndex[index] = action - 1;
+      tasks.decisionSlot[index] = arrays.slot[lane];
+      tasks.uploadSlots[index] = sizeMbit / rate / p.slotSeconds;
+      // where servers never leave, nobody asks
+      if (p.hasChurn) tasks.wasLate[index] = latency > p.deadlineSlots ? 1 : 0;
+      numTasks[lane] = position + 1;
+      activeTasks[server] += 1;
+      workloadMbit[server] += sizeMbit;
+    }
+    const cost = costOfLatency(latency, p.deadlineSlots, p.penaltySlots);
+    decisionIndex[lane] += 1;
+    latencySlots[lane] = latency;
+    costSlots[lane] = cost;
+    reward[lane] = -cost; // eq. 14
+    executedAction[lane] = action;
+    flags[lane] = latency > p.deadlineSlots ? flag | FLAG_LATE : flag;
   }
-  const server = lane * size.maxServers + action - 1;
-  const numTasks = arrays.numTasks[lane];
-  if (numTasks === tasks.capacity[lane]) tasks.reserve(lane, numTasks + 1);
-  const index = tasks.offset[lane] + numTasks;
-  tasks.residualMbit[index] = sizeMbit;
-  tasks.serverIndex[index] = action - 1;
-  tasks.decisionSlot[index] = slot;
-  tasks.uploadSlots[index] = sizeMbit / arrays.rateMbps[server] / p.slotSeconds;
-  arrays.numTasks[lane] = numTasks + 1;
-  arrays.activeTasks[server] += 1;
-  arrays.workloadMbit[server] += sizeMbit;
 }
 
 /**
@@ -183,163 +258,5 @@ function followLocalTask(lanes: Lanes, lane: number, user: number): void {
   } else {
     arrays.unfinishedTasks[lane] += 1;
     if (slotsToEnd > p.deadlineSlots) arrays.unfinishedLateTasks[lane] += 1;
-  }
-}
-
-/** One slot of service at every server and device (eq. 9, 10), for the work that was there as the slot began. */
-export function serveSlot(lanes: Lanes, lane: number): void {
-  if (lanes.arrays.numTasksAtSlotStart[lane] > 0) serveServers(lanes, lane);
-  lanes.arrays.numTasksAtSlotStart[lane] = lanes.arrays.numTasks[lane];
-  serveDevices(lanes, lane);
-  appendHistory(lanes, lane);
-}
-
-/**
- * Processor sharing: a server's work of the slot is shared equally among its tasks; what a task does not need goes to
- * the others. Rounds: every task that needs no more than its share is done, then the rest is shared anew, until all
- * that are left need more than their share.
- *
- * Only servers that have tasks are looked at: most have none or one, and a pass over all of them would cost more than
- * the service itself.
- */
-function serveServers(lanes: Lanes, lane: number): void {
-  const { arrays, size, tasks, shareMbit, serviceMbit, sharingTasks, busyServers } = lanes;
-  const { residualMbit, serverIndex } = tasks;
-  const p = lanes.parameters[lane];
-  const firstServer = lane * size.maxServers;
-  const first = tasks.offset[lane];
-  const end = first + arrays.numTasksAtSlotStart[lane];
-
-  let numBusy = 0;
-  for (let i = first; i < end; i++) {
-    const e = serverIndex[i];
-    if (sharingTasks[e] === 0) busyServers[numBusy++] = e;
-    sharingTasks[e]++;
-  }
-  for (let b = 0; b < numBusy; b++) {
-    const e = busyServers[b];
-    const sharers = sharingTasks[e];
-    const work = arrays.cpuGHz[firstServer + e] * p.slotSeconds;
-    serviceMbit[e] = p.isSharedRate
-      ? work / (p.densityGcyclesPerMbit * (sharers + 1)) // eq. 9
-      : work / p.densityGcyclesPerMbit;
-    shareMbit[e] = serviceMbit[e] / sharers;
-  }
-
-  let numDone = 0;
-  let again = true;
-  while (again) {
-    again = false;
-    let numDoneNow = 0;
-    for (let i = first; i < end; i++) {
-      const residual = residualMbit[i];
-      const e = serverIndex[i];
-      if (residual === 0 || residual - shareMbit[e] > RESIDUAL_TOLERANCE_MBIT) continue;
-      residualMbit[i] = 0;
-      const left = serviceMbit[e] - residual;
-      serviceMbit[e] = left > 0 ? left : 0;
-      sharingTasks[e]--;
-      numDoneNow++;
-    }
-    numDone += numDoneNow;
-    if (numDoneNow === 0 || numDone === end - first) break;
-    for (let b = 0; b < numBusy; b++) {
-      const e = busyServers[b];
-      if (sharingTasks[e] === 0) continue;
-      const share = serviceMbit[e] / sharingTasks[e];
-      if (share !== shareMbit[e]) again = true;
-      shareMbit[e] = share;
-    }
-  }
-  settleServers(lanes, lane, numBusy);
-}
-
-/** Takes its share from every task that is left, drops those that are done, and sums N and L anew in arrival order. */
-function settleServers(lanes: Lanes, lane: number, numBusy: number): void {
-  const { arrays, size, tasks, shareMbit, sharingTasks, busyServers } = lanes;
-  const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate } = tasks;
-  const { activeTasks, workloadMbit } = arrays;
-  const p = lanes.parameters[lane];
-  const firstServer = lane * size.maxServers;
-  const slot = arrays.slot[lane];
-  const isCounted = slot < arrays.endSlot[lane];
-  const first = tasks.offset[lane];
-  const served = first + arrays.numTasksAtSlotStart[lane];
-  const end = first + arrays.numTasks[lane];
-
-  for (let b = 0; b < numBusy; b++) {
-    const e = busyServers[b];
-    // from here on a mark of the servers that are summed anew; the others have new tasks alone, and stay as they are
-    sharingTasks[e] = 1;
-    activeTasks[firstServer + e] = 0;
-    workloadMbit[firstServer + e] = 0;
-  }
-  let kept = first;
-  for (let i = first; i < end; i++) {
-    let residual = residualMbit[i];
-    if (residual === 0) {
-      if (!isCounted) continue;
-      const latencySlots = uploadSlots[i] + (slot - decisionSlot[i]);
-      arrays.finishedTasks[lane] += 1;
-      arrays.realisedLatencySumSlots[lane] += latencySlots;
-      if (latencySlots > p.deadlineSlots) arrays.finishedLateTasks[lane] += 1;
-      continue;
-    }
-    const e = serverIndex[i];
-    if (i < served) residual -= shareMbit[e];
-    if (sharingTasks[e] !== 0) {
-      activeTasks[firstServer + e] += 1;
-      workloadMbit[firstServer + e] += residual;
-    }
-    residualMbit[kept] = residual;
-    if (kept !== i) {
-      serverIndex[kept] = e;
-      decisionSlot[kept] = decisionSlot[i];
-      uploadSlots[kept] = uploadSlots[i];
-      if (p.hasChurn) wasLate[kept] = wasLate[i];
-    }
-    kept++;
-  }
-  arrays.numTasks[lane] = kept - first;
-  for (let b = 0; b < numBusy; b++) sharingTasks[busyServers[b]] = 0;
-}
-
-/** A slot of local computing on every device (eq. 10's local counterpart). */
-function serveDevices(lanes: Lanes, lane: number): void {
-  const { backlogMbit, addedBacklogMbit, numUsers } = lanes.arrays;
-  const serviceMbit = lanes.parameters[lane].localServiceMbit;
-  const first = lane * lanes.size.maxUsers;
-  for (let u = first, end = first + numUsers[lane]; u < end; u++) {
-    const before = backlogMbit[u];
-    const added = addedBacklogMbit[u];
-    if (before === 0 && added === 0) continue;
-    const left = before - serviceMbit;
-    backlogMbit[u] = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + added;
-    addedBacklogMbit[u] = 0;
-  }
-}
-
-/** Writes L_e over the oldest row of the history. */
-function appendHistory(lanes: Lanes, lane: number): void {
-  const { arrays, size } = lanes;
-  const firstServer = lane * size.maxServers;
-  const row = lane * size.historySlots + (arrays.slot[lane] % lanes.parameters[lane].historySlots);
-  const firstEntry = row * size.maxServers;
-  for (let e = 0, numServers = arrays.numServers[lane]; e < numServers; e++) {
-    arrays.historyMbit[firstEntry + e] = arrays.workloadMbit[firstServer + e];
-  }
-}
-
-/** Counts the tasks that the episode's last slot left unfinished, and those of them that can only be late. */
-export function countUnfinished(lanes: Lanes, lane: number): void {
-  const { arrays, tasks } = lanes;
-  const { deadlineSlots } = lanes.parameters[lane];
-  const endSlot = arrays.endSlot[lane];
-  const first = tasks.offset[lane];
-  for (let i = first, end = first + arrays.numTasks[lane]; i < end; i++) {
-    arrays.unfinishedTasks[lane] += 1;
-    if (tasks.uploadSlots[i] + (endSlot - tasks.decisionSlot[i]) > deadlineSlots) {
-      arrays.unfinishedLateTasks[lane] += 1;
-    }
   }
 }

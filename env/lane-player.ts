@@ -1,28 +1,13 @@
 /** Plays the lanes of a batch: starts their episodes, carries out decisions, and writes what each brought. */
 
 import type { BatchSettings } from "./batch-options.js";
-import type { BatchOutputs } from "./batch-outputs.js";
-import { markNewestTask } from "./churn.js";
-import {
-  actionLatencySlots,
-  assignTask,
-  costliestAction,
-  costOfLatency,
-  countUnfinished,
-  isActionAvailable,
-  type Lanes,
-} from "./kernel.js";
-import { observationSizeOf, writeEpisode, writeObservation } from "./observation-rows.js";
+import { type BatchOutputs, FLAG_RESET, FLAG_TRUNCATED } from "./batch-outputs.js";
+import { decideTasks, type Lanes } from "./kernel.js";
+import { observationSizeOf, writeEpisode, writeObservations } from "./observation-rows.js";
 import { nextEpisodeSeed } from "./seeds.js";
+import { countUnfinished } from "./service.js";
 import type { LaneCourse } from "./snapshot.js";
-import { advanceToNextTask, PHASE_ENDED, startEpisode } from "./workload.js";
-
-/** Bits of `flags`. */
-export const FLAG_TRUNCATED = 1;
-export const FLAG_LATE = 2;
-export const FLAG_INVALID_ACTION = 4;
-/** The step only reset the lane: no action was taken, and the reward is 0. */
-export const FLAG_RESET = 8;
+import { advanceLanes, PHASE_ENDED, startEpisode } from "./workload.js";
 
 /** What is known of an episode when it has ended; the columns of `finalStats`. */
 export const episodeStatsFields = [
@@ -55,6 +40,10 @@ export class LanePlayer {
   /** Which of the starts of this batch a lane's episode came from; 0 before the first. */
   readonly #laneStart: Float64Array;
   #numStarts = 0;
+  /** Lanes that a step is being carried out in, and a list for one. */
+  readonly #list: Int32Array;
+  readonly #oneLane = new Int32Array(1);
+  readonly #hasChurn: boolean;
 
   constructor(lanes: Lanes, settings: BatchSettings, outputs: BatchOutputs) {
     const { numLanes, maxServers, history, historySlots, autoreset } = settings;
@@ -65,6 +54,8 @@ export class LanePlayer {
     this.#laneSeed = new Float64Array(numLanes).fill(settings.seed);
     this.#episodeIndex = new Float64Array(numLanes);
     this.#laneStart = new Float64Array(numLanes);
+    this.#list = new Int32Array(lanes.blockLanes);
+    this.#hasChurn = lanes.parameters.some((p) => p.hasChurn);
     this.finalLane = new Int32Array(numLanes);
     this.finalSlot = new Int32Array(numLanes);
     this.finalStats = new Float64Array(numLanes * episodeStatsFields.length);
@@ -96,17 +87,66 @@ export class LanePlayer {
     this.#show(lane);
   }
 
-  /** Carries out one decision in every lane, or starts its next episode where it has ended. */
-  step(actions: ArrayLike<number>): void {
+  /**
+   * Carries out one decision in every lane, or starts its next episode where it has ended.
+   *
+   * Block by block: what a step does is done for all lanes of a block before the next thing is, so that each loop keeps
+   * its few arrays at hand, while the block stays in the cache from one loop to the next.
+   *
+   * @param actions one for each lane; any number where a lane only starts its next episode
+   */
+  step(actions: Int32Array): void {
     this.numFinal = 0;
     const { phase } = this.#lanes.arrays;
-    for (let lane = 0, { numLanes } = this.#settings; lane < numLanes; lane++) {
-      if (phase[lane] === PHASE_ENDED) {
+    const { blockLanes } = this.#lanes;
+    const { numLanes } = this.#settings;
+    const list = this.#list;
+    for (let first = 0; first < numLanes; first += blockLanes) {
+      const end = first + blockLanes < numLanes ? first + blockLanes : numLanes;
+      let count = 0;
+      for (let lane = first; lane < end; lane++) {
+        if (phase[lane] !== PHASE_ENDED) {
+          list[count++] = lane;
+          continue;
+        }
         this.reset(lane, Number.NaN);
         this.outputs.flags[lane] = FLAG_RESET;
-      } else {
-        this.#stepLane(lane, actions[lane]);
       }
+      this.#stepBlock(count, actions);
+    }
+  }
+
+  #stepBlock(count: number, actions: Int32Array): void {
+    const lanes = this.#lanes;
+    const list = this.#list;
+    const { outputs } = this;
+    decideTasks(lanes, list, count, actions, outputs);
+    if (this.#hasChurn) this.#countLost(count, -1);
+    advanceLanes(lanes, list, count);
+    if (this.#hasChurn) this.#countLost(count, 1);
+    this.#showAll(list, count);
+    const { slot } = lanes.arrays;
+    for (let i = 0; i < count; i++) {
+      const lane = list[i];
+      if (slot[lane] >= lanes.parameters[lane].episodeSlots) this.#end(lane);
+    }
+  }
+
+  /** Called before and after lanes play on: the tasks they lost in between, and the penalty that falls due for them. */
+  #countLost(count: number, sign: -1 | 1): void {
+    const { arrays, parameters } = this.#lanes;
+    const { lostTasks, lostOnTimeTasks, costSlots, reward } = this.outputs;
+    for (let i = 0; i < count; i++) {
+      const lane = this.#list[i];
+      if (sign === -1) {
+        lostTasks[lane] = -arrays.lostTasks[lane];
+        lostOnTimeTasks[lane] = -arrays.lostOnTimeTasks[lane];
+        continue;
+      }
+      lostTasks[lane] += arrays.lostTasks[lane];
+      lostOnTimeTasks[lane] += arrays.lostOnTimeTasks[lane];
+      costSlots[lane] += parameters[lane].penaltySlots * lostOnTimeTasks[lane];
+      reward[lane] = -costSlots[lane];
     }
   }
 
@@ -122,14 +162,21 @@ export class LanePlayer {
     this.#show(lane);
   }
 
-  /** Brings a lane's outputs up to date. */
   #show(lane: number): void {
-    const { outputs } = this;
-    if (outputs.shownStart[lane] !== this.#laneStart[lane]) {
-      outputs.shownStart[lane] = this.#laneStart[lane];
-      writeEpisode(this.#lanes, lane, outputs, this.#historySlots);
+    this.#oneLane[0] = lane;
+    this.#showAll(this.#oneLane, 1);
+  }
+
+  /** Brings the observations of lanes up to date. */
+  #showAll(list: Int32Array, count: number): void {
+    const { shownStart } = this.outputs;
+    for (let i = 0; i < count; i++) {
+      const lane = list[i];
+      if (shownStart[lane] === this.#laneStart[lane]) continue;
+      shownStart[lane] = this.#laneStart[lane];
+      writeEpisode(this.#lanes, lane, this.outputs, this.#historySlots);
     }
-    writeObservation(this.#lanes, lane, outputs, this.#historySlots);
+    writeObservations(this.#lanes, list, count, this.outputs, this.#historySlots);
   }
 
   #clearStep(lane: number): void {
@@ -143,48 +190,10 @@ export class LanePlayer {
     outputs.flags[lane] = 0;
   }
 
-  #stepLane(lane: number, requested: number): void {
-    const lanes = this.#lanes;
-    const { outputs } = this;
-    const { arrays } = lanes;
-    const p = lanes.parameters[lane];
-    let action = requested;
-    let flags = 0;
-    if (!isActionAvailable(lanes, lane, action)) {
-      action = costliestAction(lanes, lane);
-      flags = FLAG_INVALID_ACTION;
-    }
-    const latencySlots = actionLatencySlots(lanes, lane, action);
-    let costSlots = costOfLatency(latencySlots, p.deadlineSlots, p.penaltySlots);
-    if (latencySlots > p.deadlineSlots) flags |= FLAG_LATE;
-    assignTask(lanes, lane, action);
-    arrays.decisionIndex[lane] += 1;
-    if (p.hasChurn) {
-      if (action > 0) markNewestTask(lanes, lane, latencySlots > p.deadlineSlots);
-      const lostBefore = arrays.lostTasks[lane];
-      const lostOnTimeBefore = arrays.lostOnTimeTasks[lane];
-      advanceToNextTask(lanes, lane);
-      outputs.lostTasks[lane] = arrays.lostTasks[lane] - lostBefore;
-      outputs.lostOnTimeTasks[lane] = arrays.lostOnTimeTasks[lane] - lostOnTimeBefore;
-      costSlots += p.penaltySlots * outputs.lostOnTimeTasks[lane];
-    } else {
-      advanceToNextTask(lanes, lane);
-    }
-    outputs.latencySlots[lane] = latencySlots;
-    outputs.costSlots[lane] = costSlots;
-    outputs.reward[lane] = -costSlots; // eq. 14
-    outputs.executedAction[lane] = action;
-    this.#show(lane);
-    if (arrays.slot[lane] >= p.episodeSlots) {
-      arrays.phase[lane] = PHASE_ENDED;
-      flags |= FLAG_TRUNCATED;
-      this.#end(lane);
-    }
-    outputs.flags[lane] = flags;
-  }
-
   #end(lane: number): void {
     const { arrays } = this.#lanes;
+    arrays.phase[lane] = PHASE_ENDED;
+    this.outputs.flags[lane] |= FLAG_TRUNCATED;
     // an extended episode ends with its one task, perhaps in the middle of a slot
     if (arrays.slot[lane] < arrays.endSlot[lane]) countUnfinished(this.#lanes, lane);
     const row = this.numFinal;

@@ -24,34 +24,45 @@ export function observationSizeOf(maxServers: number, historySlots: number): num
   return HEADER + maxServers * (SERVER_FIELDS + historySlots);
 }
 
-/** Writes a lane's current decision into its row, but for the padding behind it. */
-export function writeObservation(lanes: Lanes, lane: number, outputs: BatchOutputs, historySlots: number): void {
-  const { arrays, size } = lanes;
-  const { observation } = outputs;
-  const { maxServers } = size;
-  const p = lanes.parameters[lane];
-  const user = lane * size.maxUsers + arrays.userIndex[lane];
-  const backlogMbit = arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
-  const row = lane * observationSizeOf(maxServers, historySlots);
-  observation[row] = arrays.sizeMbit[lane];
-  observation[row + 1] = p.densityGcyclesPerMbit;
-  observation[row + 2] = p.deadlineSlots;
-  observation[row + 3] = arrays.userIndex[lane];
-  observation[row + 4] = p.localCpuGHz;
-  observation[row + 5] = (backlogMbit * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
-  outputs.decisionIndex[lane] = arrays.decisionIndex[lane];
-  outputs.slot[lane] = arrays.slot[lane];
-  if (p.hasChurn) writeMask(lanes, lane, outputs);
-  let at = row + HEADER;
-  const first = lane * maxServers;
-  const end = first + arrays.numServers[lane];
-  for (let e = first; e < end; e++) {
-    observation[at++] = arrays.rateMbps[e];
-    observation[at++] = arrays.isAvailable[e] === 1 ? arrays.cpuGHz[e] : 0;
-    observation[at++] = arrays.activeTasks[e];
-    observation[at++] = arrays.workloadMbit[e];
+/**
+ * Writes the current decisions of the lanes of a list into their rows: what may change from one decision to the next.
+ *
+ * @param list the lanes; the first `count` entries
+ */
+export function writeObservations(
+  lanes: Lanes,
+  list: Int32Array,
+  count: number,
+  outputs: BatchOutputs,
+  historySlots: number,
+): void {
+  const { arrays, size, parameters } = lanes;
+  const { observation, decisionIndex, slot } = outputs;
+  const { rateMbps, activeTasks, workloadMbit, backlogMbit, addedBacklogMbit, userIndex, numServers, sizeMbit } =
+    arrays;
+  const { maxServers, maxUsers } = size;
+  const width = observationSizeOf(maxServers, historySlots);
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    const userOfLane = userIndex[lane];
+    const user = lane * maxUsers + userOfLane;
+    const backlog = backlogMbit[user] + addedBacklogMbit[user];
+    const row = lane * width;
+    observation[row] = sizeMbit[lane];
+    observation[row + 3] = userOfLane;
+    const p = parameters[lane];
+    observation[row + 5] = backlog === 0 ? 0 : (backlog * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
+    decisionIndex[lane] = arrays.decisionIndex[lane];
+    slot[lane] = arrays.slot[lane];
+    const first = lane * maxServers;
+    for (let e = first, at = row + HEADER, end = first + numServers[lane]; e < end; e++, at += SERVER_FIELDS) {
+      observation[at] = rateMbps[e];
+      observation[at + 2] = activeTasks[e];
+      observation[at + 3] = workloadMbit[e];
+    }
+    if (p.hasChurn) writeServers(lanes, lane, outputs, historySlots);
+    if (historySlots > 0) writeHistory(lanes, lane, observation, historySlots);
   }
-  if (historySlots > 0) writeHistory(lanes, lane, observation, historySlots);
 }
 
 /** Writes the last W workloads of every server, oldest first. */
@@ -71,21 +82,34 @@ function writeHistory(lanes: Lanes, lane: number, observation: Float32Array, his
   }
 }
 
-/** Writes which actions a lane's decision has. */
-export function writeMask(lanes: Lanes, lane: number, { actionMask }: BatchOutputs): void {
-  const { isAvailable } = lanes.arrays;
+/** Writes who is there: capacities, 0 for an absent server, and which actions the decision has. */
+function writeServers(lanes: Lanes, lane: number, outputs: BatchOutputs, historySlots: number): void {
+  const { isAvailable, cpuGHz } = lanes.arrays;
   const { maxServers } = lanes.size;
-  const first = lane * (maxServers + 1);
-  actionMask[first] = 1;
-  for (let e = 0; e < maxServers; e++) actionMask[first + 1 + e] = isAvailable[lane * maxServers + e];
+  const { observation, actionMask } = outputs;
+  const firstAction = lane * (maxServers + 1);
+  const first = lane * maxServers;
+  const at = lane * observationSizeOf(maxServers, historySlots) + HEADER + 1;
+  actionMask[firstAction] = 1;
+  for (let e = 0; e < maxServers; e++) {
+    const isThere = isAvailable[first + e];
+    actionMask[firstAction + 1 + e] = isThere;
+    observation[at + e * SERVER_FIELDS] = isThere === 1 ? cpuGHz[first + e] : 0;
+  }
 }
 
-/** Writes what stays as it is for a whole episode: padding, mask, seed, number of servers. */
+/** Writes what stays as it is for a whole episode (but for servers that leave), padding included. */
 export function writeEpisode(lanes: Lanes, lane: number, outputs: BatchOutputs, historySlots: number): void {
   const { arrays, size } = lanes;
+  const { observation } = outputs;
+  const p = lanes.parameters[lane];
   const width = observationSizeOf(size.maxServers, historySlots);
-  outputs.observation.fill(0, lane * width, (lane + 1) * width);
-  writeMask(lanes, lane, outputs);
+  const row = lane * width;
+  observation.fill(0, row, row + width);
+  observation[row + 1] = p.densityGcyclesPerMbit;
+  observation[row + 2] = p.deadlineSlots;
+  observation[row + 4] = p.localCpuGHz;
+  writeServers(lanes, lane, outputs, historySlots);
   const seed = arrays.episodeSeed[lane];
   outputs.episodeSeed[2 * lane] = seed;
   outputs.episodeSeed[2 * lane + 1] = Math.floor(seed / 0x100000000);

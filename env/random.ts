@@ -67,7 +67,7 @@ function mash(text: string): number {
 /** The next uniform draw in [0, 1) of the stream at `offset`. */
 export function drawUniform(states: Float64Array, offset: number): number {
   const t = ALEA_MULTIPLIER * states[offset] + states[offset + 3] * TWO_TO_MINUS_32;
-  const carry = t | 0;
+  const carry = Math.floor(t); // not t | 0: by way of an integer, each draw would wait twice as long for the last carry
   const next = t - carry;
   states[offset] = states[offset + 1];
   states[offset + 1] = states[offset + 2];

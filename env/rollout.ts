@@ -1,13 +1,13 @@
 /** Rollouts: a lane copied and played on with a base policy, over futures that are sampled, or over the true one. */
 
 import { BatchEnv } from "./batch-env.js";
-import { markNewestTask } from "./churn.js";
-import { actionLatencySlots, assignTask, costOfLatency, isActionAvailable, type Lanes } from "./kernel.js";
+import type { BatchOutputs } from "./batch-outputs.js";
+import { decideTasks, isActionAvailable, type Lanes } from "./kernel.js";
 import type { LaneField } from "./layout.js";
 import { LaneView } from "./observation.js";
 import { drawUniform, futureUniform, seedStream, streamName } from "./random.js";
 import type { Scenario } from "./scenario.js";
-import { advanceToNextTask } from "./workload.js";
+import { advanceLanes } from "./workload.js";
 
 /** What a rollout plays. One object can be filled again for every decision. */
 export interface RolloutRequest {
@@ -59,11 +59,15 @@ export function rolloutKeys(seed: number): Int32Array {
  */
 export class Rollouts {
   readonly #lanes: Lanes;
+  readonly #outputs: BatchOutputs;
+  readonly #actions = new Int32Array(1);
   readonly #view: LaneView;
   readonly #fields: LaneField[];
 
   constructor(scenario: Scenario) {
-    this.#lanes = new BatchEnv({ scenarios: [scenario], numLanes: 1 }).lanes;
+    const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
+    this.#lanes = batch.lanes;
+    this.#outputs = batch.outputs;
     this.#view = new LaneView(this.#lanes, 0);
     this.#fields = Object.keys(this.#lanes.arrays) as LaneField[];
   }
@@ -135,12 +139,10 @@ export class Rollouts {
     let sum = 0;
     for (;;) {
       if (!isActionAvailable(lanes, 0, action)) return Number.POSITIVE_INFINITY;
-      const latencySlots = actionLatencySlots(lanes, 0, action);
-      sum += costOfLatency(latencySlots, p.deadlineSlots, p.penaltySlots);
-      assignTask(lanes, 0, action);
-      arrays.decisionIndex[0] += 1;
-      if (p.hasChurn && action > 0) markNewestTask(lanes, 0, latencySlots > p.deadlineSlots);
-      advanceToNextTask(lanes, 0);
+      this.#actions[0] = action;
+      decideTasks(lanes, lanes.oneLane, 1, this.#actions, this.#outputs);
+      sum += this.#outputs.costSlots[0];
+      advanceLanes(lanes, lanes.oneLane, 1);
       if (arrays.slot[0] >= end) break;
       action = base(this.#view);
     }

@@ -1,11 +1,12 @@
 /** What happens to an episode whatever its policy does: topology, churn, arrivals, task sizes and fading. */
 
 import { changeServers, hideRates, startChurn } from "./churn.js";
-import { countUnfinished, type Lanes, serveSlot } from "./kernel.js";
+import type { Lanes } from "./kernel.js";
 import { lnInPlace } from "./math.js";
 import type { Parameters } from "./parameters.js";
 import { ALEA_MULTIPLIER, drawUniform, seedFutureKeys, seedStream, streamName, TWO_TO_MINUS_32 } from "./random.js";
 import type { Scenario } from "./scenario.js";
+import { countUnfinished, serveSlot } from "./service.js";
 
 /** Values of `phase`. */
 export const PHASE_UNUSED = 0;
@@ -58,7 +59,8 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   arrays.unfinishedTasks[lane] = 0;
   arrays.unfinishedLateTasks[lane] = 0;
   arrays.phase[lane] = PHASE_RUNNING;
-  advanceToNextTask(lanes, lane);
+  lanes.oneLane[0] = lane;
+  advanceLanes(lanes, lanes.oneLane, 1);
   // an episode without a task in its slots is extended to its first one
   if (arrays.slot[lane] >= p.episodeSlots) arrays.endSlot[lane] = arrays.slot[lane] + 1;
 }
@@ -86,26 +88,80 @@ function drawTopology(lanes: Lanes, lane: number, scenario: Scenario): void {
 }
 
 /**
- * Moves a lane to the next task: the next one of this slot or, after service, the first one of the next slot that has
- * any. Arrivals are drawn user by user as they are asked for; they depend on nothing a policy does.
+ * Moves each lane of a list to its next task: the next one of this slot or, after service, the first one of the next slot
+ * that has any. Arrivals are drawn user by user as they are asked for; they depend on nothing a policy does.
+ *
+ * @param list the lanes; the first `count` entries, no more than a block
  */
-export function advanceToNextTask(lanes: Lanes, lane: number): void {
-  const { arrays } = lanes;
-  if (arrays.pendingTasks[lane] > 0) {
-    arrays.pendingTasks[lane] -= 1;
-    drawSize(lanes, lane);
-    return;
+export function advanceLanes(lanes: Lanes, list: Int32Array, count: number): void {
+  const numDrawing = findTasks(lanes, list, count);
+  drawRates(lanes, numDrawing);
+  drawSizes(lanes, list, count);
+}
+
+/**
+ * Finds the next task of each lane, and lists in `drawingLanes` those whose rates are to be drawn: all but the lanes
+ * whose user has a further task in this slot. Returns how many they are.
+ */
+function findTasks(lanes: Lanes, list: Int32Array, count: number): number {
+  const { arrays, parameters, drawingLanes } = lanes;
+  const { arrivalStream, userIndex, numUsers, pendingTasks } = arrays;
+  let numDrawing = 0;
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    if (pendingTasks[lane] > 0) {
+      pendingTasks[lane] -= 1;
+      continue;
+    }
+    drawingLanes[numDrawing++] = lane;
+    const p = parameters[lane];
+    const { isPoisson } = p;
+    let threshold = arrivalThreshold(lanes, lane);
+    const end = numUsers[lane];
+    const offset = lane * 4;
+    // drawUniform, written out: the stream's state stays in registers while the users are asked
+    let s0 = arrivalStream[offset];
+    let s1 = arrivalStream[offset + 1];
+    let s2 = arrivalStream[offset + 2];
+    let carry = arrivalStream[offset + 3];
+    let user = userIndex[lane];
+    do {
+      if (++user === end) {
+        beginNextSlot(lanes, lane);
+        threshold = arrivalThreshold(lanes, lane);
+        user = 0;
+      }
+      const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
+      s0 = s1;
+      s1 = s2;
+      carry = Math.floor(t);
+      s2 = t - carry;
+    } while (isPoisson ? s2 < threshold : s2 >= threshold);
+    arrivalStream[offset] = s0;
+    arrivalStream[offset + 1] = s1;
+    arrivalStream[offset + 2] = s2;
+    arrivalStream[offset + 3] = carry;
+    userIndex[lane] = user;
+    if (isPoisson) pendingTasks[lane] = poissonCount(s2, threshold, p.arrivalRate) - 1;
   }
-  while (!findArrival(lanes, lane)) {
-    serveSlot(lanes, lane);
-    arrays.slot[lane] += 1;
-    arrays.userIndex[lane] = -1;
-    if (lanes.parameters[lane].isBursty) changeBurst(lanes, lane);
-    if (arrays.slot[lane] === arrays.endSlot[lane]) countUnfinished(lanes, lane);
-    if (lanes.parameters[lane].hasChurn) changeServers(lanes, lane);
-  }
-  drawRates(lanes, lane);
-  drawSize(lanes, lane);
+  return numDrawing;
+}
+
+/** The uniform below which (Poisson: from which on) a user has a task in this slot. */
+function arrivalThreshold(lanes: Lanes, lane: number): number {
+  const p = lanes.parameters[lane];
+  return p.isBursty && lanes.arrays.isBusy[lane] === 0 ? p.quietThreshold : p.arrivalThreshold;
+}
+
+/** The service of a lane's slot, and what happens between it and the arrivals of the next. */
+function beginNextSlot(lanes: Lanes, lane: number): void {
+  const { slot, endSlot } = lanes.arrays;
+  const p = lanes.parameters[lane];
+  serveSlot(lanes, lane);
+  slot[lane] += 1;
+  if (p.isBursty) changeBurst(lanes, lane);
+  if (slot[lane] === endSlot[lane]) countUnfinished(lanes, lane);
+  if (p.hasChurn) changeServers(lanes, lane);
 }
 
 /** One step of the hidden chain of bursty arrivals, between two slots. */
@@ -114,42 +170,6 @@ function changeBurst(lanes: Lanes, lane: number): void {
   const { leaveBusyProbability, leaveQuietProbability } = lanes.parameters[lane];
   const leaves = drawUniform(burstStream, lane * 4) < (isBusy[lane] ? leaveBusyProbability : leaveQuietProbability);
   if (leaves) isBusy[lane] = 1 - isBusy[lane];
-}
-
-/** Asks the users of this slot in order, from the one after the current, until one has a task. */
-function findArrival(lanes: Lanes, lane: number): boolean {
-  const { arrivalStream, userIndex, numUsers, pendingTasks } = lanes.arrays;
-  const p = lanes.parameters[lane];
-  const threshold = p.isBursty && !lanes.arrays.isBusy[lane] ? p.quietThreshold : p.arrivalThreshold;
-  const offset = lane * 4;
-  const end = numUsers[lane];
-  let user = userIndex[lane] + 1;
-  // drawUniform, written out: the stream's state stays in registers while the users are asked
-  let s0 = arrivalStream[offset];
-  let s1 = arrivalStream[offset + 1];
-  let s2 = arrivalStream[offset + 2];
-  let carry = arrivalStream[offset + 3];
-  let isFound = false;
-  for (; user < end; user++) {
-    const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
-    s0 = s1;
-    s1 = s2;
-    carry = t | 0;
-    s2 = t - carry;
-    if (p.isPoisson ? s2 >= threshold : s2 < threshold) {
-      isFound = true;
-      break;
-    }
-  }
-  arrivalStream[offset] = s0;
-  arrivalStream[offset + 1] = s1;
-  arrivalStream[offset + 2] = s2;
-  arrivalStream[offset + 3] = carry;
-  if (isFound) {
-    userIndex[lane] = user;
-    if (p.isPoisson) pendingTasks[lane] = poissonCount(s2, threshold, p.arrivalRate) - 1;
-  }
-  return isFound;
 }
 
 /** The Poisson count that belongs to the uniform `u`, by inversion: the smallest k with P(X ≤ k) > u. */
@@ -169,32 +189,49 @@ function poissonCount(u: number, probabilityOfNone: number, mean: number): numbe
 /** Half a step of the generator: keeps a uniform draw off 0, where the rate would be 0 and the latency infinite. */
 const TWO_TO_MINUS_33 = 1.1641532182693481e-10;
 
-/** Rates R_{u,e} of the current user in this slot: Rayleigh fading, raised to the floor (eq. 1). */
-function drawRates(lanes: Lanes, lane: number): void {
-  const { fadingStream, rateMbps, numServers } = lanes.arrays;
-  const { fading } = lanes;
-  const offset = lane * 4;
-  const count = numServers[lane];
-  let s0 = fadingStream[offset];
-  let s1 = fadingStream[offset + 1];
-  let s2 = fadingStream[offset + 2];
-  let carry = fadingStream[offset + 3];
-  for (let e = 0; e < count; e++) {
-    const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
-    s0 = s1;
-    s1 = s2;
-    carry = t | 0;
-    s2 = t - carry;
-    fading[e] = s2;
+/** Rates R_{u,e} of the current users of the first `count` of `drawingLanes`: Rayleigh fading, raised to the floor (eq. 1). */
+function drawRates(lanes: Lanes, count: number): void {
+  const { arrays, parameters, drawingLanes, fading, fadingWords } = lanes;
+  const { fadingStream, rateMbps, numServers } = arrays;
+  const { maxServers } = lanes.size;
+  let length = 0;
+  for (let i = 0; i < count; i++) {
+    const lane = drawingLanes[i];
+    const offset = lane * 4;
+    let s0 = fadingStream[offset];
+    let s1 = fadingStream[offset + 1];
+    let s2 = fadingStream[offset + 2];
+    let carry = fadingStream[offset + 3];
+    for (let end = length + numServers[lane]; length < end; length++) {
+      const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
+      s0 = s1;
+      s1 = s2;
+      carry = Math.floor(t);
+      s2 = t - carry;
+      fading[length] = s2 + TWO_TO_MINUS_33;
+    }
+    fadingStream[offset] = s0;
+    fadingStream[offset + 1] = s1;
+    fadingStream[offset + 2] = s2;
+    fadingStream[offset + 3] = carry;
   }
-  fadingStream[offset] = s0;
-  fadingStream[offset + 1] = s1;
-  fadingStream[offset + 2] = s2;
-  fadingStream[offset + 3] = carry;
-  ratesOfUniforms(fading, lanes.fadingWords, count, lanes.parameters[lane]);
-  const first = lane * lanes.size.maxServers;
-  for (let e = 0; e < count; e++) rateMbps[first + e] = fading[e];
-  if (lanes.parameters[lane].hasChurn) hideRates(lanes, lane);
+  lnInPlace(fading, fadingWords, length);
+  for (let i = 0, at = 0; i < count; i++) {
+    const lane = drawingLanes[i];
+    const { snrRatio } = parameters[lane];
+    for (let end = at + numServers[lane]; at < end; at++) fading[at] = 1 + snrRatio * -fading[at];
+  }
+  lnInPlace(fading, fadingWords, length);
+  for (let i = 0, at = 0; i < count; i++) {
+    const lane = drawingLanes[i];
+    const { rateScaleMbps, minRateMbps, hasChurn } = parameters[lane];
+    const first = lane * maxServers;
+    for (let e = first, end = first + numServers[lane]; e < end; e++, at++) {
+      const rate = rateScaleMbps * fading[at];
+      rateMbps[e] = rate > minRateMbps ? rate : minRateMbps;
+    }
+    if (hasChurn) hideRates(lanes, lane);
+  }
 }
 
 /**
@@ -215,7 +252,12 @@ export function ratesOfUniforms(values: Float64Array, words: Int32Array, length:
   }
 }
 
-function drawSize(lanes: Lanes, lane: number): void {
-  const p = lanes.parameters[lane];
-  lanes.arrays.sizeMbit[lane] = p.minSizeMbit + p.sizeSpanMbit * drawUniform(lanes.arrays.sizeStream, lane * 4);
+function drawSizes(lanes: Lanes, list: Int32Array, count: number): void {
+  const { sizeMbit, sizeStream } = lanes.arrays;
+  const { parameters } = lanes;
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    const p = parameters[lane];
+    sizeMbit[lane] = p.minSizeMbit + p.sizeSpanMbit * drawUniform(sizeStream, lane * 4);
+  }
 }

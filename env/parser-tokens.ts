@@ -5,6 +5,7 @@ export type TokenKind =
   | "call"
   | "field"
   | "placeholder"
+  | "several"
   | "server"
   | "localFlag"
   | "local"
@@ -12,6 +13,7 @@ export type TokenKind =
   | "question"
   | "end"
   | "negation"
+  | "blame"
   | "verdict"
   | "strong"
   | "medium"
@@ -19,23 +21,15 @@ export type TokenKind =
   | "hypothesis"
   | "evaluation"
   | "join"
+  | "reason"
+  | "contrast"
   | "clause";
 
-const englishNumbers = [
-  "zero",
-  "one",
-  "two",
-  "three",
-  "four",
-  "five",
-  "six",
-  "seven",
-  "eight",
-  "nine",
-  "ten",
-  "eleven",
-  "twelve",
-];
+const englishOnes =
+  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split(
+    " ",
+  );
+const englishTens = "twenty thirty forty fifty sixty seventy eighty ninety".split(" ");
 const chineseDigits = "零一二三四五六七八九";
 
 const quote = "\\\\?[\"'`]";
@@ -45,34 +39,46 @@ const numberEnd =
   "(?!\\d)(?!\\.\\d)(?!,\\d{3})(?![a-z%]|_[a-z\\d])(?![^\\S\\n]{0,2}(?:ghz|mhz|mbit|kbit|mbps|kbps|slots?|tasks?|times|个|核|台|倍)(?![a-z]))";
 const number = `\\d{1,40}${numberEnd}`;
 const words = (list: string) => `(?<![a-z])(?:${list})(?![a-z])`;
-const serverName = "(?:边缘|edge[ -]?)?(?:服务器|(?<![a-z])server(?!s))(?:编号|号)?";
-const numberWord = `(?:${englishNumbers.slice(1).join("|")})(?![a-z-])|(?:[一二三四五六七八九]?十[一二三四五六七八九]?|[一二三四五六七八九])(?![一二三四五六七八九十台个])`;
+const serverName = "(?:(?:边缘)?服务器|(?<![a-z])(?:edge[ _-]?)?server(?!s))(?:编号|号)?";
+const chineseOne = "[一二三四五六七八九]";
+/** 1 to 999 in Chinese numerals. */
+const chineseNumeral = `(?:${chineseOne}百(?:零${chineseOne}|${chineseOne}十${chineseOne}?)?|${chineseOne}?十${chineseOne}?|${chineseOne})`;
+const englishNumeral = `(?:(?:${englishTens.join("|")})(?:[ -](?:${englishOnes.slice(1, 10).join("|")}))?|${englishOnes.slice(1).join("|")})`;
+const numberWord = `${englishNumeral}(?![a-z-]| hundred)|${chineseNumeral}(?![一二三四五六七八九十百千万零〇两台个])`;
+/** Mark-up and signs between "server" and its number. */
+const signs = "(?:[^\\S\\n]|[*_`~\"'#([{}\\\\$-]){0,6}";
+const toNumber = `${signs}(?:(?:no\\.?|number|nr\\.?|id)${gap}#?)?(?:[:=](?:[^\\S\\n]|[*_\`"'({]){0,4})?`;
 
 const sources: readonly (readonly [TokenKind, string])[] = [
-  // offload(server=3), <parameter=server>3, run_local()
+  // offload(server=3), <parameter=server>3, <server>3</server>, run_local()
   [
     "call",
-    `(?<![a-z])offload(?:_?to)?(?:_?(?:edge_?)?server)?${gap}\\(${gap}(?:server\\w{0,8}${gap}=${gap})?(?:${quote})?-?${number}|<parameter[= ]${gap}(?:${quote})?server(?:_id)?(?:${quote})?>${gap}-?${number}|(?<![a-z])(?:run|execute)_?local(?:ly)?(?![a-z])`,
+    `(?<![a-z])offload(?:_?to)?(?:_?(?:edge_?)?server)?${gap}\\(${gap}(?:server\\w{0,8}${gap}=${gap})?(?:${quote})?-?${number}|<(?:parameter[= ]${gap}(?:name=)?)?(?:${quote})?(?:server|action)(?:_id)?(?:${quote})?>\\s{0,4}-?${number}|(?<![a-z])(?:run|execute)_?local(?:ly)?(?![a-z])`,
   ],
   // "action": 3 and "server": "4" among the fields of an object
   [
     "field",
-    `${quote}(?:action(?:_?id)?|decision|choice|answer|(?:edge_?)?server(?:_?id)?|target(?:_?server)?)${quote}${gap}[:=]${gap}(?:${quote})?-?${number}(?![\\d.])`,
+    `${quote}(?:action(?:_?id)?|decision|choice|answer|(?:(?:edge|selected|chosen|best|optimal)_?)?server(?:_?id)?|target(?:_?server)?|offload_?to)${quote}${gap}[:=]${gap}(?:${quote})?-?${number}(?![\\d.])`,
   ],
   // "Server k" stands for any server
   [
     "placeholder",
-    `${serverName}${gap}[<\\[{(]?(?:[knxi]|id|number)(?![a-z])(?!${gap}#?\\d)|(?<![a-z])(?:one|a|an|any|each|some|which|another) (?:edge )?server(?![a-z])|(?:一台|某台|哪台|任一)(?:边缘)?服务器`,
+    `${serverName}${gap}[<\\[{(]?(?:[knxi]|id|number)(?![a-z])(?!${gap}[:=#]?${gap}#?\\d)|(?<![a-z])(?:one|a|an|any|each|some|which|another) (?:edge )?server(?![a-z])|(?:一台|某台|哪台|任一)(?:边缘)?服务器`,
+  ],
+  // "Server 2 or 5", "Server 1-3"
+  [
+    "several",
+    `${serverName}${toNumber}${number}(?:${gap}(?:(?:or|and|to)(?![a-z])|[/,&–—-]|或者?|[和与至到、])${gap}#?${number}){1,6}`,
   ],
   [
     "server",
-    `${serverName}(?:[^\\S\\n]|[*_\`~"'#([-]){0,6}(?:(?:no\\.?|number|nr\\.?)${gap}#?)?(?:${number}|${numberWord})|(?<!\\d)第?\\d{1,40}号(?:边缘)?服务器|第\\d{1,40}[台个](?:边缘)?服务器`,
+    `${serverName}${toNumber}(?:${number}|${numberWord})|(?<![\\d一二三四五六七八九十百])(?:第?(?:\\d{1,40}|${chineseNumeral})号|第(?:\\d{1,40}|${chineseNumeral})[台个])(?:边缘)?服务器`,
   ],
   ["localFlag", `${quote}local(?:ly)?${quote}${gap}[:=]${gap}(?:true|false)`],
   // the queue, the clock speed or the latency of the device are no decisions
   [
     "local",
-    `(?<![a-z])(?<!non-)(?:local(?:ly)?(?![a-z])(?:[ -](?:execution|processing|computation|computing|device))?|on[- ]device|(?:own|user'?s|mobile) device)(?![a-z])(?!['’]s )(?![^\\S\\n]{0,2}(?:-|_)?[^\\S\\n]{0,2}(?:cpu|queue|wait|waiting|backlog|time|latency|delay|load|cost|resource|frequency|clock|speed|\\d))|本地(?:设备|执行|处理|计算|运行)?(?!(?:设备|执行|处理|计算)?(?:cpu|[^\\S\\n]|的){0,2}(?:队列|等待|延迟|时间|成本|负载|频率|设备[:：]))(?![:：]${gap}类型)`,
+    `(?<![a-z])(?<!non-)(?:local(?:ly)?(?![a-z])(?:[ -](?:execution|processing|computation|computing|device))?|on[- ]device|(?:own|user'?s|mobile) device)(?![a-z])(?!['’]s )(?![ -]servers?(?![a-z]))(?![^\\S\\n]{0,2}(?:-|_)?[^\\S\\n]{0,2}(?:cpu|queue|wait|waiting|backlog|time|latency|delay|load|cost|resource|frequency|clock|speed|\\d))|本地(?:设备|执行|处理|计算|运行)?(?!(?:设备|执行|处理|计算)?(?:cpu|[^\\S\\n]|的){0,2}(?:队列|等待|(?:总?延迟|时间|成本)(?!最[小低短])|负载|频率|设备[:：]))(?![:：]${gap}类型)`,
   ],
   [
     "correction",
@@ -82,31 +88,41 @@ const sources: readonly (readonly [TokenKind, string])[] = [
   ["end", "[.!…;](?=[\\s\"'*)<\\]]|$)|[。！；]|\\n"],
   [
     "negation",
-    `${words("not|never|instead of|rather than|over|than|versus|vs|avoid|except|unlike|without|cannot|unable|refuse|neither|nor|anything but")}|n['’]t(?![a-z])|而不是|而非|不是|不要|不选|不能|不可|不应|无法|避免|拒绝|不在|不会`,
+    `${words("not|never|instead of|rather than|over|than|versus|vs|avoid|except|unlike|without|cannot|unable|refuse|neither|nor|anything but|rul(?:e|es|ed|ing) out|exclud(?:e|es|ed|ing)|discard(?:ed)?|eliminat(?:e|ed|es)|skip|reject(?:ed|s)?|infeasible")}|n['’]t(?![a-z])|而不是|而非|不是|不要|不选|不能|不可|不应|无法|避免|拒绝|不在|不会|排除|放弃|\\[ \\]|[❌✗✘]|(?:→|->|[:=]) ?no(?![a-z])`,
+  ],
+  // what it says against an action speaks of the one named before it
+  [
+    "blame",
+    `${words("(?:is|are|was|be|being|looks?|seems?) (?:also |still |far |much |way )?(?:too (?:slow|late|busy|long|far)|slow|late|busy|full|overloaded|congested|worse|slower|(?:a |the )?(?:bad|poor|wrong|worst|slowest))")}|太[慢忙长]|[较最]慢|[繁太]忙|过载|超时|最差`,
   ],
   [
     "verdict",
-    `${words("is (?:clearly |thus |therefore |hence |then |now |still )?(?:the )?(?:best|optimal|right|smallest|cheapest|quickest)|minimi[sz]es|wins|it is|has the (?:lowest|smallest|shortest|least|minimum|minimal)")}|最优|最佳|最好|延迟最[小低短]|最合适`,
+    `${words("is (?:clearly |thus |therefore |hence |then |now |still )?(?:the |my )?(?:final |overall )?(?:best|optimal|right|smallest|lowest|shortest|cheapest|quickest|winner|answer|choice|decision|pick|fastest (?:option|choice|one))|is (?:the )?better(?! than| [a-z]{1,20}ed)|(?:is|was|gets|should be|must be|will be) (?:therefore |thus )?(?:chosen|selected|picked|preferred|recommended)|minimi[sz]es|wins|it is|(?:has|offers|gives|provides|yields|achieves) the (?:lowest|smallest|shortest|least|minimum|minimal)(?: (?:total|overall|estimated|expected|completion|finish|finishing|response|end-to-end)){0,2} (?:latency|delay|time|cost)")}|(?:→|->|[:=]) ?yes(?![a-z])|最优|最佳|最好|延迟最[小低短]|最合适`,
   ],
   [
     "strong",
-    `${words("cho(?:ose|sen|ice|osing)|select(?:ed|ion)?|pick(?:ed)?|answer|decision|decide(?:d)? (?:on|for)|recommend|go(?:ing)? with|opt for|prefer|action(?:_name)?|output|final|result|verdict")}|(?:best|smallest|fastest|lowest|shortest|minimum|cheapest|soonest)(?: [a-z]{1,12}){0,3} is(?![a-z])|选择|选用|选|改为|改成|决策|决定|答案|动作`,
+    `${words("cho(?:ose|se|sen|ice|osing)|select(?:ed|ion)?|pick(?:ed)?|answer|decision|decide(?:d)? (?:on|for)|recommend|go(?:ing)? with|opt for|prefer|action(?:_name)?|output|final|result|verdict")}|(?:best|optimal|smallest|fastest|quickest|lowest|shortest|minimum|cheapest|soonest)(?: [a-z]{1,12}){0,3} is(?![a-z])|(?:soonest|earliest|fastest|quickest) (?:on|at|with|in)(?![a-z])|选择|选用|选|改为|改成|决策|决定|答案|动作`,
   ],
   [
     "medium",
-    `${words("offload(?:ed|ing)?|us(?:e|ing)|send|run(?:s|ning)?|execut(?:e|ed|ing)|process(?:ed|ing)?|keep|should|assign(?:ed)?|dispatch(?:ed)?|route(?:d)?")}|卸载到|应该?|交给|分配给|使用`,
+    `${words("offload(?:ed|ing)?|us(?:e|ing)|send|run(?:s|ning)?|execut(?:e|ed|ing)|process(?:ed|ing)?|keep|should|assign(?:ed)?|dispatch(?:ed)?|route(?:d)?|take(?= (?:the )?(?:edge|server|local))")}|卸载到|应该?|交给|分配给|使用`,
   ],
-  ["weak", `${words("so|therefore|thus|hence|conclusion")}|因此|所以|故`],
+  [
+    "weak",
+    `${words("so|therefore|thus|hence|conclusion")}|因此|所以|故|(?:→|->|=>|⇒)(?=[\\s"'*\`]{0,4}(?:edge|server|local|边缘|服务器|本地|卸载))`,
+  ],
   [
     "hypothesis",
-    `${words("if|could|might|would (?!choose|pick|select|go |recommend|prefer|opt|use|offload|run)|suppose|assum(?:e|ing)|consider(?:ing)?|between|either|whether|for example|e\\.g\\.|depends")}|如果|若|假设|假如|考虑|可以|或许|可能`,
+    `${words("(?:even )?if|could|might|would (?!choose|pick|select|go |recommend|prefer|opt|use|offload|run)|suppose|assum(?:e|ing)|consider(?:ing)?|between|either|whether|for example|e\\.g\\.|depends|at first|initially|originally|(?:was|were) going to|(?:first|earlier) (?:chose|picked|selected|thought|considered)|(?:first|initial|original|previous|earlier) (?:choice|pick|guess|answer|idea|decision) was")}|如果|若|假设|假如|考虑|可以|或许|可能`,
   ],
   [
     "evaluation",
     `${words("takes?|costs?|needs?|requires?|upload|transmission|comput(?:e|es|ation)|calculat(?:e|es|ing)")}|=|延迟|耗时|需要`,
   ],
   ["join", `${words("or|and")}|/|或者?|和|与|还是|、`],
-  ["clause", `[,，:：(（]|${words("but|because|since|as|while|however")}|但是?|因为|由于`],
+  ["reason", `${words("because|since|as|while|whereas|due to|given that|although|though")}|因为|由于|虽然`],
+  ["contrast", `${words("but|however|yet")}|但是?|然而`],
+  ["clause", "[,，:：(（]"],
 ];
 
 /** Everything the parser looks for; which kind matched is the name of the group. */
@@ -118,14 +134,28 @@ const MAX_ACTION = 2147483647;
 /** The number a token names, in digits or as a word; its sign is left out. */
 export function numberIn(token: string): number {
   const digits = token.match(/\d+(?=\D*$)/);
-  if (digits !== null) return Math.min(Number(digits[0]), MAX_ACTION);
-  const chinese = token.match(/[一二三四五六七八九十]+$/);
-  return chinese === null ? englishNumbers.findIndex((word) => token.endsWith(word)) : chineseNumber(chinese[0]);
+  if (digits !== null) return toAction(digits[0]);
+  const chinese = token.match(/[一二三四五六七八九十百零]+/);
+  if (chinese !== null) return chineseNumber(chinese[0]);
+  const [last, beforeLast] = (token.match(/[a-z]+/g) ?? []).reverse();
+  const ones = englishOnes.indexOf(last);
+  if (ones < 0) return 20 + 10 * englishTens.indexOf(last);
+  return englishTens.includes(beforeLast) ? 20 + 10 * englishTens.indexOf(beforeLast) + ones : ones;
 }
 
-/** 1 to 99 in Chinese numerals. */
+/** All numbers a token names in digits. */
+export function numbersIn(token: string): number[] {
+  return (token.match(/\d+/g) ?? []).map(toAction);
+}
+
+function toAction(digits: string): number {
+  return Math.min(Number(digits), MAX_ACTION);
+}
+
+/** 1 to 999 in Chinese numerals. */
 function chineseNumber(text: string): number {
-  const [tens, ones] = text.includes("十") ? text.split("十") : ["", text];
-  const digit = (character: string, missing: number) => (character === "" ? missing : chineseDigits.indexOf(character));
-  return (text.includes("十") ? digit(tens, 1) * 10 : 0) + digit(ones, 0);
+  const parts = text.match(/^(?:(.)百零?)?(?:(.?)(十))?(.?)$/) ?? [];
+  const [, hundreds, tens, ten, ones] = parts;
+  const digit = (character: string | undefined) => (character ? chineseDigits.indexOf(character) : 0);
+  return digit(hundreds) * 100 + (ten === undefined ? 0 : (digit(tens) || 1) * 10) + digit(ones);
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseCompletion, perturbationIds, renderAction, renderPrompt, templateIds } from "../../env/index.js";
+import { tokenPattern } from "../../env/parser-tokens.js";
 import { makeState, withOneRate } from "./states.js";
 
 interface Completion {
@@ -45,6 +46,15 @@ describe("parseCompletion", () => {
       fc.property(action, template, fc.boolean(), (a, id, hasReasoning) => {
         const answer = renderAction(a, id);
         expect(parseCompletion(hasReasoning ? `${reasoning}${answer}` : answer)).toEqual({ action: a });
+      }),
+    );
+  });
+
+  it("reads it alike where much white space keeps it from being read at a glance", () => {
+    fc.assert(
+      fc.property(action, template, (a, id) => {
+        const answer = renderAction(a, id);
+        expect(parseCompletion(`${answer}${"\n".repeat(40)}`)).toEqual(parseCompletion(answer));
       }),
     );
   });
@@ -120,6 +130,24 @@ describe("100 kB of noise", () => {
     "\n",
     "server #(([[**",
     "would ",
+    "server 1, ",
+    "server 1 or 2, ",
+    "server 1 because ",
+    "if server 1, ",
+    "server 1 is slow, ",
+    "1".repeat(39),
+    "twenty-",
+    "一百",
+    "第一百二十",
+    "server: ",
+    "②",
+    "\u200b",
+    "answer ",
+    "is the ",
+    "has the lowest total ",
+    "<parameter=server>",
+    "</think>",
+    "\ud83d\ude00",
   ];
 
   it.each(pieces)("%j over and over is read, with the answer after it", (piece) => {
@@ -128,18 +156,52 @@ describe("100 kB of noise", () => {
     expect(parseCompletion(text)).toEqual({ action: 3 });
   });
 
-  it.each(pieces)("%j: eight times the text takes no more than about eight times as long", (piece) => {
-    const timeOf = (length: number) => {
-      const text = piece.repeat(Math.ceil(length / piece.length));
-      const times = Array.from({ length: 5 }, () => {
-        const start = performance.now();
-        parseCompletion(text);
-        return performance.now() - start;
-      });
-      return Math.min(...times);
-    };
-    timeOf(25_000);
-    // quadratic time would be 64 times as long
-    expect(timeOf(200_000)).toBeLessThan(32 * timeOf(25_000) + 20);
+  it("meets a pattern whose parts are all bounded, so that at each place it takes a bounded number of steps", () => {
+    // outside of classes, where they mean themselves
+    const outside = tokenPattern.source.replace(/\\./g, "").replace(/\[[^\]]*\]/g, "[]");
+    expect(outside).toMatch(/\{0,4\}/);
+    expect(outside.match(/[*+]|\{\d+,\}/g)).toBeNull();
+  });
+
+  it.each(pieces)("%j: twice the text is no more than twice the work", (piece) => {
+    const work = (length: number) => countWork(() => parseCompletion(piece.repeat(Math.ceil(length / piece.length))));
+    const [once, twice] = [work(100_000), work(200_000)];
+    expect(once).toBeGreaterThanOrEqual(100_000);
+    expect(twice).toBeLessThanOrEqual(2 * once + 1000);
   });
 });
+
+/** What a run goes through, counted and not timed: characters that expressions and slices pass, and entries of lists. */
+function countWork(run: () => void): number {
+  let work = 0;
+  const { exec } = RegExp.prototype;
+  const { slice } = String.prototype;
+  const lists = Array.prototype as unknown as Record<string, (...args: unknown[]) => unknown>;
+  const names = ["filter", "every", "some", "map"];
+  const originals = names.map((name) => lists[name]);
+  RegExp.prototype.exec = function (text) {
+    const start = this.global ? this.lastIndex : 0;
+    const match = exec.call(this, text);
+    work += 1 + (match === null || !this.global ? text.length : this.lastIndex) - start;
+    return match;
+  };
+  String.prototype.slice = function (...args) {
+    const part = slice.apply(this, args);
+    work += 1 + part.length;
+    return part;
+  };
+  for (const [i, name] of names.entries()) {
+    lists[name] = function (this: unknown[], ...args) {
+      work += 1 + this.length;
+      return originals[i].apply(this, args);
+    };
+  }
+  try {
+    run();
+  } finally {
+    RegExp.prototype.exec = exec;
+    String.prototype.slice = slice;
+    for (const [i, name] of names.entries()) lists[name] = originals[i];
+  }
+  return work;
+}

@@ -1,10 +1,11 @@
 /** Tunes κ of `priced`: a grid, then points between the best one and its neighbours, all on the same episodes. */
 
-import { checkSeed, resolveScenario } from "../env/index.js";
+import { resolveScenario } from "../env/index.js";
 import { averageLatency, type CostSums, compareAverageLatency, costSums } from "./metrics.js";
 import { makePriced } from "./policies/index.js";
 import { EpisodePlayer } from "./runner.js";
 import { type Estimate, estimate, ResamplePlan } from "./statistics.js";
+import { checkTuningSeeds } from "./tuning-seeds.js";
 import type { Unit } from "./units.js";
 
 /** First tries of κ, slots. */
@@ -28,7 +29,7 @@ export interface TollRow {
  * Finds the κ of the smallest average latency, the smallest κ of equals.
  *
  * @returns a row for each κ that was tried, in order of κ; yields after each episode
- * @throws MecgymError `unknownScenario`, `invalidSeed`
+ * @throws MecgymError `unknownScenario`; `invalidSeed` for seeds that are not all of training, or all of validation
  */
 export function* tunePriced(
   scenarioId: string,
@@ -36,8 +37,7 @@ export function* tunePriced(
   firstSeed: number,
 ): Generator<"episode", { rows: TollRow[]; best: TollRow }> {
   const scenario = resolveScenario(scenarioId);
-  checkSeed(firstSeed, "--seed");
-  checkSeed(firstSeed + (episodes - 1), "--seed");
+  checkTuningSeeds(firstSeed, episodes, "--seed");
   const player = new EpisodePlayer(scenario);
   const costs = new Map<number, CostSums>();
   const equal = new Uint8Array(episodes).fill(1);

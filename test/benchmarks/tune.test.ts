@@ -14,6 +14,7 @@ import { runSuite } from "../../benchmarks/run-suite.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
 import { suites } from "../../benchmarks/suites.js";
 import { MOST_TOLLS, TOLL_GRID_SLOTS, tunePriced } from "../../benchmarks/tune-priced.js";
+import { checkTuningSeeds } from "../../benchmarks/tuning-seeds.js";
 import { resolveScenario } from "../../env/index.js";
 import { findProblem } from "../../schemas/validate.js";
 
@@ -60,6 +61,24 @@ describe("tunePriced", () => {
   it("refuses a scenario that does not exist and seeds beyond the last", () => {
     expect(() => finish(tunePriced("paper-v0", 2, 0))).toThrow(/unknownScenario/);
     expect(() => finish(tunePriced("paper-v1", 2, Number.MAX_SAFE_INTEGER))).toThrow(/invalidSeed at --seed/);
+  });
+
+  it("refuses test seeds, and seeds that run from one split into what lies behind it", () => {
+    expect(() => finish(tunePriced("paper-v1", 2, 2_000_000))).toThrow(
+      "invalidSeed at --seed: expected seeds within 0 to 999999 (train) or 1000000 to 1009999 (validation), " +
+        'for test seeds choose nothing, got "seeds 2000000 to 2000001"',
+    );
+    for (const [first, count] of [
+      [2_009_999, 2],
+      [1_009_999, 2],
+      [1_500_000, 2],
+      [999_999, 2],
+    ]) {
+      expect(() => finish(tunePriced("paper-v1", count, first))).toThrow(/invalidSeed at --seed/);
+    }
+    expect(() => checkTuningSeeds(999_999, 1, "--seed")).not.toThrow();
+    expect(() => checkTuningSeeds(1_009_998, 2, "--seed")).not.toThrow();
+    expect(() => checkTuningSeeds(1_000_000, 2, "--seed", ["train"])).toThrow(/invalidSeed at --seed/);
   });
 });
 

@@ -1,38 +1,45 @@
 /**
- * `node scripts/extras.mjs NAME…`: tests with libraries too large for `npm test`, each in an environment of its own.
+ * `node scripts/extras.mjs NAME…`: tests with libraries too large for `npm test`, in environments of their own.
  *
  * The tests of NAME and the list of what they need, with versions, are in `test/extras/NAME`. The list is complete and
- * installed as it stands, without looking at what its packages ask for. The last line counts the tests.
+ * installed as it stands, without looking at what its packages ask for, and the Python package beside it. Libraries whose
+ * lists agree share an environment. Without a name all are run. The last line counts the tests.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { add, finish, readPytest, run } from "./counts.mjs";
 import { SetupError, say } from "./install.mjs";
 import { findNewerPython, NoPythonError, setUpEnvironment } from "./python.mjs";
 import { pythonOf, root } from "./venv.mjs";
 
-/** Libraries, the oldest Python the pinned versions have, and megabytes to download: here and on other systems. */
+/**
+ * Libraries, the environment they share, the oldest Python the pinned versions have, and megabytes to download where
+ * nothing of the environment is there: here and on other systems.
+ */
 const isLinux = process.platform === "linux";
+// for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
+const torch = { environment: "torch", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 };
 const extras = {
-  // for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
-  trl: { libraries: "PyTorch, Transformers, TRL and Datasets", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 },
-  jax: { libraries: "JAX", oldest: [3, 11], downloadMB: 110 },
+  trl: { libraries: "PyTorch, Transformers, TRL and Datasets", ...torch },
+  sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
+  cleanrl: { libraries: "PyTorch alone", ...torch },
+  jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 110 },
 };
 
 async function test(name) {
-  const { libraries, oldest, downloadMB } = extras[name];
+  const { libraries, environment, oldest, downloadMB } = extras[name];
   const tests = join("test", "extras", name);
   const list = join(tests, "requirements.txt");
-  const folder = join(root, ".setup", `venv-${name}`);
+  const folder = join(root, ".setup", `venv-${environment}`);
   try {
     await setUpEnvironment({
       name: `extras-${name}`,
       folder,
       oldest,
       find: () => findNewerPython(oldest),
-      files: [list],
-      wanted: ["--no-deps", "--no-compile", "-r", list],
+      files: [...withIncluded(list), "bridge/python/pyproject.toml"],
+      wanted: ["--no-deps", "--no-compile", "-r", list, "-e", "bridge/python"],
       announcement: `installing ${libraries} with pip; it downloads up to ${downloadMB} MB, once`,
     });
   } catch (error) {
@@ -49,6 +56,12 @@ async function test(name) {
   add(name, run(pythonOf(folder), ["-m", "pytest", ...pytestArgs]), readPytest(report));
 }
 
+/** A list, and the lists that it takes in. */
+function withIncluded(list) {
+  const included = readFileSync(join(root, list), "utf8").matchAll(/^-r (.+)$/gm);
+  return [list, ...[...included].flatMap(([, other]) => withIncluded(join(dirname(list), other)))];
+}
+
 /** How many tests a folder has, going by their first lines. */
 function countTests(folder) {
   const files = readdirSync(join(root, folder)).filter((file) => /^test_.*\.py$/.test(file));
@@ -56,11 +69,10 @@ function countTests(folder) {
   return texts.reduce((all, text) => all + (text.match(/^def test_/gm)?.length ?? 0), 0);
 }
 
-const names = process.argv.slice(2);
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(extras);
 const unknown = names.find((name) => !(name in extras));
-if (names.length === 0 || unknown !== undefined) {
-  const got = unknown === undefined ? "no name" : `unknown name ${unknown}`;
-  console.error(`mecgym: ${got}; there are ${Object.keys(extras).join(", ")}`);
+if (unknown !== undefined) {
+  console.error(`mecgym: unknown name ${unknown}; there are ${Object.keys(extras).join(", ")}`);
   process.exit(2);
 }
 mkdirSync(join(root, ".setup"), { recursive: true });

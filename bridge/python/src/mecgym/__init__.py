@@ -8,6 +8,7 @@ from .digest import TrajectoryDigest
 from .env import OffloadingEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
 from .look_ahead import LookAhead
+from .playing import Played, play_seeds, random_policy
 from .scenarios import ScenarioInfo, list_scenarios, scenario_hash
 from .server import LocalServer
 from .vector_env import OffloadingVectorEnv
@@ -20,6 +21,7 @@ __all__ = [
     "MecgymError",
     "OffloadingEnv",
     "OffloadingVectorEnv",
+    "Played",
     "ScenarioInfo",
     "ServerError",
     "ServerNotFound",
@@ -27,6 +29,8 @@ __all__ = [
     "TrajectoryDigest",
     "__version__",
     "list_scenarios",
+    "play_seeds",
+    "random_policy",
     "scenario_hash",
 ]
 

@@ -52,7 +52,8 @@ async function test(name) {
   }
   const report = join(root, ".setup", `pytest-${name}.xml`);
   rmSync(report, { force: true });
-  const pytestArgs = ["-c", "bridge/python/pyproject.toml", `--rootdir=${root}`, tests, `--junitxml=${report}`];
+  const settings = ["-c", "bridge/python/pyproject.toml", `--rootdir=${root}`, "-o", "faulthandler_timeout=280"];
+  const pytestArgs = [...settings, tests, `--junitxml=${report}`];
   add(name, run(pythonOf(folder), ["-m", "pytest", ...pytestArgs]), readPytest(report));
 }
 

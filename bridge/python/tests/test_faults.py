@@ -104,7 +104,7 @@ def test_late_replies_are_told_from_the_awaited_one(address: str, expected: tupl
     with FaultyProxy(address, reply=late) as proxy:
         env = OffloadingEnv(SMALL, address=proxy.address, timeout_seconds=15)
         assert play(env, [3, 4], "cheapest") == expected
-        assert env._session._connection.num_dropped > 0
+        assert env._session._link.connection.num_dropped > 0
         env.close()
 
 
@@ -162,7 +162,7 @@ def test_look_aheads_are_sent_along_while_they_are_used(address: str) -> None:
             return proxy.counts[0] - before
 
         def look(**options: float) -> None:
-            plain._session._connection.max_in_flight = 1
+            plain._session._link.connection.max_in_flight = 1
             expected = plain.look_ahead(**options)  # type: ignore[arg-type]
             np.testing.assert_array_equal(env.look_ahead(**options).reward, expected.reward)  # type: ignore[arg-type]
 
@@ -182,7 +182,7 @@ def test_look_aheads_are_sent_along_while_they_are_used(address: str) -> None:
         assert num_requests(lambda: look(weight=2)) == 0
         assert num_requests(step) == 2
         assert num_requests(step) == 1  # not used the last time
-        plain._session._connection.max_in_flight = 16
+        plain._session._link.connection.max_in_flight = 16
         for one in (env, plain):
             one.close()
 
@@ -207,7 +207,7 @@ def test_addresses_that_are_none(address: str) -> None:
 def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=10)
     env.reset(seed=3)
-    env._session._requests.timeout_seconds = 0.4
+    env._session._link.timeout_seconds = 0.4
     os.kill(own_server.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
@@ -223,7 +223,7 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     with pytest.raises(DeadlineExceeded):
         env.reset(seed=3)
     os.kill(own_server.pid, signal.SIGCONT)
-    env._session._requests.timeout_seconds = 10
+    env._session._link.timeout_seconds = 10
     assert play(env, [3]) == play(OffloadingEnv(SMALL), [3])
     env.close()
 
@@ -238,7 +238,7 @@ def test_closing_does_not_wait_for_a_stopped_server(own_server: LocalServer) -> 
 
 
 def test_a_killed_server_is_noticed() -> None:
-    env = OffloadingEnv(SMALL)
+    env = OffloadingEnv(SMALL, recovery=False)
     env.reset(seed=3)
     server = shared_server()
     os.kill(server.pid, signal.SIGKILL)
@@ -262,7 +262,7 @@ def test_a_killed_server_is_noticed() -> None:
 
 
 def test_a_server_that_dies_during_a_request_is_noticed() -> None:
-    env = OffloadingEnv(SMALL, timeout_seconds=20)
+    env = OffloadingEnv(SMALL, timeout_seconds=20, recovery=False)
     env.reset(seed=3)
     server = shared_server()
     os.kill(server.pid, signal.SIGSTOP)
@@ -277,7 +277,7 @@ def test_a_server_that_dies_during_a_request_is_noticed() -> None:
 def test_a_session_the_server_does_not_know_is_lost(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=5)
     env.reset(seed=1)
-    env._session._requests._ids = ("0" * 32, 1)
+    env._session._link.session = "0" * 32
     with pytest.raises(SessionLost) as caught:
         env.step(1)
     assert caught.value.code == "unknownSession"
@@ -325,8 +325,8 @@ def test_requests_can_be_under_way_together(address: str) -> None:
 
 def test_sessions_left_behind_end_with_the_next_request(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address)
-    connection, session = env._session._connection, env._session
-    ids = session._requests._ids
+    connection, session = env._session._link.connection, env._session
+    ids = (session._link.session, session._link.epoch)
     del env, session
     assert len(connection._last_words) == 1
     connection.request("ping")

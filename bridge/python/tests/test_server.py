@@ -144,14 +144,14 @@ def test_an_address_attaches_to_a_running_server(
 ) -> None:
     expected = play(OffloadingEnv(SMALL), [3])
     env = OffloadingEnv(SMALL, address=own_server.address)
-    assert env._session._connection.address == own_server.address
+    assert env._session._link.connection.address == own_server.address
     assert play(env, [3]) == expected
     env.close()
     # the variable does the same, and needs no Node
     monkeypatch.setenv(ADDRESS_VARIABLE, own_server.address)
     monkeypatch.setenv("PATH", str(tmp_path))
     env = OffloadingEnv(SMALL)
-    assert env._session._connection.address == own_server.address
+    assert env._session._link.connection.address == own_server.address
     assert play(env, [3]) == expected
     env.close()
     assert [info.id for info in mecgym.list_scenarios()] == [

@@ -16,6 +16,7 @@ __all__ = [
     "FLAG_TRUNCATED",
     "Batch",
     "final_expected",
+    "policy_expected",
     "step_expected",
 ]
 
@@ -41,11 +42,14 @@ class Batch:
         Those of ``finalLayout``, one row for each episode that ended; None where none did.
     stats_fields : list of str
         Names of the columns of ``finalStats``.
+    texts : list of str or None
+        The decisions in words, where the session was opened for text.
     """
 
     arrays: NDArray[Any]
     final: NDArray[Any] | None
     stats_fields: Sequence[str]
+    texts: Sequence[str] | None = None
 
     def ended_lanes(self) -> list[int]:
         """Give the lanes whose episode ended, in the order of the rows of `final`."""
@@ -94,3 +98,9 @@ def final_expected(num_final: int, num_stats: int, observation_size: int | None)
     if observation_size is not None:
         expected["finalObservation"] = ("float32", (num_final, observation_size))
     return expected
+
+
+def policy_expected(num_envs: int) -> Expected:
+    """Give the arrays a reply to `policy` has behind a step's, in any case."""
+    n = (num_envs,)
+    return {"costSumSlots": ("float64", n), "decisions": ("int32", n), "invalidActions": ("int32", n)}

@@ -27,6 +27,11 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 SLICE_SECONDS = 0.05
 #: How often a request that the server could not read is sent again before that counts as its answer.
 MAX_UNREAD = 3
+#: A request that so many later ones of its session were answered before is taken for lost, and sent again at once.
+MAX_OVERTAKEN = 2
+
+#: What a reply's body is: bytes, or a view of the memory the message came in.
+Body = bytes | memoryview
 
 
 @dataclass
@@ -41,19 +46,23 @@ class Pending:
         What its reply is told by.
     frames : list of bytes
         The message, kept so that it can be sent again.
+    stream : Hashable
+        What it is in order with: requests of one session are answered in about the order they were sent.
     reply : ReplyHeader or None
         Header of the reply once it is there.
-    body : bytes or None
+    body : bytes or memoryview or None
         Body of the reply, where it has one.
     """
 
     op: str
     key: Hashable
     frames: list[bytes]
+    stream: Hashable = None
     reply: ReplyHeader | None = None
-    body: bytes | None = None
+    body: Body | None = None
     num_sent: int = 0
     num_unread: int = 0
+    num_overtaken: int = 0
     last_sent: float = 0.0
     resend_after: float = 0.0
 
@@ -85,6 +94,10 @@ class Connection:
         self._receive_timeout_ms = -1
         self._timer = ResendTimer()
         self.num_dropped = 0
+        #: Requests sent more than once, counting each repetition.
+        self.num_resent = 0
+        #: Whether bodies stay in the memory they came in; worth its price from some 32 KiB on.
+        self.maps_bodies = False
         #: Requests a group of a session may have under way; `connect` asks the server.
         self.max_in_flight = 1
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -107,10 +120,34 @@ class Connection:
             return False
         return self._server is None or self._server.is_alive()
 
+    @property
+    def is_owned(self) -> bool:
+        """Whether the server is this process's own."""
+        return self._server is not None
+
     def request(
         self, op: str, fields: Mapping[str, Any] | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     ) -> dict[str, Any]:
-        """Carry out an operation that belongs to no session, and give its result.
+        """Carry out an operation that belongs to no session and has no bodies, and give its result.
+
+        Raises
+        ------
+        MecgymError
+            The server refused the request.
+        DeadlineExceeded
+            There was no answer in time.
+        """
+        return self.exchange(op, fields, timeout_seconds=timeout_seconds)[0]
+
+    def exchange(
+        self,
+        op: str,
+        fields: Mapping[str, Any] | None = None,
+        body: bytes | None = None,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    ) -> tuple[dict[str, Any], Body | None]:
+        """Carry out an operation that belongs to no session, and give its result and the reply's body.
 
         Raises
         ------
@@ -121,17 +158,18 @@ class Connection:
         """
         request_id = secrets.token_hex(16)
         header: dict[str, Any] = {"v": PROTOCOL_VERSION, "op": op, "requestId": request_id, **(fields or {})}
-        pending = self.send(op, (request_id,), header)
+        pending = self.send(op, (request_id,), header, body)
         try:
-            reply, _body = self.receive(pending, time.monotonic() + timeout_seconds, timeout_seconds)
+            return self.receive(pending, time.monotonic() + timeout_seconds, timeout_seconds)
         finally:
             self.forget(pending)
-        return reply
 
-    def send(self, op: str, key: Hashable, header: dict[str, Any], body: bytes | None = None) -> Pending:
+    def send(
+        self, op: str, key: Hashable, header: dict[str, Any], body: bytes | None = None, stream: Hashable = None
+    ) -> Pending:
         """Send a request and do not wait for its answer; `receive` does."""
         frames = [encode_header(header)] if body is None else [encode_header(header), body]
-        pending = Pending(op, key, frames)
+        pending = Pending(op, key, frames, stream)
         with self._lock:
             self._check_open()
             pending.resend_after = self._timer.first()
@@ -141,7 +179,7 @@ class Connection:
             self._transmit(pending)
         return pending
 
-    def receive(self, pending: Pending, deadline: float, timeout_seconds: float) -> tuple[dict[str, Any], bytes | None]:
+    def receive(self, pending: Pending, deadline: float, timeout_seconds: float) -> tuple[dict[str, Any], Body | None]:
         """Wait for the answer to a request, and give its result and body.
 
         Parameters
@@ -225,7 +263,7 @@ class Connection:
             if timeout_ms != self._receive_timeout_ms:
                 self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
                 self._receive_timeout_ms = timeout_ms
-            frames = self._socket.recv_multipart()
+            frames = self._read_message()
         except zmq.Again:
             if self._server is not None and not self._server.is_alive():
                 raise self._server_ended() from None
@@ -236,7 +274,16 @@ class Connection:
             raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
         self._take_in(pending, frames)
 
-    def _take_in(self, pending: Pending, frames: list[bytes]) -> None:
+    def _read_message(self) -> list[Any]:
+        if not self.maps_bodies:
+            return self._socket.recv_multipart()
+        frames: list[Any] = [self._socket.recv()]
+        while self._socket.getsockopt(zmq.RCVMORE):
+            # the message's memory lives as long as the view does
+            frames.append(memoryview(self._socket.recv(copy=False).buffer).toreadonly())
+        return frames
+
+    def _take_in(self, pending: Pending, frames: list[Any]) -> None:
         """Match a message to its request; what answers none (a duplicate, say) is dropped."""
         try:
             if len(frames) > 2:
@@ -265,10 +312,23 @@ class Connection:
         match.reply = reply
         if match.num_sent == 1:  # of a request sent twice nobody knows which one this answers
             self._timer.measure(time.monotonic() - match.last_sent)
+            if self._waiting:
+                self._send_overtaken_again(match)
+
+    def _send_overtaken_again(self, answered: Pending) -> None:
+        """Send requests again that this reply and others before it have overtaken: they were lost, or their replies."""
+        for waiting in list(self._waiting.values()):
+            if waiting.stream != answered.stream or waiting.stream is None or waiting.last_sent >= answered.last_sent:
+                continue
+            waiting.num_overtaken += 1
+            if waiting.num_overtaken >= MAX_OVERTAKEN:
+                self._transmit(waiting)
 
     def _transmit(self, pending: Pending) -> None:
         if pending.num_sent > 0:
             pending.resend_after = self._timer.next(pending.resend_after)
+            pending.num_overtaken = 0
+            self.num_resent += 1
         try:
             self._socket.send_multipart(pending.frames)
         except zmq.Again:

@@ -11,10 +11,12 @@ from .command import ADDRESS_VARIABLE
 from .errors import malformed
 from .server import shared_server
 
-__all__ = ["connect"]
+__all__ = ["connect", "reconnect"]
 
 
-def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Connection:
+def connect(
+    address: str | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, is_owned: bool = False
+) -> Connection:
     """Give this process's connection to a server.
 
     Parameters
@@ -23,6 +25,8 @@ def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIME
         The server's address; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
     timeout_seconds : float
         How long the server may take to answer, in seconds.
+    is_owned : bool
+        Whether it has to be this process's own server, whatever ``MECGYM_ADDRESS`` says.
 
     Raises
     ------
@@ -34,7 +38,8 @@ def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIME
         ``versionMismatch``, ``invalidAddress``.
     """
     server = None
-    address = address if address is not None else os.environ.get(ADDRESS_VARIABLE) or None
+    if not is_owned:
+        address = address if address is not None else os.environ.get(ADDRESS_VARIABLE) or None
     if address is None:
         server = shared_server()
         address = server.address
@@ -55,6 +60,23 @@ def connect(address: str | None = None, *, timeout_seconds: float = DEFAULT_TIME
             raise
         _connections[address] = connection
         return connection
+
+
+def reconnect(lost: Connection, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Connection:
+    """Give a connection in the place of one that lost its server, or a session on it.
+
+    It has a fresh socket: what was queued for the old server must not reach the next one. A server of this process's
+    own is started again. Every session on the old connection finds it closed, and comes here too.
+
+    Raises
+    ------
+    As of `connect`.
+    """
+    with _lock:
+        if _connections.get(lost.address) is lost:
+            del _connections[lost.address]
+    lost.close()
+    return connect(None if lost.is_owned else lost.address, timeout_seconds=timeout_seconds, is_owned=lost.is_owned)
 
 
 _connections: dict[str, Connection] = {}

@@ -16,6 +16,7 @@ from .errors import MecgymError
 from .look_ahead import LookAhead, look_ahead_fields
 from .opening import open_session
 from .protocol import NEXT_EPISODE
+from .recovery import Recovery
 from .rendering import render_text
 from .scenarios import ScenarioInput
 from .spaces import observation_space
@@ -46,6 +47,9 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
     timeout_seconds : float
         How long the server may take to answer, in seconds.
+    recovery : Recovery or bool, optional
+        Whether, and how, the environment survives the loss of its server: by default it does where the server is this
+        process's own, bit for bit, and does not where the server is another's.
     render_mode : {None, "ansi"}
         ``"ansi"``: `render` gives a small picture as text.
 
@@ -69,12 +73,13 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         seed: int | None = None,
         address: str | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
     ) -> None:
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
         self._session = open_session(
-            {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, timeout_seconds
+            {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
         )
         self.render_mode = render_mode
         self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]

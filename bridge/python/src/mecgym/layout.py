@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import malformed
+
+if TYPE_CHECKING:
+    from .client import Body
 
 __all__ = ["DTYPES", "Layout"]
 
@@ -23,6 +26,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
     "int32": np.dtype("<i4"),
     "uint8": np.dtype("u1"),
+    "uint32": np.dtype("<u4"),
     "uint64": np.dtype("<u8"),
 }
 
@@ -37,6 +41,8 @@ class Layout:
 
     Attributes
     ----------
+    arrays : list of dict
+        As given.
     num_bytes : int
         Bytes from the start of the body to the end of the last array.
     shapes : dict of str to tuple of int
@@ -51,6 +57,7 @@ class Layout:
     def __init__(self, arrays: Any) -> None:
         if not isinstance(arrays, list):
             malformed("layout", "a list of arrays", arrays)
+        self.arrays: list[dict[str, Any]] = arrays
         self._dtypes: dict[str, np.dtype[Any]] = {}
         self._offsets: list[int] = []
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -85,6 +92,17 @@ class Layout:
             }
         )
 
+    @staticmethod
+    def of(arrays: Mapping[str, NDArray[Any]]) -> Layout:
+        """Make the layout of these arrays, one behind the other, each of one of the `DTYPES`."""
+        specs = []
+        offset = 0
+        for name, array in arrays.items():
+            dtype = next(key for key, value in DTYPES.items() if value == array.dtype)
+            specs.append({"name": name, "dtype": dtype, "shape": list(array.shape), "offset": offset})
+            offset = -(-(offset + array.nbytes) // ALIGNMENT) * ALIGNMENT
+        return Layout(specs)
+
     def check(self, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
         """Refuse the layout unless it has the arrays `expected`, a dtype's name and a shape for each name.
 
@@ -97,7 +115,7 @@ class Layout:
             if self._dtypes.get(name) != DTYPES[dtype] or self.shapes[name] != shape:
                 malformed(f"layout/{name}", f"{dtype} {list(shape)}", (self._dtypes.get(name), self.shapes.get(name)))
 
-    def decode(self, body: bytes | None) -> NDArray[Any]:
+    def decode(self, body: Body | None) -> NDArray[Any]:
         """Give a body's arrays as read-only views: index the result with their names.
 
         Raises

@@ -6,6 +6,7 @@ from typing import Any
 
 from .checks import check_count, check_seed, check_timeout, random_seed
 from .connections import connect
+from .recovery import Recovery, resolve_recovery
 from .scenarios import ScenarioInput, read_scenario
 from .session import Session
 
@@ -21,8 +22,12 @@ def open_session(
     seed: int | None,
     address: str | None,
     timeout_seconds: float,
+    recovery: Recovery | bool | None = None,
 ) -> Session:
-    """Open a session with the arguments that single and vector environments share, which are checked here first."""
+    """Open a session with the arguments that single and vector environments share, which are checked here first.
+
+    With `recovery` left out, the loss of this process's own server is survived, and that of another one is not.
+    """
     fields = {
         **fields,
         "scenarios": [read_scenario(scenario)],
@@ -33,4 +38,6 @@ def open_session(
     if max_servers is not None:
         fields["maxServers"] = check_count(max_servers, "max_servers")
     timeout_seconds = check_timeout(timeout_seconds)
-    return Session(connect(address, timeout_seconds=timeout_seconds), fields, timeout_seconds=timeout_seconds)
+    connection = connect(address, timeout_seconds=timeout_seconds)
+    how = resolve_recovery(recovery, is_owned=connection.is_owned)
+    return Session(connection, fields, timeout_seconds=timeout_seconds, recovery=how)

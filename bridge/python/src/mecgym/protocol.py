@@ -30,6 +30,7 @@ NEXT_EPISODE = 2**64 - 1
 ERROR_KINDS: Mapping[str, type[MecgymError]] = {
     "internalError": ServerError,
     "sequenceConflict": SessionLost,
+    "sessionLost": SessionLost,
     "staleEpoch": SessionLost,
     "staleSequence": SessionLost,
     "unknownSession": SessionLost,

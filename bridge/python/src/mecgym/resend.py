@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["ResendTimer"]
 
 #: Bounds of the waiting time, in seconds.
-MIN_SECONDS = 0.2
+MIN_SECONDS = 0.02
 MAX_SECONDS = 10.0
 #: Waiting time before any round trip was measured, in seconds.
 FIRST_SECONDS = 1.0

@@ -1,27 +1,38 @@
-"""A session: the environments a server holds for one client, and the requests that drive them."""
+"""A session: the environments a server holds for one client, in groups, and the requests that drive them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .batch import Batch, final_expected, step_expected
-from .client import DEFAULT_TIMEOUT_SECONDS, Connection
-from .errors import MecgymError, malformed
+from .batch import Batch, final_expected, policy_expected, step_expected
+from .client import DEFAULT_TIMEOUT_SECONDS, Body, Connection
+from .connections import reconnect
+from .errors import MecgymError, SessionLost, malformed
 from .layout import Layout
-from .sequence import RequestSequence
+from .link import SessionLink
+from .protocol import NEXT_EPISODE
+from .recovery import NOT_RECOVERABLE, Recovery
+from .sequence import Answer, RequestSequence
+from .snapshots import Snapshots
 
 __all__ = ["Session"]
 
 #: Arrays of a look-ahead's reply.
 LOOK_AHEAD_ARRAYS = ("latencySlots", "costSlots", "impactSlots", "reward")
+#: Bytes of the shortest body that is worth leaving in the memory it came in.
+MAPPED_BYTES = 32 * 1024
 
 
 class Session:
-    """Environments on a server.
+    """Environments on a server, in G groups of n lanes each.
+
+    Each group is stepped on its own; requests of different groups can be in flight together (`send_step`, `receive`).
 
     Parameters
     ----------
@@ -31,11 +42,15 @@ class Session:
         Fields of the protocol's ``open``.
     timeout_seconds : float
         How long each request may take, in seconds.
+    recovery : Recovery or None
+        How the session survives the loss of its server; None where it is lost with it.
 
     Attributes
     ----------
-    num_envs, max_servers, max_users, observation_size, history_slots : int
+    num_envs, num_groups, lanes_per_group, max_servers, max_users, observation_size, history_slots : int
         Sizes of what was opened.
+    bytes_per_lane : int
+        What a lane takes on the server at the start, in bytes.
     observation_header, observation_server_fields, episode_stats_fields : list of str
         Names of the numbers in observations and in the statistics of an episode.
     scenarios : list of dict
@@ -53,19 +68,37 @@ class Session:
         fields: Mapping[str, Any],
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        recovery: Recovery | None = None,
     ) -> None:
         self._is_closed = True
-        self._connection = connection
-        opened = connection.request("open", fields, timeout_seconds=timeout_seconds)
-        ids = (_field(opened, "session", (str, int)), _field(opened, "epoch", (str, int)))
-        self._requests = RequestSequence(connection, *ids, timeout_seconds)
-        self._is_same_step = fields.get("autoreset") == "same-step"
-        self._is_closed = False
+        self._fields = dict(fields)
+        connection, opened = _open(connection, fields, timeout_seconds, recovery)
+        self._start(connection, opened, timeout_seconds, recovery)
+
+    def _start(
+        self, connection: Connection, opened: dict[str, Any], timeout_seconds: float, recovery: Recovery | None
+    ) -> None:
         self.num_envs: int = _field(opened, "numEnvs", int)
+        self.num_groups: int = _field(opened, "groups", int)
+        self.lanes_per_group: int = self.num_envs // self.num_groups
+        self._link = SessionLink(
+            connection,
+            self._fields,
+            _field(opened, "session", str),
+            _field(opened, "epoch", int),
+            self.lanes_per_group,
+            timeout_seconds,
+            recovery,
+        )
+        self._link.groups = [RequestSequence(self._link, group) for group in range(self.num_groups)]
+        self._is_closed = False
+        self._is_same_step = self._fields.get("autoreset") == "same-step"
+        self.is_text = self._fields.get("observation") == "text"
         self.max_servers: int = _field(opened, "maxServers", int)
         self.max_users: int = _field(opened, "maxUsers", int)
         self.observation_size: int = _field(opened, "observationSize", int)
         self.history_slots: int = _field(opened, "historySlots", int)
+        self.bytes_per_lane: int = int(opened.get("bytesPerLane", 0))
         self.observation_header: list[str] = _field(opened, "observationHeader", list)
         self.observation_server_fields: list[str] = _field(opened, "observationServerFields", list)
         self.episode_stats_fields: list[str] = _field(opened, "episodeStatsFields", list)
@@ -74,14 +107,28 @@ class Session:
         self._reset_request = Layout(layouts.get("resetRequest"))
         self._step_request = Layout(layouts.get("stepRequest"))
         self._step_reply = Layout(layouts.get("stepReply"))
-        n = self.num_envs
+        n = self.lanes_per_group
         self._reset_request.check({"seeds": ("uint64", (n,)), "mask": ("uint8", (n,))})
         self._step_request.check({"actions": ("int32", (n,))})
         self._step_reply.check(step_expected(n, self.observation_size, self.max_servers))
+        if self._step_reply.num_bytes >= MAPPED_BYTES:
+            connection.maps_bodies = True
         #: Layouts that came with the last replies; most replies bring the same again.
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
 
-    def reset(self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None) -> Batch:
+    @property
+    def num_recoveries(self) -> int:
+        """How often the session was brought back after its server was lost."""
+        return self._link.num_recoveries
+
+    @property
+    def recovery_bytes(self) -> int:
+        """Bytes this process keeps to bring the session back, about."""
+        return sum(group.log.memory_bytes for group in self._link.groups)
+
+    def reset(
+        self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
+    ) -> Batch:
         """Start episodes.
 
         Parameters
@@ -90,15 +137,14 @@ class Session:
             Episode seeds; `NEXT_EPISODE` for the next one of the split, as for all lanes where left out.
         mask : array of uint8, shape (n,), optional
             1 where a lane is to be reset; all of them where left out.
+        group : int
+            Index of the group.
         """
-        self.check_open("reset")
-        body = None
-        if seeds is not None:
-            ones = np.ones(self.num_envs, np.uint8)
-            body = self._reset_request.encode({"seeds": seeds, "mask": ones if mask is None else mask})
-        return self._batch(*self._requests.exchange("reset", {}, body))
+        sequence = self._group(group, "reset")
+        body, is_start = self._reset_body(seeds, mask)
+        return self._batch(sequence.exchange("reset", {}, body, is_start=is_start))
 
-    def step(self, actions: NDArray[np.int32], ahead: Mapping[str, Any] | None = None) -> Batch:
+    def step(self, actions: NDArray[np.int32], ahead: Mapping[str, Any] | None = None, group: int = 0) -> Batch:
         """Carry out one decision in each lane.
 
         Parameters
@@ -107,30 +153,198 @@ class Session:
             The actions.
         ahead : dict, optional
             Fields of a look-ahead that is likely to be asked for next, and is sent along.
+        group : int
+            Index of the group.
         """
-        self.check_open("step")
+        sequence = self._group(group, "step")
         body = self._step_request.encode({"actions": actions})
-        return self._batch(*self._requests.exchange("step", {}, body, ahead=ahead))
+        return self._batch(sequence.exchange("step", {}, body, ahead=ahead))
 
-    def look_ahead(self, fields: Mapping[str, Any]) -> list[NDArray[np.float64]]:
-        """Evaluate every action of the current decisions.
+    def send_reset(
+        self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
+    ) -> None:
+        """Send what `reset` does, and do not wait; `receive` does."""
+        sequence = self._group(group, "send_reset")
+        body, is_start = self._reset_body(seeds, mask)
+        sequence.send("reset", {}, body, is_start=is_start)
+
+    def send_step(self, actions: NDArray[np.int32], group: int = 0) -> None:
+        """Send what `step` does, and do not wait; `receive` does."""
+        self._group(group, "send_step").send("step", {}, self._step_request.encode({"actions": actions}))
+
+    def receive(self, group: int = 0) -> Batch:
+        """Wait for the answer to the first request of a group that was sent with `send_reset` or `send_step`."""
+        _op, answer = self._group(group, "receive").receive()
+        return self._batch(answer)
+
+    def look_ahead(
+        self, fields: Mapping[str, Any], actions: NDArray[np.int32] | None = None, group: int = 0
+    ) -> list[NDArray[np.float64]]:
+        """Evaluate every action of the current decisions, or one of each.
+
+        Parameters
+        ----------
+        fields : dict
+            Options of the protocol's ``lookahead``.
+        actions : array of int32, shape (n,), optional
+            The action of each lane that is to be evaluated; all actions where left out.
+        group : int
+            Index of the group.
 
         Returns
         -------
-        list of array of float64, shape (n, max_servers + 1)
+        list of array of float64, shape (n, max_servers + 1), or (n,) for given actions
             `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN where no action exists.
         """
-        self.check_open("look_ahead")
-        result, body = self._requests.look_ahead(fields)
-        shape = (self.num_envs, self.max_servers + 1)
-        layout = self._layout("lookahead", result.get("layout"), dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape)))
-        arrays = layout.decode(body)
-        return [arrays[name] for name in LOOK_AHEAD_ARRAYS]
+        sequence = self._group(group, "look_ahead")
+        body = None if actions is None else self._step_request.encode({"actions": actions})
+        width = () if actions is not None else (self.max_servers + 1,)
+        pages = []
+        first_lane = 0
+        while first_lane < self.lanes_per_group:
+            page = {**fields, "firstLane": first_lane} if first_lane else fields
+            result, reply = sequence.look_ahead(page, body)
+            next_lane = int(result.get("nextLane", self.lanes_per_group))
+            shape = (next_lane - first_lane, *width)
+            expected = dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape))
+            pages.append(self._layout("lookahead", result.get("layout"), expected).decode(reply))
+            first_lane = next_lane
+        if len(pages) == 1:
+            return [pages[0][name] for name in LOOK_AHEAD_ARRAYS]
+        return [np.concatenate([page[name] for page in pages]) for name in LOOK_AHEAD_ARRAYS]
+
+    def snapshot(self, mask: NDArray[np.uint8] | None = None, group: int = 0) -> Snapshots:
+        """Give the whole state of lanes as bytes, bit for bit; nothing changes.
+
+        Parameters
+        ----------
+        mask : array of uint8, shape (n,), optional
+            1 where a lane is wanted; all of them where left out.
+        group : int
+            Index of the group.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset`` where a lane was never reset.
+        """
+        sequence = self._group(group, "snapshot")
+        body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
+        pages = []
+        first_lane = 0
+        while first_lane < self.lanes_per_group:
+            fields = {"firstLane": first_lane} if first_lane else {}
+            result, reply = sequence.exchange("snapshot", fields, body)
+            pages.append(Snapshots.of_reply(result, reply))
+            first_lane = int(result.get("nextLane", self.lanes_per_group))
+        return Snapshots.join(pages)
+
+    def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None, group: int = 0) -> Batch:
+        """Bring lanes back to where snapshots of them, or of others of the same scenario, were taken.
+
+        Parameters
+        ----------
+        snapshots : Snapshots
+            What `snapshot` gave.
+        lanes : sequence of int, optional
+            The lanes to restore, one for each; those they were taken of where left out.
+        group : int
+            Index of the group.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSnapshot``; no lane changes.
+        """
+        sequence = self._group(group, "restore")
+        layout, body = snapshots.to_body(lanes)
+        return self._batch(sequence.exchange("restore", {"layout": layout}, body))
+
+    def fork_lanes(self, sources: Sequence[int], targets: Sequence[int], group: int = 0) -> Batch:
+        """Make lanes `targets` copies of lanes `sources` of the same group, as these are now."""
+        sequence = self._group(group, "fork_lanes")
+        arrays = {name: np.asarray(lanes, dtype=np.int32) for name, lanes in (("from", sources), ("to", targets))}
+        layout = Layout.of(arrays)
+        return self._batch(sequence.exchange("fork", {"layout": layout.arrays}, layout.encode(arrays)))
+
+    def fork(self) -> Session:
+        """Copy the whole session to a new one, which goes its own way from here on."""
+        opened, _body = self._group(0, "fork").exchange("fork", {})
+        child = Session.__new__(Session)
+        child._is_closed = True
+        child._fields = self._fields
+        link = self._link
+        child._start(link.connection, opened, link.timeout_seconds, link.recovery)
+        for mine, its in zip(link.groups, child._link.groups, strict=True):
+            its.log = copy.deepcopy(mine.log)
+        return child
+
+    def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
+        """Let the server play with one of its own policies.
+
+        Parameters
+        ----------
+        policy : str
+            Name of a native policy.
+        steps : int
+            Decisions of each lane.
+        group : int
+            Index of the group.
+
+        Returns
+        -------
+        batch : Batch
+            What the last step brought.
+        sums : structured array
+            ``costSumSlots`` float64 (n,), ``decisions`` and ``invalidActions`` int32 (n,); of each of the k episodes
+            that ended ``finalStep``, ``finalLane`` int32 (k,), ``finalStats`` float64, ``finalSlot`` int32 (k,).
+        """
+        result, body = self._group(group, "run_policy").exchange("policy", {"policy": policy, "steps": int(steps)})
+        arrays = self._step_reply.decode(body)
+        layout = self._layout("policy", result.get("policyLayout"), policy_expected(self.lanes_per_group))
+        return Batch(arrays, None, self.episode_stats_fields), layout.decode(body)
+
+    def prompts(
+        self, fields: Mapping[str, Any], mask: NDArray[np.uint8] | None = None, group: int = 0
+    ) -> tuple[list[int], list[str], str | None]:
+        """Give the current decisions of lanes in words.
+
+        Parameters
+        ----------
+        fields : dict
+            Options of the protocol's ``prompt``.
+        mask : array of uint8, shape (n,), optional
+            1 where a lane is wanted; all of them where left out.
+        group : int
+            Index of the group.
+
+        Returns
+        -------
+        lanes : list of int
+        prompts : list of str
+        system : str or None
+            The system message that belongs to all of them, where one was asked for.
+        """
+        sequence = self._group(group, "prompts")
+        body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
+        lanes: list[int] = []
+        texts: list[str] = []
+        system = None
+        first_lane = 0
+        while first_lane < self.lanes_per_group:
+            page = {**fields, "firstLane": first_lane} if first_lane else fields
+            result, reply = sequence.exchange("prompt", page, body)
+            arrays = Layout(result.get("layout")).decode(reply)
+            lanes += arrays["lane"].tolist()
+            texts += split_texts(arrays["promptOffsets"], arrays["promptBytes"])
+            system = result.get("system")
+            first_lane = int(result.get("nextLane", self.lanes_per_group))
+        return lanes, texts, system
 
     @property
     def is_unanswered(self) -> bool:
         """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
-        return self._requests.is_unanswered
+        return any(group.is_unanswered for group in self._link.groups)
 
     def check_open(self, path: str) -> None:
         """Refuse what a closed session cannot do.
@@ -152,33 +366,63 @@ class Session:
             Where no reset would help: the session is closed or lost.
         """
         self.check_open(path)
-        self._connection.check_usable()
+        if self._link.recovery is None:
+            self._link.connection.check_usable()
         return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
 
     def close(self) -> None:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
         if not self._is_closed:
             self._is_closed = True
-            self._requests.close()
+            self._link.groups[0].close()
+            for group in self._link.groups:
+                group.forget_all()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            self._requests.abandon()
+            for group in self._link.groups[1:]:
+                group.forget_all()
+            self._link.groups[0].abandon()
 
-    def _batch(self, result: dict[str, Any], body: bytes | None) -> Batch:
+    def _group(self, group: int, path: str) -> RequestSequence:
+        self.check_open(path)
+        if not 0 <= group < self.num_groups:
+            expected = f"a group from 0 to {self.num_groups - 1}"
+            raise MecgymError("invalidOption", path="group", expected=expected, got=group)
+        return self._link.groups[group]
+
+    def _reset_body(
+        self, seeds: NDArray[np.uint64] | None, mask: NDArray[np.uint8] | None
+    ) -> tuple[bytes | None, bool]:
+        """Give the body of a reset, and whether it leaves nothing of what was before."""
+        if seeds is None and mask is None:
+            return None, False
+        n = self.lanes_per_group
+        seeds = np.full(n, NEXT_EPISODE, np.uint64) if seeds is None else seeds
+        mask = np.ones(n, np.uint8) if mask is None else mask
+        is_start = bool(np.all(mask)) and not np.any(seeds == np.uint64(NEXT_EPISODE))
+        return self._reset_request.encode({"seeds": seeds, "mask": mask}), is_start
+
+    def _batch(self, answer: Answer) -> Batch:
+        result, body = answer
         arrays = self._step_reply.decode(body)
+        texts = self._texts(result, body) if self.is_text else None
         num_final = result.get("numFinal", 0)
         if not num_final:
-            return Batch(arrays, None, self.episode_stats_fields)
-        if not isinstance(num_final, int) or not 0 < num_final <= self.num_envs:
-            malformed("numFinal", f"an integer from 0 to {self.num_envs}", num_final)
+            return Batch(arrays, None, self.episode_stats_fields, texts)
+        if not isinstance(num_final, int) or not 0 < num_final <= self.lanes_per_group:
+            malformed("numFinal", f"an integer from 0 to {self.lanes_per_group}", num_final)
         width = self.observation_size if self._is_same_step else None
         expected = final_expected(num_final, len(self.episode_stats_fields), width)
         final = self._layout("final", result.get("finalLayout"), expected).decode(body)
         lanes = final["finalLane"]
-        if lanes.min() < 0 or lanes.max() >= self.num_envs:
-            malformed("finalLane", f"lanes from 0 to {self.num_envs - 1}", lanes.tolist())
-        return Batch(arrays, final, self.episode_stats_fields)
+        if lanes.min() < 0 or lanes.max() >= self.lanes_per_group:
+            malformed("finalLane", f"lanes from 0 to {self.lanes_per_group - 1}", lanes.tolist())
+        return Batch(arrays, final, self.episode_stats_fields, texts)
+
+    def _texts(self, result: Mapping[str, Any], body: Body | None) -> list[str]:
+        arrays = Layout(result.get("textLayout")).decode(body)
+        return split_texts(arrays["promptOffsets"], arrays["promptBytes"])
 
     def _layout(self, name: str, arrays: Any, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> Layout:
         known = self._known_layouts.get(name)
@@ -188,6 +432,36 @@ class Session:
         layout.check(expected)
         self._known_layouts[name] = (arrays, layout)
         return layout
+
+
+def split_texts(offsets: NDArray[Any], data: NDArray[Any]) -> list[str]:
+    """Give the texts of a pair of arrays `…Offsets` and `…Bytes`.
+
+    Raises
+    ------
+    ServerError
+        ``malformedReply`` where they do not belong together.
+    """
+    bounds = offsets.tolist()
+    if any(end < start for start, end in pairwise(bounds)) or bounds[-1] > len(data):
+        malformed("offsets", f"growing numbers up to {len(data)}", bounds[:8])
+    whole = data.tobytes()
+    return [whole[start:end].decode("utf-8") for start, end in pairwise(bounds)]
+
+
+def _open(
+    connection: Connection, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
+) -> tuple[Connection, dict[str, Any]]:
+    """Open a session, on another server where this one is lost meanwhile."""
+    attempts = 1 if recovery is None else recovery.max_attempts
+    while True:
+        try:
+            return connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
+        except SessionLost as loss:  # noqa: PERF203 - it is a round trip that may fail, not a computation
+            attempts -= 1
+            if attempts == 0 or loss.code in NOT_RECOVERABLE:
+                raise
+            connection = reconnect(connection, timeout_seconds=timeout_seconds)
 
 
 def _field(result: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:

@@ -19,6 +19,7 @@ from .infos import decisions_of, masked, outcomes_of
 from .look_ahead import LookAhead, look_ahead_fields
 from .opening import open_session
 from .protocol import NEXT_EPISODE
+from .recovery import Recovery
 from .rendering import render_text
 from .scenarios import ScenarioInput
 from .spaces import observation_space
@@ -39,7 +40,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
     ----------
     num_envs : int
         How many environments, n.
-    scenario, history, max_servers, split, seed, address, timeout_seconds, render_mode
+    scenario, history, max_servers, split, seed, address, timeout_seconds, recovery, render_mode
         As of `OffloadingEnv`. Without seeds in `reset`, every environment plays episodes of its own.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
@@ -58,6 +59,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         seed: int | None = None,
         address: str | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
     ) -> None:
         self.closed = True  # until it is open, so that closing half an environment does nothing
@@ -69,7 +71,9 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         if render_mode not in (None, "ansi"):
             raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
         fields = {"numEnvs": check_count(num_envs, "num_envs"), "autoreset": AUTORESET_NAMES[mode]}
-        self._session = open_session(fields, scenario, history, max_servers, split, seed, address, timeout_seconds)
+        self._session = open_session(
+            fields, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
+        )
         self.closed = False
         self.num_envs = self._session.num_envs
         self.metadata = {"render_modes": ["ansi"], "render_fps": 10, "autoreset_mode": mode}

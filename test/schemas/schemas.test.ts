@@ -7,6 +7,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { listScenarios, scenarioHash } from "../../env/index.js";
 import { findProblem, type SchemaName, schemaNames } from "../../schemas/validate.js";
+import { readSchemas } from "../../scripts/schema-files.js";
+import { SchemaTypes } from "./types-of.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
@@ -15,8 +17,24 @@ function examples(type: SchemaName, kind: "valid" | "invalid"): [string, unknown
   return readdirSync(folder).map((name) => [name, JSON.parse(readFileSync(join(folder, name), "utf8"))]);
 }
 
+const schemas = new Map(readSchemas());
+const byId = new Map([...schemas.values()].map((schema) => [String(schema.$id), schema]));
+
 for (const type of schemaNames) {
   describe(`schema ${type}`, () => {
+    it("has a valid and an invalid example of every type in it", () => {
+      const schema = schemas.get(type);
+      if (schema === undefined) throw new Error(`no schema ${type}`);
+      const types = new SchemaTypes(schema, byId);
+      const shown = new Set(examples(type, "valid").flatMap(([, value]) => [...types.ofValue(value)]));
+      const damaged = examples(type, "invalid").map(([, example]) => example as { path: string; value: unknown });
+      const refused = new Set(damaged.flatMap(({ path, value }) => [...types.ofPath(path, value)]));
+      const all = [...types.all()];
+      expect(all).not.toEqual([]);
+      expect(all.filter((name) => !shown.has(name))).toEqual([]);
+      expect(all.filter((name) => !refused.has(name))).toEqual([]);
+    });
+
     for (const [name, value] of examples(type, "valid")) {
       it(`accepts ${name}`, () => expect(findProblem(type, value)).toBeUndefined());
     }

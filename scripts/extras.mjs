@@ -24,6 +24,7 @@ const extras = {
   trl: { libraries: "PyTorch, Transformers, TRL and Datasets", ...torch },
   sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
   cleanrl: { libraries: "PyTorch alone", ...torch },
+  openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
   jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 110 },
 };
 

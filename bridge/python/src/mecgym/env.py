@@ -59,6 +59,9 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         Every field of the scenario.
     scenario_hash : str
         Its content hash.
+    observation_header, observation_server_fields : list of str
+        Names of the numbers of an observation: the task's, then those of each server, server after server. Units are in
+        the names.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 10}  # noqa: RUF012
@@ -85,6 +88,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]
         self.scenario_hash: str = self._session.scenarios[0]["hash"]
         self.max_servers = self._session.max_servers
+        self.observation_header = self._session.observation_header
+        self.observation_server_fields = self._session.observation_server_fields
         self.action_space = spaces.Discrete(self.max_servers + 1)
         self.observation_space: spaces.Box = observation_space(self._session)  # type: ignore[assignment]
         self._batch: Batch | None = None

@@ -9,10 +9,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { buildOptions, entryPoints } from "./entries.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const command = join(root, "dist", "cli.mjs");
 const record = join(root, ".setup", "build.json");
+/** Files that say how to build. */
+const buildFiles = ["scripts/mecgym.mjs", "scripts/entries.mjs", "package.json", "tsconfig.json"];
 
 if (!existsSync(join(root, "node_modules", ".package-lock.json"))) {
   const { status } = spawnSync(process.execPath, [join(root, "scripts", "setup.mjs"), "--node-only"], {
@@ -34,7 +37,7 @@ function stateOf(path) {
 /** Whether every file that went into the last build is as it was. The build's own list of inputs leaves nothing out. */
 function isBuilt() {
   try {
-    for (const name of ["cli", "worker", "index"]) if (!existsSync(join(root, "dist", `${name}.mjs`))) return false;
+    for (const name of Object.keys(entryPoints)) if (!existsSync(join(root, "dist", `${name}.mjs`))) return false;
     const inputs = Object.entries(JSON.parse(readFileSync(record, "utf8")));
     return inputs.length > 0 && inputs.every(([path, state]) => stateOf(path) === state);
   } catch {
@@ -48,19 +51,14 @@ async function build() {
   let result;
   try {
     result = buildSync({
+      ...buildOptions,
       absWorkingDir: root,
-      entryPoints: { cli: "bridge/cli.ts", worker: "bridge/commands/worker.ts", index: "index.ts" },
+      entryPoints,
       outdir: "dist",
-      outExtension: { ".js": ".mjs" },
-      bundle: true,
-      platform: "node",
-      format: "esm",
-      target: "node20",
       packages: "external",
       sourcemap: true,
       metafile: true,
       write: false,
-      logLevel: "warning",
     });
   } catch {
     // esbuild has said on standard error what is wrong
@@ -69,7 +67,7 @@ async function build() {
   // a file is written beside its place and moved there, so that two commands that start at once do not read halves
   for (const file of result.outputFiles.sort((a, b) => b.path.length - a.path.length)) write(file.path, file.contents);
   const inputs = {};
-  for (const path of [...Object.keys(result.metafile.inputs), "scripts/mecgym.mjs", "package.json", "tsconfig.json"]) {
+  for (const path of [...Object.keys(result.metafile.inputs), ...buildFiles]) {
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
     // a file that changed while it was built counts as changed
     inputs[path] = stat && stat.mtimeMs < startMs ? `${stat.mtimeMs} ${stat.size}` : "";

@@ -26,7 +26,10 @@ export function demoCommand(): Command {
     .description("Play the main table, then the same episodes from Python, and compare.")
     .option("--python-episodes <n>", "episodes that Python plays", integer(1, 1000), 20)
     .option("--episodes <n>", "episodes, or states of the static protocol, of the table", integer(2, 65_535))
-    .option("--python <path>", "Python with the package installed (default: the checkout's .venv)")
+    .option(
+      "--python <path>",
+      "Python with the package installed (default: the one that brought the command, or the checkout's .venv)",
+    )
     .action(demo);
   return withExample(command, "demo");
 }
@@ -93,7 +96,9 @@ function checkPython(python: string): void {
 }
 
 function findPython(): string {
-  const root = fileURLToPath(new URL("..", import.meta.url)); // the built command stands in dist/
+  // an installed Python package names its own Python; the built command of a checkout stands in dist/
+  if (process.env.MECGYM_COMMAND_PYTHON) return process.env.MECGYM_COMMAND_PYTHON;
+  const root = fileURLToPath(new URL("..", import.meta.url));
   const candidates = [join(root, ".venv", "bin", "python"), join(root, ".venv", "Scripts", "python.exe")];
   const found = candidates.find((path) => existsSync(path));
   if (found === undefined) {

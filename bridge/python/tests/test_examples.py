@@ -4,12 +4,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
 
 
-def test_first_steps_prints_what_is_kept() -> None:
+@pytest.mark.parametrize("name", ["first_steps", "random_search"])
+def test_an_example_prints_what_is_kept(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "first_steps.py")], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, str(EXAMPLES / f"{name}.py")], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (EXAMPLES / "first-steps.txt").read_text(encoding="utf-8")
+    assert done.stdout == (EXAMPLES / f"{name.replace('_', '-')}.txt").read_text(encoding="utf-8")

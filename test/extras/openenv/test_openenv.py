@@ -107,7 +107,8 @@ def test_clients_do_not_disturb_each_other_and_one_too_many_is_told(address: str
         for _ in range(3):
             assert one.step(OffloadingAction(server=1)).observation.episode_seed == 1
             assert other.step(OffloadingAction(server=2)).observation.episode_seed == 2
-        with pytest.raises(Exception, match=r"(?i)capacity|sessions"), OffloadingClient(base_url=address).sync() as late:
+        late = OffloadingClient(base_url=address).sync()
+        with pytest.raises(Exception, match=r"(?i)capacity|sessions"), late:
             late.reset(seed=3)
         assert one.step(OffloadingAction(server=1)).observation.decision_index == 4
 

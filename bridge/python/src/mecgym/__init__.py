@@ -7,31 +7,40 @@ import gymnasium
 from .digest import TrajectoryDigest
 from .env import OffloadingEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
+from .lanes import Lanes
 from .look_ahead import LookAhead
 from .playing import Played, play_seeds, random_policy
+from .recovery import Recovery
 from .scenarios import ScenarioInfo, list_scenarios, scenario_hash
+from .scoring import Scores, score
 from .server import LocalServer
+from .snapshots import Snapshots
 from .vector_env import OffloadingVectorEnv
 
 __all__ = [
     "ENV_ID",
     "DeadlineExceeded",
+    "Lanes",
     "LocalServer",
     "LookAhead",
     "MecgymError",
     "OffloadingEnv",
     "OffloadingVectorEnv",
     "Played",
+    "Recovery",
     "ScenarioInfo",
+    "Scores",
     "ServerError",
     "ServerNotFound",
     "SessionLost",
+    "Snapshots",
     "TrajectoryDigest",
     "__version__",
     "list_scenarios",
     "play_seeds",
     "random_policy",
     "scenario_hash",
+    "score",
 ]
 
 __version__ = "0.1.0"

@@ -5,13 +5,19 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from collections.abc import Mapping
+from typing import Any
 
-from .client import DEFAULT_TIMEOUT_SECONDS, Connection
+from .client import DEFAULT_TIMEOUT_SECONDS, Body, Connection
 from .command import ADDRESS_VARIABLE
-from .errors import malformed
+from .errors import SessionLost, malformed
 from .server import shared_server
 
-__all__ = ["connect", "reconnect"]
+__all__ = ["call", "connect", "reconnect"]
+
+
+#: Servers that may be lost in a row before a question is given up.
+MAX_ATTEMPTS = 5
 
 
 def connect(
@@ -77,6 +83,32 @@ def reconnect(lost: Connection, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECO
             del _connections[lost.address]
     lost.close()
     return connect(None if lost.is_owned else lost.address, timeout_seconds=timeout_seconds, is_owned=lost.is_owned)
+
+
+def call(
+    op: str,
+    fields: Mapping[str, Any],
+    body: bytes | None = None,
+    *,
+    address: str | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> tuple[dict[str, Any], Body | None]:
+    """Ask a question that leaves nothing behind, again where this process's own server is lost meanwhile.
+
+    Raises
+    ------
+    MecgymError
+        The server refused the request; and as of `connect`.
+    """
+    connection = connect(address, timeout_seconds=timeout_seconds)
+    for _attempt in range(MAX_ATTEMPTS - 1):
+        try:
+            return connection.exchange(op, fields, body, timeout_seconds=timeout_seconds)
+        except SessionLost as loss:  # noqa: PERF203 - it is a round trip that may fail, not a computation
+            if not connection.is_owned or loss.code == "forked":
+                raise
+            connection = reconnect(connection, timeout_seconds=timeout_seconds)
+    return connection.exchange(op, fields, body, timeout_seconds=timeout_seconds)
 
 
 _connections: dict[str, Connection] = {}

@@ -9,6 +9,7 @@ import {
   type TemplateId,
 } from "../env/index.js";
 import { oracle } from "./policies/index.js";
+import { asExpressible } from "./prompt-agreement.js";
 
 export const statsServers = [3, 6, 11, 32, 64, 128] as const;
 /** Users for each server: the default load, and one under which every queue is long. */
@@ -47,10 +48,7 @@ export async function measurePrompts(
     const states = LOADS.flatMap((perServer) => statesOf(numServers, perServer, seed));
     for (const template of templates) {
       const texts = states.map((state) => {
-        const { rateMbps } = state;
-        // zh-release-v1 has words for one rate alone
-        const shown = template === "zh-release-v1" ? { ...state, rateMbps: rateMbps.map(() => rateMbps[0]) } : state;
-        return renderPrompt(shown, { template, perturbation, seed }).text;
+        return renderPrompt(asExpressible(template, state), { template, perturbation, seed }).text;
       });
       const tokens = texts.map((text) => countTokens(text));
       result.push({

@@ -1,9 +1,7 @@
-/** `mecgym prompt`: one decision in words, or how long such prompts are. */
+/** `mecgym prompt`: one decision in words, or figures of such prompts: how long they are, and whether they say enough. */
 
 import { Command, Option } from "commander";
-import { markdownTable } from "markdown-table";
 import { makePolicy } from "../../benchmarks/policies/index.js";
-import { measurePrompts, type PromptLengths, statsServers } from "../../benchmarks/prompt-stats.js";
 import {
   MecgymError,
   makeEnv,
@@ -14,8 +12,8 @@ import {
   type TemplateId,
   templateIds,
 } from "../../env/index.js";
-import { integer, packageVersion, printJson, withExample } from "./program.js";
-import { startProgress } from "./progress.js";
+import { integer, printJson, withExample } from "./program.js";
+import { printAgreement, printStats } from "./prompt-figures.js";
 
 interface PromptCommandOptions {
   readonly seed: number;
@@ -25,26 +23,33 @@ interface PromptCommandOptions {
   readonly system?: boolean;
   readonly reasoning?: boolean;
   readonly stats?: boolean;
+  readonly agreement?: boolean;
   readonly json?: boolean;
 }
 
-/** Tokens that prompts stay under at 6 servers: those of en-v1 whatever the perturbation, others without one. */
-const goals: Partial<Record<TemplateId, number>> = { "en-v1": 600, "en-compact-v1": 150 };
-
 export function promptCommand(): Command {
   const command = new Command("prompt")
-    .description("Print the prompt of one decision, which the oracle comes to; or measure how long prompts are.")
+    .description("Print the prompt of one decision, which the oracle comes to; or measure prompts.")
     .argument("[scenario]", "id of a frozen scenario", "paper-v1")
     .option("--seed <s>", "episode seed, also of the perturbation", integer(0), 0)
     .option("--decision <n>", "which decision of the episode, from 0", integer(0), 0)
-    .addOption(new Option("--template <id>", "wording (default: en-v1; with --stats, all)").choices(templateIds))
+    .addOption(
+      new Option("--template <id>", "wording (default: en-v1; where prompts are measured, all)").choices(templateIds),
+    )
     .addOption(new Option("--perturbation <id>", "disturbance").choices(perturbationIds).default("standard"))
     .option("--system", "with a system message")
     .option("--reasoning", "ask for reasoning before the decision")
     .option("--stats", "characters and o200k_base tokens at 3 to 128 servers, busy states among them")
+    .addOption(
+      new Option(
+        "--agreement",
+        "how often the oracle decides by the printed numbers as by the state, in 10,000 states",
+      ).conflicts("stats"),
+    )
     .option("--json", "print JSON: all parts of the prompt, or the figures")
     .action(async (scenario: string, options: PromptCommandOptions) => {
       if (options.stats) return printStats(options);
+      if (options.agreement) return printAgreement(options);
       const { template = "en-v1", perturbation, seed, system = false, reasoning } = options;
       const prompt = renderPrompt(stateOf(scenario, seed, options.decision), {
         template,
@@ -71,48 +76,4 @@ function stateOf(scenario: string, seed: number, decision: number): ObservationD
     throw new MecgymError("invalidOption", { path: "--decision", got: decision, expected });
   }
   return step.observation;
-}
-
-async function printStats(options: PromptCommandOptions): Promise<void> {
-  const progress = startProgress("prompt");
-  let lengths: PromptLengths[];
-  try {
-    const measured = options.template === undefined ? templateIds : [options.template];
-    lengths = await measurePrompts(measured, options.perturbation, options.seed, (done, total) =>
-      progress.update(done, total, "prompts"),
-    );
-  } finally {
-    progress.stop();
-  }
-  const goalOf = ({ template, numServers }: PromptLengths) =>
-    numServers === 6 && (template === "en-v1" || options.perturbation === "standard")
-      ? (goals[template] ?? null)
-      : null;
-  if (options.json) {
-    printJson({
-      figures: lengths.flatMap((row) => {
-        const id = `prompt/${row.template}/servers=${row.numServers}`;
-        const figure = (name: string, value: number, unit: string, goal: number | null) => ({
-          ...{ id: `${id}/${name}`, value, unit, goal, better: "lower", low: value, high: value },
-        });
-        return [
-          figure("maxCharacters", row.maxCharacters, "characters", null),
-          figure("meanTokens", row.meanTokens, "tokens", null),
-          figure("maxTokens", row.maxTokens, "tokens", goalOf(row)),
-        ];
-      }),
-      conditions: { perturbation: options.perturbation, seed: options.seed, servers: statsServers, packageVersion },
-    });
-    return;
-  }
-  const rows = lengths.map((row) => [
-    row.template,
-    String(row.numServers),
-    String(row.maxCharacters),
-    row.meanTokens.toFixed(0),
-    String(row.maxTokens),
-    goalOf(row) === null ? "" : `under ${goalOf(row)}`,
-  ]);
-  const header = ["template", "servers", "characters, most", "tokens, mean", "tokens, most", "goal"];
-  process.stdout.write(`${markdownTable([header, ...rows], { align: ["l", "r", "r", "r", "r", "l"] })}\n`);
 }

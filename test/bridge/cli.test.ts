@@ -89,6 +89,15 @@ describe("mecgym", { timeout: 60_000 }, () => {
     expect(most("zh-release-v1/servers=3").goal).toBeNull();
     const table = await run("prompt", "--stats", "--template", "en-compact-v1");
     expect(table.stdout).toMatch(/\| en-compact-v1 \| +6 \| +\d+ \| +\d+ \| +1[34]\d \| under 150 \|/);
+
+    const measured = await run("prompt", "--agreement", "--template", "en-compact-v1", "--json");
+    const { figures, conditions } = JSON.parse(measured.stdout);
+    const [agreement, loss] = figures;
+    expect(conditions.states).toBe(10_000);
+    expect(agreement).toMatchObject({ id: "prompt/en-compact-v1/agreement", unit: "%", goal: 99.9, better: "higher" });
+    expect(agreement.value).toBeGreaterThanOrEqual(99.9);
+    expect(loss).toMatchObject({ id: "prompt/en-compact-v1/meanLoss", unit: "slots", goal: 0.001, better: "lower" });
+    expect(loss.value).toBeLessThanOrEqual(0.001);
   });
 
   const bad: [string[], RegExp][] = [

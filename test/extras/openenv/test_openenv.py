@@ -32,7 +32,7 @@ def address() -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     yield re.search(r"http://\S+", process.stdout.readline())[0]
     process.send_signal(signal.SIGINT)
-    process.wait(20)
+    assert process.wait(20) == 130
     process.stdout.close()
 
 

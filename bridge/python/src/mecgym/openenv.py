@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import uvicorn
 from fastapi import FastAPI
 from openenv.core import EnvClient
 from openenv.core.client_types import StepResult
@@ -181,8 +182,6 @@ def make_app(scenario: ScenarioInput = "paper-v1", *, max_sessions: int = 16, **
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives its exit code."""
-    import uvicorn
-
     parser = argparse.ArgumentParser(prog="python -m mecgym.openenv", description=__doc__)
     parser.add_argument("--scenario", default="paper-v1", help="id or .json file of a scenario (default: paper-v1)")
     parser.add_argument("--split", default="train", help="where seeds of resets without one come from (default: train)")
@@ -195,11 +194,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MecgymError as error:
         print(f"mecgym: {error}", file=sys.stderr)
         return 1
-    config = uvicorn.Config(app, host=options.host, port=options.port, log_level="warning")
-    socket = config.bind_socket()
-    print(f"mecgym: OpenEnv environment at http://{options.host}:{socket.getsockname()[1]}", flush=True)
-    uvicorn.Server(config).run(sockets=[socket])
+    try:
+        _Server(uvicorn.Config(app, host=options.host, port=options.port, log_level="warning")).run()
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+class _Server(uvicorn.Server):  # type: ignore[misc]
+    """Says where it listens once it does; the port may have been left to the system."""
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            print(f"mecgym: OpenEnv environment at http://{self.config.host}:{port}", flush=True)
 
 
 if __name__ == "__main__":

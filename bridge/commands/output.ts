@@ -20,9 +20,10 @@ import { MecgymError } from "../../env/errors.js";
  * Makes a folder and tries it, so that a bad place is known before the work and not after it.
  *
  * @param files names that will be written there
+ * @param option that named the folder
  * @throws MecgymError `invalidOption`
  */
-export function prepareFolder(folder: string, files: readonly string[]): void {
+export function prepareFolder(folder: string, files: readonly string[], option = "--out"): void {
   try {
     // level by level: with `recursive`, Node 20 does not come back from places such as /proc
     const missing: string[] = [];
@@ -36,7 +37,7 @@ export function prepareFolder(folder: string, files: readonly string[]): void {
     writeFileSync(probe, "");
     rmSync(probe);
   } catch (error) {
-    throw badPlace(folder, error);
+    throw badPlace(folder, error, option);
   }
 }
 
@@ -62,9 +63,9 @@ export function writeWhole(path: string, pieces: string | Iterable<string>): voi
 }
 
 /** The error of a place that cannot be written to. */
-export function badPlace(path: string, error: unknown): MecgymError {
+export function badPlace(path: string, error: unknown, option = "--out"): MecgymError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new MecgymError("invalidOption", { path: "--out", got: path, expected: `a place to write to (${reason})` });
+  return new MecgymError("invalidOption", { path: option, got: path, expected: `a place to write to (${reason})` });
 }
 
 /** Keeps each part of a run as it is finished, in a folder of its own that goes when the whole result is written. */

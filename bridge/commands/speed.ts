@@ -1,57 +1,148 @@
-/** `mecgym speed`: measures the kernel, as steps per second and as ratios within one run. */
+/** `mecgym speed`: measures how fast things are, as ratios within one run. */
 
-import { cpus } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { basename, dirname, extname } from "node:path";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
-import { measureSpeed } from "../../benchmarks/speed.js";
-import { integer, packageVersion, printJson, withExample } from "./program.js";
+import { meetsGoal, type SpeedFigure } from "../../benchmarks/speed/figures.js";
+import { kernelSections } from "../../benchmarks/speed/index.js";
+import { plotFigures } from "../../benchmarks/speed/plots.js";
+import { measureSections, type Section, type SectionResult } from "../../benchmarks/speed/section.js";
+import { MecgymError } from "../../env/errors.js";
+import { prepareFolder, writeWhole } from "./output.js";
+import { integer, list, number, packageVersion, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
+import { WorkerPool } from "./worker-pool.js";
+
+/** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
+const sections: readonly Section[] = kernelSections;
+
+interface SpeedOptions {
+  readonly repetitions: number;
+  readonly seconds: number;
+  readonly sections?: readonly Section[];
+  readonly plot?: string;
+  readonly json?: boolean;
+  readonly [option: string]: unknown;
+}
 
 export function speedCommand(): Command {
+  const names = sections.map(({ name, description }) => `  ${name.padEnd(12)} ${description}`).join("\n");
   const command = new Command("speed")
-    .description("Measure the kernel; ratios are taken within each repetition, medians over all.")
-    .option("--repetitions <n>", "repetitions", integer(1, 1000), 7)
-    .option("--grid", "measure 3 to 512 servers at 1 to 65,536 lanes, too (minutes, and some GB of memory)")
+    .description("Measure how fast it is: contenders take turns, ratios are taken turn by turn, figures are medians.")
+    .option("--repetitions <n>", "turns of every contender", integer(1, 1000), 7)
+    .option("--seconds <s>", "time of one turn of a contender", number(0.001, 60), 0.2)
+    .option("--sections <names>", "measure these alone, separated by commas (below)", parseSections)
+    .option("--plot <file>", "draw the figures into an SVG file, too")
     .option("--json", "print JSON")
-    .action((options: { repetitions: number; grid?: boolean; json?: boolean }) => {
-      const progress = startProgress("speed");
-      const figures = measureSpeed({
-        repetitions: options.repetitions,
-        hasGrid: options.grid ?? false,
-        now: () => performance.now(),
-        heldBytes: makeHeldBytes(),
-        onProgress: progress.update,
-      });
-      progress.stop();
-      if (options.json) {
-        printJson({
-          figures,
-          conditions: {
-            repetitions: options.repetitions,
-            packageVersion,
-            node: process.version,
-            cpu: cpus()[0]?.model ?? "unknown",
-            numCpus: cpus().length,
-          },
-        });
-        return;
-      }
-      const text = (value: number, unit: string) =>
-        unit === "steps/s" ? Math.round(value).toLocaleString("en") : value.toFixed(unit === "bytes/step" ? 4 : 2);
-      const rows = figures.map(({ id, unit, value, low, high, goal, better }) => [
-        id,
-        text(value, unit),
-        `${text(low, unit)} to ${text(high, unit)}`,
-        unit,
-        goal === null ? "" : `${better === "lower" ? "≤" : "≥"} ${goal}`,
-      ]);
-      process.stdout.write(
-        `${markdownTable([["figure", "median", "range", "unit", "goal"], ...rows], { align: ["l", "r", "r", "l", "r"] })}\n`,
-      );
+    .addHelpText("after", `\nSections:\n${names}`)
+    .action(async (options: SpeedOptions) => {
+      if (options.plot !== undefined) preparePlot(options.plot);
+      const asked = sections.filter(({ option }) => option !== undefined && options[option] === true);
+      const chosen = [...(options.sections ?? []), ...asked];
+      const byDefault = sections.filter(({ option }) => option === undefined);
+      const result = await run(chosen.length > 0 ? chosen : byDefault, options);
+      if (options.plot !== undefined) writeWhole(options.plot, await plotFigures(result.figures));
+      if (options.json) printJson(result);
+      else process.stdout.write(render(result));
     });
-  return withExample(command, "speed --repetitions 7");
+  for (const { option, description } of sections) {
+    if (option !== undefined) command.option(`--${option}`, `measure this alone: ${description}`);
+  }
+  return withExample(command, "speed --sections grid,peers --plot speed.svg");
+}
+
+/** Minutes are not to be measured for a picture that then has no place. */
+function preparePlot(file: string): void {
+  if (extname(file) !== ".svg") {
+    throw new MecgymError("invalidOption", { path: "--plot", got: file, expected: "a file that ends in .svg" });
+  }
+  prepareFolder(dirname(file), [basename(file)], "--plot");
+}
+
+async function run(chosen: readonly Section[], options: SpeedOptions): Promise<SectionResult> {
+  const progress = startProgress("speed");
+  const loadBefore = loadavg()[0];
+  try {
+    const {
+      figures,
+      notMeasured = [],
+      conditions,
+    } = await measureSections(chosen, {
+      repetitions: options.repetitions,
+      runSeconds: options.seconds,
+      cpuSeconds,
+      wallSeconds: () => performance.now() / 1000,
+      heldBytes: makeHeldBytes(),
+      startWorkers: (count) => new WorkerPool(count),
+      root: repositoryRoot(),
+      onProgress: (done, what) => progress.update(Math.round(1000 * done), 1000, what),
+    });
+    return {
+      figures,
+      notMeasured,
+      conditions: {
+        sections: chosen.map(({ name }) => name),
+        repetitions: options.repetitions,
+        secondsPerTurn: options.seconds,
+        packageVersion,
+        node: process.version,
+        platform: `${process.platform}-${process.arch}`,
+        cpu: cpus()[0]?.model ?? "unknown",
+        numCpus: availableParallelism(),
+        memoryGB: Math.round(totalmem() / 1e9),
+        loadBefore,
+        clock: "processor time; wall time for workers",
+        ...conditions,
+      },
+    };
+  } finally {
+    progress.stop();
+  }
+}
+
+function parseSections(text: string): Section[] {
+  return list(text).map((name) => {
+    const section = sections.find((one) => one.name === name);
+    if (section !== undefined) return section;
+    throw new InvalidArgumentError(`expected names from ${sections.map((one) => one.name).join(", ")}.`);
+  });
+}
+
+function render({ figures, notMeasured }: SectionResult): string {
+  const header = ["figure", "median", "interval", "unit", "goal", ""];
+  const rows = figures.map((figure) => [
+    figure.id,
+    valueText(figure, figure.value),
+    `${valueText(figure, figure.low)} to ${valueText(figure, figure.high)}`,
+    figure.unit,
+    figure.goal === null ? "" : `${figure.better === "lower" ? "≤" : "≥"} ${figure.goal}`,
+    meetsGoal(figure) === undefined ? "" : meetsGoal(figure) ? "met" : "missed",
+  ]);
+  const table = markdownTable([header, ...rows], { align: ["l", "r", "r", "l", "r", "l"] });
+  const missing = (notMeasured ?? []).map(({ id, reason, command }) => {
+    return `not measured: ${id} (${reason})${command === null ? "" : `; to measure it: ${command}`}`;
+  });
+  return `${[table, ...missing].join("\n")}\n`;
+}
+
+function valueText({ unit }: SpeedFigure, value: number): string {
+  if (unit === "steps/s") return Math.round(value).toLocaleString("en");
+  return value.toFixed(unit === "bytes/step" ? 4 : unit === "ns/step" ? 0 : 2);
+}
+
+/** The clone that this command was built in, or runs in; a package has no such files, and nothing is found there. */
+function repositoryRoot(): string {
+  const isBuilt = !import.meta.url.endsWith(".ts");
+  return fileURLToPath(new URL(isBuilt ? ".." : "../..", import.meta.url));
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** A function that collects garbage, and says what is still held: objects, and the typed arrays beside them. */

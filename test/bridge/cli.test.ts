@@ -29,6 +29,24 @@ describe("mecgym", { timeout: 60_000 }, () => {
     }
   });
 
+  it("speed prints figures with goals and conditions, and draws them", async () => {
+    const plot = join(folder, "speed.svg");
+    const tiny = ["--repetitions", "1", "--seconds", "0.001"];
+    const { code, stdout } = await run("speed", "--sections", "look-ahead,workers", ...tiny, "--json", "--plot", plot);
+    expect(code).toBe(0);
+    const { figures, notMeasured, conditions } = JSON.parse(stdout);
+    expect(figures.map((figure: { id: string }) => figure.id)).toContain("workers/2-over-1");
+    for (const figure of figures) {
+      expect(Object.keys(figure).sort()).toEqual(["better", "goal", "high", "id", "low", "unit", "value"]);
+      expect(figure.low).toBeLessThanOrEqual(figure.value);
+    }
+    expect(notMeasured).toEqual([]);
+    expect(conditions).toMatchObject({ sections: ["look-ahead", "workers"], repetitions: 1, node: process.version });
+    expect(readFileSync(plot, "utf8")).toContain("<svg");
+    const table = await run("speed", "--sections", "look-ahead", ...tiny);
+    expect(table.stdout).toMatch(/look-ahead\/independent\/steps.*≤ 6 +\| (met|missed)/);
+  });
+
   it("scenarios lists them, and shows one with its hash", async () => {
     const all = await run("scenarios");
     expect(all.stdout).toContain("paper-v1");
@@ -114,6 +132,9 @@ describe("mecgym", { timeout: 60_000 }, () => {
     [["calibrate", "--seed", "9007199254740991"], /invalidSeed at --seed/],
     [["serve", "--log-level", "loud"], /Allowed choices are trace, debug/],
     [["serve", "--address", `ipc://${join(root, "package.json")}`], /where nothing stands/],
+    [["speed", "--sections", "grid,bride"], /expected names from heap, peers, grid/],
+    [["speed", "--plot", "speed.png"], /invalidOption at --plot.*\.svg/],
+    [["speed", "--plot", "/proc/nothing/speed.svg"], /invalidOption at --plot/],
     [["demo", "--python", "/no/such/python"], /invalidOption at --python.*ENOENT/],
     [["demo", "--python", process.execPath], /invalidOption at --python/],
     [["prompt", "paper-v0"], /unknownScenario/],

@@ -1,0 +1,19 @@
+/** The performance benchmark: its sections, in the order they are measured. */
+
+import { gridSection } from "./grid.js";
+import { heapSection } from "./heap.js";
+import { lookAheadSection } from "./look-ahead.js";
+import { peersSection } from "./peers.js";
+import type { Section } from "./section.js";
+import { shapeSection } from "./shape.js";
+import { workersSection } from "./workers.js";
+
+/** The heap comes first, while there is nothing else to be given back. */
+export const kernelSections: readonly Section[] = [
+  heapSection,
+  peersSection,
+  gridSection,
+  shapeSection,
+  lookAheadSection,
+  workersSection,
+];

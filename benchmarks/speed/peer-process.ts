@@ -1,0 +1,85 @@
+/** A peer in its own process (`benchmarks/peers/run_peer.py`): played when told to, so that measuring can take turns. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+
+export interface PeerRun {
+  readonly steps: number;
+  readonly seconds: number;
+  /** Of all threads together. */
+  readonly cpuSeconds: number;
+  readonly meanCostSlots: number;
+}
+
+/** A wait for the peer that is longer than this has failed, ms: setting up compiles, and plays an episode in each lane. */
+const READY_MS = 300_000;
+const RUN_MS = 120_000;
+
+/** @throws Error with what the peer wrote last, where it ended or did not answer in time */
+export class PeerProcess {
+  /** Versions of Python and of the libraries. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #errors: string[];
+
+  private constructor(
+    child: ChildProcess,
+    lines: AsyncIterator<string>,
+    errors: string[],
+    versions: Record<string, string>,
+  ) {
+    this.#child = child;
+    this.#lines = lines;
+    this.#errors = errors;
+    this.versions = versions;
+  }
+
+  /** Starts a peer by its command and arguments, and waits until it is set up. */
+  static async start([command, ...args]: readonly [string, ...string[]]): Promise<PeerProcess> {
+    const child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
+    const errors: string[] = [];
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      errors.push(line);
+      if (errors.length > 20) errors.shift();
+    });
+    child.stdin.on("error", () => {}); // it ended: the wait for its answer says so
+    child.on("error", (error) => errors.push(error.message));
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    try {
+      const ready = JSON.parse(await nextLine(lines, errors, READY_MS)) as { versions: Record<string, string> };
+      return new PeerProcess(child, lines, errors, ready.versions);
+    } catch (error) {
+      child.kill();
+      throw error;
+    }
+  }
+
+  /** Plays at least so many decisions. */
+  async run(steps: number): Promise<PeerRun> {
+    this.#child.stdin?.write(`run ${Math.ceil(steps)}\n`);
+    return JSON.parse(await nextLine(this.#lines, this.#errors, RUN_MS)) as PeerRun;
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, "exit");
+    this.#child.kill();
+    await ended;
+  }
+}
+
+async function nextLine(lines: AsyncIterator<string>, errors: readonly string[], limitMs: number): Promise<string> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not answer within ${limitMs / 1000} s`)), limitMs);
+  });
+  try {
+    const line = await Promise.race([lines.next(), late]);
+    if (line.done) throw new Error(errors.at(-1) ?? "it ended");
+    return line.value;
+  } finally {
+    clearTimeout(timer);
+  }
+}

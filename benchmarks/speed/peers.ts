@@ -1,0 +1,126 @@
+/** The kernel against the same model written by hand in NumPy and in JAX. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { figure, ratio, type SpeedFigure } from "./figures.js";
+import { makeFloor } from "./floor.js";
+import { type Contender, measure } from "./measure.js";
+import { PeerProcess } from "./peer-process.js";
+import { makePlayer, type Play } from "./players.js";
+import type { NotMeasured, Section, SpeedContext } from "./section.js";
+
+type PeerName = "numpy" | "jax";
+
+interface Peer {
+  readonly name: PeerName;
+  /** Folder of its Python environment in a clone, and what makes it. */
+  readonly environment: string;
+  readonly command: string;
+  /** The kernel is to be so many times as fast with greedy actions. */
+  readonly goal: number;
+}
+
+const peers: readonly Peer[] = [
+  { name: "numpy", environment: ".venv", command: "node scripts/setup.mjs", goal: 8 },
+  { name: "jax", environment: join(".setup", "venv-jax"), command: "node scripts/extras.mjs jax", goal: 15 },
+];
+
+interface Setting {
+  readonly numLanes: number;
+  readonly play: Play;
+  /** Where the peer would take minutes to get there, the setting is left out. */
+  readonly peers: readonly PeerName[];
+}
+
+const settings: readonly Setting[] = [
+  { numLanes: 1024, play: "greedy", peers: ["numpy", "jax"] },
+  { numLanes: 8192, play: "greedy", peers: ["numpy", "jax"] },
+  { numLanes: 1024, play: "random", peers: ["numpy", "jax"] },
+  { numLanes: 8192, play: "random", peers: ["numpy"] },
+];
+
+export const peersSection: Section = {
+  name: "peers",
+  description: "kernel ÷ hand-written NumPy and JAX versions (benchmarks/peers) on one core, greedy and random actions",
+  weight: 25,
+  async measure(context) {
+    const figures: SpeedFigure[] = [];
+    const notMeasured: NotMeasured[] = [];
+    const versions: Record<string, unknown> = {};
+    for (const [i, setting] of settings.entries()) {
+      const onProgress = (done: number, what: string) => context.onProgress?.((i + done) / settings.length, what);
+      const result = await measureSetting({ ...context, onProgress }, setting);
+      figures.push(...result.figures);
+      notMeasured.push(...result.notMeasured);
+      Object.assign(versions, result.versions);
+    }
+    return { figures, notMeasured, conditions: { peers: versions } };
+  },
+};
+
+async function measureSetting(context: SpeedContext, { numLanes, play, peers: names }: Setting) {
+  const figures: SpeedFigure[] = [];
+  const notMeasured: NotMeasured[] = [];
+  const versions: Record<string, unknown> = {};
+  const setting = `lanes=${numLanes}/${play}`;
+  const running = new Map<Peer, PeerProcess>();
+  const contenders: Contender[] = [
+    { id: "kernel", run: makePlayer("paper-v1", numLanes, play).run },
+    { id: "floor", run: makeFloor(6) },
+  ];
+  try {
+    for (const peer of peers.filter(({ name }) => names.includes(name))) {
+      context.onProgress?.(0, `${peer.name}, ${setting}, setting up`);
+      const started = await start(context, peer, numLanes, play);
+      if (!(started instanceof PeerProcess)) {
+        notMeasured.push({ id: `peers/${setting}/over-${peer.name}`, ...started });
+        continue;
+      }
+      running.set(peer, started);
+      versions[peer.name] = started.versions;
+      const run = async (steps: number) => {
+        // of all its threads: one that used a second core would pay for it
+        const { steps: played, cpuSeconds } = await started.run(steps);
+        return { steps: played, seconds: cpuSeconds };
+      };
+      contenders.push({ id: peer.name, run });
+    }
+    const rates = await measure(context, setting, contenders);
+    figures.push(figure(`peers/${setting}/kernel`, "steps/s", rates.kernel, "higher"));
+    for (const { name, goal } of running.keys()) {
+      const id = `peers/${setting}/over-${name}`;
+      figures.push(figure(`peers/${setting}/${name}`, "steps/s", rates[name], "higher"));
+      figures.push(figure(id, "1", ratio(rates.kernel, rates[name]), "higher", play === "greedy" ? goal : null));
+      // what the kernel could reach at most if a step had nothing but its draws and logarithms
+      if (name === "numpy" && play === "greedy") {
+        figures.push(figure(`peers/${setting}/floor-over-${name}`, "1", ratio(rates.floor, rates[name]), "higher"));
+      }
+    }
+  } catch (error) {
+    // a peer that breaks down takes its setting with it, and no more
+    notMeasured.push({ id: `peers/${setting}`, reason: (error as Error).message, command: null });
+  } finally {
+    await Promise.all([...running.values()].map((peer) => peer.close()));
+  }
+  return { figures, notMeasured, versions };
+}
+
+/** The peer, or why there is none. */
+async function start({ root }: SpeedContext, { name, environment, command }: Peer, numLanes: number, play: Play) {
+  const script = join(root ?? "", "benchmarks", "peers", "run_peer.py");
+  if (root === undefined || !existsSync(script)) {
+    return { reason: "the peers are in a clone of the repository alone", command: null };
+  }
+  const python = join(
+    root,
+    environment,
+    ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]),
+  );
+  if (!existsSync(python)) return { reason: `${name} is not installed in ${environment}`, command };
+  try {
+    const options = ["--peer", name, "--lanes", String(numLanes), "--policy", play];
+    return await PeerProcess.start([python, script, ...options]);
+  } catch (error) {
+    return { reason: (error as Error).message, command };
+  }
+}

@@ -15,6 +15,7 @@ __all__ = [
     "check_action",
     "check_actions",
     "check_count",
+    "check_lanes",
     "check_reset_mask",
     "check_seed",
     "check_timeout",
@@ -98,6 +99,22 @@ def check_reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_]:
         expected = f"an array of bool, shape ({num_envs},), with at least one True"
         raise MecgymError("invalidOption", path="options/reset_mask", expected=expected, got=mask)
     return mask
+
+
+def check_lanes(lanes: Any, num_envs: int, path: str) -> NDArray[np.intp]:
+    """Give indices of environments, none of them twice, as an array.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidOption``.
+    """
+    array = np.asarray(lanes)
+    is_good = array.ndim == 1 and array.dtype.kind in "iu" and len(array) > 0
+    if not is_good or array.min() < 0 or array.max() >= num_envs or len(np.unique(array)) < len(array):
+        expected = f"indices of environments, 0 to {num_envs - 1}, none twice"
+        raise MecgymError("invalidOption", path=path, expected=expected, got=lanes)
+    return array.astype(np.intp)
 
 
 def check_count(value: Any, path: str) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -10,21 +11,21 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from .batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
+from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .checks import check_action, check_seed
 from .client import DEFAULT_TIMEOUT_SECONDS
-from .errors import MecgymError
 from .look_ahead import LookAhead, look_ahead_fields
 from .opening import open_session
 from .protocol import NEXT_EPISODE
 from .recovery import Recovery
-from .rendering import render_text
+from .rendering import RENDER_MODES, Renderer
 from .scenarios import ScenarioInput
 from .spaces import observation_space
 
 __all__ = ["OffloadingEnv"]
 
 
-class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
+class OffloadingEnv(SessionEnv, gymnasium.Env[NDArray[np.float32], np.int64]):
     """Task offloading in mobile edge computing: one step is one decision about one task.
 
     Action 0 runs the task on the user's device, action e sends it to server e. The reward is −J, the task's cost in
@@ -50,8 +51,9 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
     recovery : Recovery or bool, optional
         Whether, and how, the environment survives the loss of its server: by default it does where the server is this
         process's own, bit for bit, and does not where the server is another's.
-    render_mode : {None, "ansi"}
-        ``"ansi"``: `render` gives a small picture as text.
+    render_mode : {None, "ansi", "rgb_array"}
+        ``"ansi"``: `render` gives a small picture as text. ``"rgb_array"``: one in colour, which needs
+        ``pip install 'mecgym[render]'``.
 
     Attributes
     ----------
@@ -64,7 +66,7 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         the names.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 10}  # noqa: RUF012
+    metadata = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
 
     def __init__(
         self,
@@ -79,8 +81,18 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
+        self._renderer = Renderer(render_mode)
+        self._arguments = {
+            "scenario": scenario,
+            "history": history,
+            "max_servers": max_servers,
+            "split": split,
+            "seed": seed,
+            "address": address,
+            "timeout_seconds": timeout_seconds,
+            "recovery": recovery,
+            "render_mode": render_mode,
+        }
         self._session = open_session(
             {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
         )
@@ -122,7 +134,8 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
             ``invalidSeed``; the running episode goes on.
         """
         seed = None if seed is None else check_seed(seed)
-        batch = self._play("reset", np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64))
+        seeds = np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64)
+        batch = self._play(lambda: self._session.reset(seeds))
         super().reset(seed=seed)
         self._is_running = True
         return self._observation(batch), self._info(batch)
@@ -165,7 +178,10 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._session.check_open("step")
         if not self._is_running:
             raise self._session.without_reset("step")
-        batch = self._play("step", np.asarray([action], dtype=np.int32))
+        actions = np.asarray([action], dtype=np.int32)
+        # who has looked ahead at this decision is likely to do so at the next
+        ahead, self._looked_ahead = self._looked_ahead, None
+        batch = self._play(lambda: self._session.step(actions, ahead))
         arrays = batch.arrays
         flags = int(arrays["flags"][0])
         truncated = flags & FLAG_TRUNCATED != 0
@@ -224,36 +240,67 @@ class OffloadingEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         self._looked_ahead = fields
         return LookAhead(*(array[0, :num_actions].copy() for array in arrays))
 
-    def render(self) -> str | None:
-        """Give the servers, their queues and the last decision as text, where the render mode is ``"ansi"``."""
+    def snapshot(self) -> EnvSnapshot:
+        """Give the whole state, bit for bit; nothing changes.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset`` before the first reset.
+        """
+        self._current()
+        return EnvSnapshot(self.scenario_hash, self._session.snapshot(), (self._is_running,))
+
+    def restore(self, snapshot: EnvSnapshot) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Come back to where a snapshot was taken, of this environment or of another one of the same scenario.
+
+        Parameters
+        ----------
+        snapshot : EnvSnapshot
+            What `snapshot` gave.
+
+        Returns
+        -------
+        observation : array of float32, shape (observation_size,)
+        info : dict
+            As of `reset`.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSnapshot``; the running episode goes on.
+        """
+        check_snapshot(snapshot, self.scenario_hash)
+        batch = self._play(lambda: self._session.restore(snapshot.lanes, [0]))
+        (self._is_running,) = snapshot.is_running
+        return self._observation(batch), self._info(batch)
+
+    def render(self) -> Any:
+        """Draw the task, the servers with their queues, and the last decision with its cost.
+
+        Returns
+        -------
+        str, array of uint8, shape (544, 960, 3), or None
+            As the render mode says. The picture in colour also shows what each action would cost now.
+        """
         if self.render_mode is None:
             gymnasium.logger.warn('render() without a render mode; make the environment with render_mode="ansi"')
             return None
-        return render_text(self._session, self._current())
+        return self._renderer.draw(self._session, self._current())[0]
 
     def close(self) -> None:
         """End the session on the server; may be called again."""
         if hasattr(self, "_session"):
             self._session.close()
 
-    def _play(self, op: Literal["reset", "step"], values: NDArray[Any]) -> Batch:
+    def _play(self, request: Callable[[], Batch]) -> Batch:
         try:
-            if op == "reset":
-                self._batch = self._session.reset(values)
-            else:
-                # who has looked ahead at this decision is likely to do so at the next
-                ahead, self._looked_ahead = self._looked_ahead, None
-                self._batch = self._session.step(values, ahead)
+            self._batch = request()
         except BaseException:
             if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
                 self._batch, self._is_running = None, False
             raise
-        return self._batch
-
-    def _current(self) -> Batch:
-        self._session.check_open("env")
-        if self._batch is None:
-            raise self._session.without_reset("env")
+        self._renderer.note(self._session, self._batch)
         return self._batch
 
     def _observation(self, batch: Batch) -> NDArray[np.float32]:

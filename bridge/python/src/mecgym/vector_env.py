@@ -12,7 +12,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from .batch import FLAG_RESET, FLAG_TRUNCATED, Batch
-from .checks import MAX_SEED, check_actions, check_count, check_reset_mask, check_seed
+from .branching import EnvSnapshot, SessionEnv, check_snapshot
+from .checks import MAX_SEED, check_actions, check_count, check_lanes, check_reset_mask, check_seed
 from .client import DEFAULT_TIMEOUT_SECONDS
 from .errors import MecgymError
 from .infos import decisions_of, masked, outcomes_of
@@ -20,7 +21,7 @@ from .look_ahead import LookAhead, look_ahead_fields
 from .opening import open_session
 from .protocol import NEXT_EPISODE
 from .recovery import Recovery
-from .rendering import render_text
+from .rendering import RENDER_MODES, Renderer
 from .scenarios import ScenarioInput
 from .spaces import observation_space
 
@@ -33,7 +34,7 @@ AUTORESET_NAMES = {
 }
 
 
-class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
+class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
     """`num_envs` environments of one scenario, stepped together; see `OffloadingEnv` for what a step is.
 
     Parameters
@@ -68,15 +69,27 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         except ValueError as error:
             modes = ", ".join(member.value for member in AutoresetMode)
             raise MecgymError("invalidOption", path="autoreset_mode", expected=modes, got=autoreset_mode) from error
-        if render_mode not in (None, "ansi"):
-            raise MecgymError("invalidOption", path="render_mode", expected='None or "ansi"', got=render_mode)
+        self._renderer = Renderer(render_mode)
+        self._arguments = {
+            "num_envs": num_envs,
+            "scenario": scenario,
+            "autoreset_mode": mode,
+            "history": history,
+            "max_servers": max_servers,
+            "split": split,
+            "seed": seed,
+            "address": address,
+            "timeout_seconds": timeout_seconds,
+            "recovery": recovery,
+            "render_mode": render_mode,
+        }
         fields = {"numEnvs": check_count(num_envs, "num_envs"), "autoreset": AUTORESET_NAMES[mode]}
         self._session = open_session(
             fields, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
         )
         self.closed = False
         self.num_envs = self._session.num_envs
-        self.metadata = {"render_modes": ["ansi"], "render_fps": 10, "autoreset_mode": mode}
+        self.metadata = {"render_modes": RENDER_MODES, "render_fps": 10, "autoreset_mode": mode}
         self.render_mode = render_mode
         self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]
         self.scenario_hash: str = self._session.scenarios[0]["hash"]
@@ -86,6 +99,8 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._mode = mode
+        #: Environments whose episode has ended and that were not reset since.
+        self._has_ended = np.zeros(self.num_envs, np.bool_)
         self._batch: Batch | None = None
 
     def reset(
@@ -117,6 +132,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
             raise self._session.without_reset("options/reset_mask")
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
         super().reset(seed=seed if isinstance(seed, int) else None)
+        self._has_ended[mask] = False
         return self._observations(batch), masked(decisions_of(batch), mask)
 
     def step(
@@ -152,6 +168,7 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         flags = batch.arrays["flags"]
         truncations = (flags & FLAG_TRUNCATED) != 0
         has_stepped = (flags & FLAG_RESET) == 0
+        self._has_ended = truncations & (self._mode is not AutoresetMode.SAME_STEP)
         infos: dict[str, Any] = {}
         if self._mode is AutoresetMode.SAME_STEP:
             self._add_final(infos, before, batch)
@@ -183,12 +200,91 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
         fields = look_ahead_fields(num_samples, weight, size_factor, mode, rates)
         return LookAhead(*(array.copy() for array in self._session.look_ahead(fields)))
 
-    def render(self) -> tuple[str, ...] | None:
-        """Draw each environment as text, where the render mode is ``"ansi"``."""
+    def snapshot(self, lanes: Sequence[int] | None = None) -> EnvSnapshot:
+        """Give the whole states of environments, bit for bit; nothing changes.
+
+        Parameters
+        ----------
+        lanes : sequence of int, optional
+            Which environments; all of them where left out.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset`` before the first reset, ``invalidOption``.
+        """
+        self._current()
+        mask = np.ones(self.num_envs, np.uint8)
+        if lanes is not None:
+            mask[:] = 0
+            mask[check_lanes(lanes, self.num_envs, "lanes")] = 1
+        taken = self._session.snapshot(mask)
+        return EnvSnapshot(self.scenario_hash, taken, tuple((~self._has_ended[taken.lanes]).tolist()))
+
+    def restore(
+        self, snapshot: EnvSnapshot, lanes: Sequence[int] | None = None
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Bring environments back to where a snapshot was taken, of these or of others of the same scenario.
+
+        Parameters
+        ----------
+        snapshot : EnvSnapshot
+            Of k environments.
+        lanes : sequence of int, length k, optional
+            Which environments to bring there; those it was taken of where left out.
+
+        Returns
+        -------
+        observations : array of float32, shape (n, observation_size)
+        infos : dict
+            As of `reset`, with masks of the environments that were restored.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSnapshot``, ``invalidOption``; no environment has changed.
+        """
+        check_snapshot(snapshot, self.scenario_hash)
+        targets = check_lanes(snapshot.lanes.lanes if lanes is None else lanes, self.num_envs, "lanes")
+        if self._batch is None and len(targets) < self.num_envs:
+            raise self._session.without_reset("lanes")
+        batch = self._play(lambda: self._session.restore(snapshot.lanes, targets.tolist()))
+        return self._branched(batch, targets, [not running for running in snapshot.is_running])
+
+    def fork_lanes(self, sources: Sequence[int], targets: Sequence[int]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Make the environments `targets` copies of `sources` as these are now; the sources stay as they are.
+
+        Parameters
+        ----------
+        sources, targets : sequence of int, length k
+            Indices of environments; no target twice.
+
+        Returns
+        -------
+        observations : array of float32, shape (n, observation_size)
+        infos : dict
+            As of `reset`, with masks of the targets.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset``, ``invalidOption``; no environment has changed.
+        """
+        self._current()
+        to = check_lanes(targets, self.num_envs, "targets")
+        origin = np.asarray(sources)
+        if len(origin) != len(to):
+            raise MecgymError("invalidOption", path="sources", expected=f"{len(to)} indices", got=len(origin))
+        for i, lane in enumerate(origin):
+            check_lanes([lane], self.num_envs, f"sources/{i}")
+        batch = self._play(lambda: self._session.fork_lanes(origin.tolist(), to.tolist()))
+        return self._branched(batch, to, self._has_ended[origin].tolist())
+
+    def render(self) -> tuple[Any, ...] | None:
+        """Draw each environment; see `OffloadingEnv.render`."""
         if self.render_mode is None:
             return None
-        batch = self._current()
-        return tuple(render_text(self._session, batch, lane) for lane in range(self.num_envs))
+        return self._renderer.draw(self._session, self._current())
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the session on the server."""
@@ -215,13 +311,16 @@ class OffloadingVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.int64], NDAr
             if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
                 self._batch = None
             raise
+        self._renderer.note(self._session, self._batch)
         return self._batch
 
-    def _current(self) -> Batch:
-        self._session.check_open("env")
-        if self._batch is None:
-            raise self._session.without_reset("env")
-        return self._batch
+    def _branched(
+        self, batch: Batch, targets: NDArray[np.intp], has_ended: Sequence[bool]
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        self._has_ended[targets] = has_ended
+        mask = np.zeros(self.num_envs, np.bool_)
+        mask[targets] = True
+        return self._observations(batch), masked(decisions_of(batch), mask)
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
         """Add what same-step autoreset tells of ended episodes, whose rows already show the next ones."""

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mecgym import DeadlineExceeded, MecgymError, ServerError, SessionLost
-from mecgym.protocol import MAX_HEADER_BYTES, MAX_HEADER_DEPTH, decode_reply, encode_header
+from mecgym.protocol import MAX_HEADER_BYTES, MAX_HEADER_DEPTH, PROTOCOL_VERSION, decode_reply, encode_header
+from mecgym.reply_memo import ReplyMemo
 from mecgym.resend import ResendTimer
 
 IDS = {"session": "s", "epoch": 1, "group": 0, "seq": 3}
@@ -185,3 +186,61 @@ def test_the_resend_timer_follows_the_round_trips() -> None:
     assert 2.0 < timer.first() <= 10.0
     assert timer.next(0.2) == 0.4
     assert timer.next(9.0) == 10.0
+
+
+SESSION = "0123456789abcdef" * 2
+SEQUENCED = {"op": "step", "session": SESSION, "epoch": 1, "group": 0}
+
+
+def sequenced(seq: int, result: dict[str, Any], **fields: Any) -> bytes:
+    header = {"v": PROTOCOL_VERSION, **SEQUENCED, "seq": seq, "ok": True, "result": result, **fields}
+    return msgpack.packb(header)  # type: ignore[no-any-return]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**53 - 1) | st.integers(0, 300),
+            st.sampled_from([{}, {"numFinal": 0}, {"numFinal": 1}, {"text": "\xa3seq\x05"}, {"seq": 5}]),
+            st.sampled_from([{}, {"group": 1}, {"op": "reset"}]),
+        ),
+        max_size=12,
+    )
+)
+def test_remembered_replies_are_the_decoded_ones(replies: list[tuple[int, dict[str, Any], dict[str, Any]]]) -> None:
+    memo = ReplyMemo()
+    for seq, result, fields in replies:
+        data = sequenced(seq, result, **fields)
+        assert memo.decode(data) == decode_reply(data)
+
+
+def test_replies_that_differ_in_their_number_alone_are_recognised() -> None:
+    memo = ReplyMemo()
+    first = memo.decode(sequenced(1, {"numFinal": 0}))
+    for seq in (2, 127, 128, 300, 70_000, 2**33):
+        reply = memo.decode(sequenced(seq, {"numFinal": 0}))
+        assert reply.key == (SESSION, 1, 0, seq)
+        assert reply.result is first.result
+    for number in range(1000):
+        memo.decode(sequenced(1, {"numFinal": number}))
+    assert len(memo._known) == 256
+
+
+@given(st.binary(max_size=80), st.integers(0, 200))
+def test_spoilt_replies_are_refused_as_they_are_without_a_memory(noise: bytes, at: int) -> None:
+    memo = ReplyMemo()
+    good = sequenced(7, {"numFinal": 0})
+    memo.decode(good)
+    data = good[: at % len(good)] + noise
+    try:
+        expected: Any = decode_reply(data)
+    except ServerError as error:
+        expected = error.code
+    try:
+        found: Any = memo.decode(data)
+    except ServerError as error:
+        found = error.code
+    if not isinstance(expected, str) and expected.error is not None:
+        assert (found.key, str(found.error)) == (expected.key, str(expected.error))
+    else:
+        assert found == expected

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from .errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
-from .protocol import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
+from .protocol import PROTOCOL_VERSION, ReplyHeader, encode_header
+from .reply_memo import ReplyMemo
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ SLICE_SECONDS = 0.05
 MAX_UNREAD = 3
 #: A request that so many later ones of its session were answered before is taken for lost, and sent again at once.
 MAX_OVERTAKEN = 2
+
+#: As a number, because an enumeration's member takes longer to combine than to send.
+SEND_MORE = int(zmq.SNDMORE)
 
 #: What a reply's body is: bytes, or a view of the memory the message came in.
 Body = bytes | memoryview
@@ -93,6 +97,7 @@ class Connection:
         self._is_closed = False
         self._receive_timeout_ms = -1
         self._timer = ResendTimer()
+        self._replies = ReplyMemo()
         self.num_dropped = 0
         #: Requests sent more than once, counting each repetition.
         self.num_resent = 0
@@ -165,10 +170,16 @@ class Connection:
             self.forget(pending)
 
     def send(
-        self, op: str, key: Hashable, header: dict[str, Any], body: bytes | None = None, stream: Hashable = None
+        self,
+        op: str,
+        key: Hashable,
+        header: dict[str, Any] | bytes,
+        body: bytes | None = None,
+        stream: Hashable = None,
     ) -> Pending:
-        """Send a request and do not wait for its answer; `receive` does."""
-        frames = [encode_header(header)] if body is None else [encode_header(header), body]
+        """Send a request, its header as fields or encoded, and do not wait for its answer; `receive` does."""
+        head = header if isinstance(header, bytes) else encode_header(header)
+        frames = [head] if body is None else [head, body]
         pending = Pending(op, key, frames, stream)
         with self._lock:
             self._check_open()
@@ -275,12 +286,12 @@ class Connection:
         self._take_in(pending, frames)
 
     def _read_message(self) -> list[Any]:
-        if not self.maps_bodies:
-            return self._socket.recv_multipart()
-        frames: list[Any] = [self._socket.recv()]
-        while self._socket.getsockopt(zmq.RCVMORE):
+        frame = self._socket.recv(0, False)
+        frames: list[Any] = [frame.bytes]
+        while frame.more:
+            frame = self._socket.recv(0, False)
             # the message's memory lives as long as the view does
-            frames.append(memoryview(self._socket.recv(copy=False).buffer).toreadonly())
+            frames.append(memoryview(frame.buffer).toreadonly() if self.maps_bodies else frame.bytes)
         return frames
 
     def _take_in(self, pending: Pending, frames: list[Any]) -> None:
@@ -288,7 +299,7 @@ class Connection:
         try:
             if len(frames) > 2:
                 raise ServerError("malformedReply", path="message", expected="at most 2 parts", got=len(frames))
-            reply = decode_reply(frames[0])
+            reply = self._replies.decode(frames[0])
         except ServerError:
             self.num_dropped += 1
             return
@@ -330,7 +341,9 @@ class Connection:
             pending.num_overtaken = 0
             self.num_resent += 1
         try:
-            self._socket.send_multipart(pending.frames)
+            for frame in pending.frames[:-1]:
+                self._socket.send(frame, SEND_MORE)
+            self._socket.send(pending.frames[-1])
         except zmq.Again:
             pass  # the way is full, as the server does not read; once more later
         except zmq.ZMQError as error:

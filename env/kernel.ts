@@ -8,8 +8,8 @@
  */
 
 import { type BatchOutputs, FLAG_INVALID_ACTION, FLAG_LATE } from "./batch-outputs.js";
+import { BLOCK_LENGTH } from "./block-ln.js";
 import type { LaneArrays, LaneSize } from "./layout.js";
-import { wordsOf } from "./math.js";
 import type { Parameters } from "./parameters.js";
 import type { TaskLists } from "./task-list.js";
 
@@ -26,38 +26,37 @@ export interface Lanes {
   /** Scratch, one number for each server. */
   readonly shareMbit: Float64Array;
   readonly serviceMbit: Float64Array;
-  /** All zero between two services. */
   readonly sharingTasks: Int32Array;
-  readonly busyServers: Int32Array;
+  /** One place more than there are servers. */
+  readonly changedServers: Int32Array;
+  /** All zero between two services. */
+  readonly isChanged: Uint8Array;
   /** Most lanes that a list may hold: what they need to compute in stays in the processor's nearest cache. */
   readonly blockLanes: number;
-  /** Scratch for a list of lanes: those whose rates are drawn, and their rates, row behind row. */
+  /** Scratch for a list of lanes: those whose rates are drawn, and those that still look for their next task. */
   readonly drawingLanes: Int32Array;
-  readonly fading: Float64Array;
-  readonly fadingWords: Int32Array;
+  readonly searchingLanes: Int32Array;
   /** A list of one lane. */
   readonly oneLane: Int32Array;
 }
 
 /** The room to compute in that belongs to lanes of a size. */
 export function allocateScratch({ numLanes, maxServers }: LaneSize) {
-  const blockLanes = Math.max(1, Math.min(numLanes, MAX_BLOCK_LANES, Math.floor(MAX_BLOCK_RATES / maxServers)));
-  const fading = new Float64Array(blockLanes * maxServers);
+  const blockLanes = Math.max(1, Math.min(numLanes, MAX_BLOCK_LANES, Math.floor(BLOCK_LENGTH / maxServers)));
   return {
     shareMbit: new Float64Array(maxServers),
     serviceMbit: new Float64Array(maxServers),
     sharingTasks: new Int32Array(maxServers),
-    busyServers: new Int32Array(maxServers),
+    changedServers: new Int32Array(maxServers + 1),
+    isChanged: new Uint8Array(maxServers),
     blockLanes,
     drawingLanes: new Int32Array(blockLanes),
-    fading,
-    fadingWords: wordsOf(fading),
+    searchingLanes: new Int32Array(blockLanes),
     oneLane: new Int32Array(1),
   };
 }
 
 const MAX_BLOCK_LANES = 64;
-const MAX_BLOCK_RATES = 2048;
 
 /** Latency of an edge server in slots (eq. 7): upload (eq. 2), queueing (eq. 6), execution (eq. 5). */
 export function edgeLatencySlots(
@@ -185,26 +184,25 @@ export function decideTasks(
   actions: Int32Array,
   out: Pick<BatchOutputs, "latencySlots" | "costSlots" | "reward" | "executedAction" | "flags">,
 ): void {
+  // what is rare and calls others comes before the loop that all lanes go through: after a call within a loop, V8 looks up
+  // every array anew
+  prepareDecisions(lanes, list, count, actions, out);
   const { arrays, size, tasks, parameters } = lanes;
   const { maxServers, maxUsers } = size;
-  const { rateMbps, workloadMbit, activeTasks, cpuGHz, numTasks, decisionIndex } = arrays;
+  const { rateMbps, workloadMbit, activeTasks, cpuGHz, numTasks, decisionIndex, slot } = arrays;
+  const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate, offset } = tasks;
   const { latencySlots, costSlots, reward, executedAction, flags } = out;
   for (let i = 0; i < count; i++) {
     const lane = list[i];
     const p = parameters[lane];
     const sizeMbit = arrays.sizeMbit[lane];
-    let action = actions[lane];
-    let flag = 0;
-    if (!isActionAvailable(lanes, lane, action)) {
-      action = costliestAction(lanes, lane);
-      flag = FLAG_INVALID_ACTION;
-    }
+    const action = executedAction[lane];
     let latency: number;
     if (action === 0) {
-      latency = actionLatencySlots(lanes, lane, 0);
       const user = lane * maxUsers + arrays.userIndex[lane];
+      const backlogMbit = arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
+      latency = localLatencySlots(sizeMbit, backlogMbit, p.localCpuGHz, p.densityGcyclesPerMbit, p.slotSeconds);
       arrays.addedBacklogMbit[user] += sizeMbit;
-      followLocalTask(lanes, lane, user);
     } else {
       const server = lane * maxServers + action - 1;
       const rate = rateMbps[server];
@@ -218,37 +216,58 @@ export function decideTasks(
         p.slotSeconds,
       );
       const position = numTasks[lane];
-      if (position === tasks.capacity[lane]) tasks.reserve(lane, position + 1);
-      const index = tasks.offset[lane] + position;
-      tasks.residualMbit[index] = sizeMbit;
-      tasks.serverIndex[index] = action - 1;
-      tasks.decisionSlot[index] = arrays.slot[lane];
-      tasks.uploadSlots[index] = sizeMbit / rate / p.slotSeconds;
+      const index = offset[lane] + position;
+      residualMbit[index] = sizeMbit;
+      serverIndex[index] = action - 1;
+      decisionSlot[index] = slot[lane];
+      uploadSlots[index] = sizeMbit / rate / p.slotSeconds;
       // where servers never leave, nobody asks
-      if (p.hasChurn) tasks.wasLate[index] = latency > p.deadlineSlots ? 1 : 0;
+      if (p.hasChurn) wasLate[index] = latency > p.deadlineSlots ? 1 : 0;
       numTasks[lane] = position + 1;
       activeTasks[server] += 1;
       workloadMbit[server] += sizeMbit;
     }
-    const cost = costOfLatency(latency, p.deadlineSlots, p.penaltySlots);
+    const isLate = latency > p.deadlineSlots;
+    const cost = isLate ? latency + p.penaltySlots : latency; // eq. 11
     decisionIndex[lane] += 1;
     latencySlots[lane] = latency;
     costSlots[lane] = cost;
     reward[lane] = -cost; // eq. 14
-    executedAction[lane] = action;
-    flags[lane] = latency > p.deadlineSlots ? flag | FLAG_LATE : flag;
+    if (isLate) flags[lane] |= FLAG_LATE;
+  }
+}
+
+/** What each lane's action will be, and room for the task where its list is full. */
+function prepareDecisions(
+  lanes: Lanes,
+  list: Int32Array,
+  count: number,
+  actions: Int32Array,
+  { executedAction, flags }: Pick<BatchOutputs, "executedAction" | "flags">,
+): void {
+  const { tasks } = lanes;
+  const { numTasks, userIndex } = lanes.arrays;
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    const action = actions[lane];
+    const isAvailable = isActionAvailable(lanes, lane, action);
+    executedAction[lane] = isAvailable ? action : costliestAction(lanes, lane);
+    flags[lane] = isAvailable ? 0 : FLAG_INVALID_ACTION;
+    if (executedAction[lane] === 0) followLocalTask(lanes, lane, lane * lanes.size.maxUsers + userIndex[lane]);
+    else if (numTasks[lane] === tasks.capacity[lane]) tasks.reserve(lane, numTasks[lane] + 1);
   }
 }
 
 /**
- * Books what becomes of a local task. A device serves first come, first served, at a constant rate, so the slot in
+ * Books what becomes of a lane's current task on its user's device, before it is added there. A device serves first come, first served, at a constant rate, so the slot in
  * which the newest task will be done is known when it is taken on.
  */
 function followLocalTask(lanes: Lanes, lane: number, user: number): void {
   const { arrays } = lanes;
   const p = lanes.parameters[lane];
   const left = arrays.backlogMbit[user] - p.localServiceMbit;
-  const aheadMbit = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + arrays.addedBacklogMbit[user];
+  const addedMbit = arrays.addedBacklogMbit[user] + arrays.sizeMbit[lane];
+  const aheadMbit = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + addedMbit;
   const slots = Math.ceil((aheadMbit - RESIDUAL_TOLERANCE_MBIT) / p.localServiceMbit);
   const slotsToEnd = arrays.endSlot[lane] - arrays.slot[lane];
   if (slots < slotsToEnd) {

@@ -1,13 +1,12 @@
 /** LACS, the look-ahead of eq. 22-26: what each action costs now, and what it leaves for the tasks that may follow. */
 
 import { checkNames, MecgymError } from "./errors.js";
+import { ratesOfUniforms } from "./fading.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
-import { wordsOf } from "./math.js";
 import { isServerAvailable, type Observation } from "./observation.js";
 import { deriveParameters, type Parameters } from "./parameters.js";
 import { futureUniform, seedFutureKeys } from "./random.js";
 import type { Scenario } from "./scenario.js";
-import { ratesOfUniforms } from "./workload.js";
 
 export interface LookAheadOptions {
   /** K: future tasks. */
@@ -105,7 +104,6 @@ export function allocateLookAhead(maxServers: number): LookAheadResult {
 export class LookAhead {
   readonly #workloadMbit: Float64Array;
   readonly #rateMbps: Float64Array;
-  readonly #rateWords: Int32Array;
   readonly #tasks: Float64Array;
   readonly #virtualWorkloadMbit: Float64Array;
 
@@ -113,7 +111,6 @@ export class LookAhead {
   constructor(maxServers: number) {
     this.#workloadMbit = new Float64Array(maxServers);
     this.#rateMbps = new Float64Array(maxServers);
-    this.#rateWords = wordsOf(this.#rateMbps);
     this.#tasks = new Float64Array(maxServers);
     this.#virtualWorkloadMbit = new Float64Array(maxServers);
   }
@@ -258,7 +255,7 @@ export class LookAhead {
       this.#rateMbps[e] = futureUniform(futureKey0, futureKey1, decisionIndex, k, e + 1);
     }
     if (options.rates === "resampled") {
-      ratesOfUniforms(this.#rateMbps, this.#rateWords, numServers, p);
+      ratesOfUniforms(this.#rateMbps, numServers, p);
       // an absent server stays out: its rate is 0, which makes it infinitely dear
       for (let e = 0; e < numServers; e++) if (state.rateMbps[firstServer + e] === 0) this.#rateMbps[e] = 0;
     }

@@ -25,8 +25,13 @@ POWER_OF_TWO[1023] = 1;
 for (let i = 1022; i >= 1; i--) POWER_OF_TWO[i] = POWER_OF_TWO[i + 1] * 2;
 for (let i = 1024; i < 2048; i++) POWER_OF_TWO[i] = POWER_OF_TWO[i - 1] / 2;
 
-const LN2_HIGH = 6.9314718036912381649e-1;
-const LN2_LOW = 1.90821492927058770002e-10;
+/** Natural logarithm of 2 in two parts, and the coefficients of the logarithm's even and odd powers, as fdlibm has them. */
+export const LN2_HIGH = 6.9314718036912381649e-1;
+export const LN2_LOW = 1.90821492927058770002e-10;
+export const LN_EVEN = [
+  6.66666666666673513e-1, 2.857142874366239149e-1, 1.818357216161805012e-1, 1.479819860511658591e-1,
+] as const;
+export const LN_ODD = [3.999999999940941908e-1, 2.222219843214978396e-1, 1.531383769920937332e-1] as const;
 
 /**
  * Natural logarithm of a positive, finite, normal double.
@@ -70,15 +75,15 @@ export function wordsOf(values: Float64Array): Int32Array {
 }
 
 /**
- * Takes the natural logarithm of the first `length` entries of `values`, each in the domain of `ln`; the same bits.
+ * Takes the natural logarithm of `length` entries of `values` from `first` on, each in the domain of `ln`; the same bits.
  *
  * The steps of `ln` written out again, because a loop that finds the exponents in the array itself takes two thirds of
  * the time of one that stores each argument and reads it back.
  *
  * @param arrayWords `wordsOf(values)`, made once
  */
-export function lnInPlace(values: Float64Array, arrayWords: Int32Array, length: number): void {
-  for (let i = 0; i < length; i++) {
+export function lnInPlace(values: Float64Array, arrayWords: Int32Array, length: number, first = 0): void {
+  for (let i = first, end = first + length; i < end; i++) {
     const high = arrayWords[2 * i + HIGH];
     const mantissa = high & 0xfffff;
     const biased = (high + 0x95f64) >> 20;

@@ -1,152 +1,154 @@
 /**
- * What a slot of service does to a lane: processor sharing at its servers, first come, first served at its devices.
+ * What a slot of service does to lanes: processor sharing at their servers, first come, first served at their devices.
  *
- * Hot, as kernel.ts is, and under the same rules.
+ * Hot, as kernel.ts is, and under the same rules. Branches that go now one way and now the other cost more here than the
+ * arithmetic: where both ways are cheap, both are computed.
  */
 
 import { type Lanes, RESIDUAL_TOLERANCE_MBIT } from "./kernel.js";
 
 /** One slot of service at every server and device (eq. 9, 10), for the work that was there as the slot began. */
-export function serveSlot(lanes: Lanes, lane: number): void {
-  if (lanes.arrays.numTasksAtSlotStart[lane] > 0) serveServers(lanes, lane);
-  lanes.arrays.numTasksAtSlotStart[lane] = lanes.arrays.numTasks[lane];
-  serveDevices(lanes, lane);
-  appendHistory(lanes, lane);
+export function serveSlots(lanes: Lanes, list: Int32Array, count: number): void {
+  shareServers(lanes, list, count);
+  serveDevices(lanes, list, count);
+  appendHistory(lanes, list, count);
 }
 
 /**
  * Processor sharing: a server's work of the slot is shared equally among its tasks; what a task does not need goes to
  * the others. Rounds: every task that needs no more than its share is done, then the rest is shared anew, until all
  * that are left need more than their share.
- *
- * Only servers that have tasks are looked at: most have none or one, and a pass over all of them would cost more than
- * the service itself.
  */
-function serveServers(lanes: Lanes, lane: number): void {
-  const { arrays, size, tasks, shareMbit, serviceMbit, sharingTasks, busyServers } = lanes;
+function shareServers(lanes: Lanes, list: Int32Array, count: number): void {
+  const { arrays, size, tasks, parameters, shareMbit, serviceMbit, sharingTasks, changedServers, isChanged } = lanes;
   const { residualMbit, serverIndex } = tasks;
-  const p = lanes.parameters[lane];
-  const firstServer = lane * size.maxServers;
-  const first = tasks.offset[lane];
-  const end = first + arrays.numTasksAtSlotStart[lane];
+  const { cpuGHz, numServers, numTasks, numTasksAtSlotStart } = arrays;
+  for (let l = 0; l < count; l++) {
+    const lane = list[l];
+    const first = tasks.offset[lane];
+    const end = first + numTasksAtSlotStart[lane];
+    if (end > first) {
+      const { slotSeconds, densityGcyclesPerMbit, isSharedRate } = parameters[lane];
+      const firstServer = lane * size.maxServers;
+      const laneServers = numServers[lane];
+      for (let e = 0; e < laneServers; e++) sharingTasks[e] = 0;
+      for (let i = first; i < end; i++) sharingTasks[serverIndex[i]] += 1;
+      for (let e = 0; e < laneServers; e++) {
+        const sharers = sharingTasks[e];
+        const work = cpuGHz[firstServer + e] * slotSeconds;
+        const service = isSharedRate
+          ? work / (densityGcyclesPerMbit * (sharers + 1)) // eq. 9
+          : work / densityGcyclesPerMbit;
+        serviceMbit[e] = service;
+        shareMbit[e] = service / sharers; // infinite where nobody asks for it
+      }
 
-  let numBusy = 0;
-  for (let i = first; i < end; i++) {
-    const e = serverIndex[i];
-    if (sharingTasks[e] === 0) busyServers[numBusy++] = e;
-    sharingTasks[e]++;
-  }
-  for (let b = 0; b < numBusy; b++) {
-    const e = busyServers[b];
-    const sharers = sharingTasks[e];
-    const work = arrays.cpuGHz[firstServer + e] * p.slotSeconds;
-    serviceMbit[e] = p.isSharedRate
-      ? work / (p.densityGcyclesPerMbit * (sharers + 1)) // eq. 9
-      : work / p.densityGcyclesPerMbit;
-    shareMbit[e] = serviceMbit[e] / sharers;
-  }
-
-  let numDone = 0;
-  let again = true;
-  while (again) {
-    again = false;
-    let numDoneNow = 0;
-    for (let i = first; i < end; i++) {
-      const residual = residualMbit[i];
-      const e = serverIndex[i];
-      if (residual === 0 || residual - shareMbit[e] > RESIDUAL_TOLERANCE_MBIT) continue;
-      residualMbit[i] = 0;
-      const left = serviceMbit[e] - residual;
-      serviceMbit[e] = left > 0 ? left : 0;
-      sharingTasks[e]--;
-      numDoneNow++;
+      let isAgain: boolean;
+      do {
+        let numChanged = 0;
+        for (let i = first; i < end; i++) {
+          const residual = residualMbit[i];
+          const e = serverIndex[i];
+          if (residual - shareMbit[e] > RESIDUAL_TOLERANCE_MBIT || residual === 0) continue;
+          residualMbit[i] = 0;
+          const left = serviceMbit[e] - residual;
+          serviceMbit[e] = left > 0 ? left : 0;
+          sharingTasks[e] -= 1;
+          changedServers[numChanged] = e;
+          numChanged += 1 - isChanged[e];
+          isChanged[e] = 1;
+        }
+        isAgain = false;
+        for (let c = 0; c < numChanged; c++) {
+          const e = changedServers[c];
+          isChanged[e] = 0;
+          if (sharingTasks[e] === 0) continue;
+          const share = serviceMbit[e] / sharingTasks[e];
+          if (share !== shareMbit[e]) isAgain = true;
+          shareMbit[e] = share;
+        }
+      } while (isAgain);
+      settleServers(lanes, lane);
     }
-    numDone += numDoneNow;
-    if (numDoneNow === 0 || numDone === end - first) break;
-    for (let b = 0; b < numBusy; b++) {
-      const e = busyServers[b];
-      if (sharingTasks[e] === 0) continue;
-      const share = serviceMbit[e] / sharingTasks[e];
-      if (share !== shareMbit[e]) again = true;
-      shareMbit[e] = share;
-    }
+    numTasksAtSlotStart[lane] = numTasks[lane];
   }
-  settleServers(lanes, lane, numBusy);
 }
 
 /** Takes its share from every task that is left, drops those that are done, and sums N and L anew in arrival order. */
-function settleServers(lanes: Lanes, lane: number, numBusy: number): void {
-  const { arrays, size, tasks, shareMbit, sharingTasks, busyServers } = lanes;
+function settleServers(lanes: Lanes, lane: number): void {
+  const { arrays, size, tasks, shareMbit } = lanes;
   const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate } = tasks;
   const { activeTasks, workloadMbit } = arrays;
-  const p = lanes.parameters[lane];
+  const { deadlineSlots, hasChurn } = lanes.parameters[lane];
   const firstServer = lane * size.maxServers;
   const slot = arrays.slot[lane];
-  const isCounted = slot < arrays.endSlot[lane];
   const first = tasks.offset[lane];
   const served = first + arrays.numTasksAtSlotStart[lane];
   const end = first + arrays.numTasks[lane];
-
-  for (let b = 0; b < numBusy; b++) {
-    const e = busyServers[b];
-    // from here on a mark of the servers that are summed anew; the others have new tasks alone, and stay as they are
-    sharingTasks[e] = 1;
-    activeTasks[firstServer + e] = 0;
-    workloadMbit[firstServer + e] = 0;
+  for (let e = firstServer, last = firstServer + arrays.numServers[lane]; e < last; e++) {
+    activeTasks[e] = 0;
+    workloadMbit[e] = 0;
   }
+
   let kept = first;
+  let finished = 0;
+  let finishedLate = 0;
+  let latencySum = arrays.realisedLatencySumSlots[lane];
   for (let i = first; i < end; i++) {
-    let residual = residualMbit[i];
+    const residual = residualMbit[i];
+    const e = serverIndex[i];
     if (residual === 0) {
-      if (!isCounted) continue;
       const latencySlots = uploadSlots[i] + (slot - decisionSlot[i]);
-      arrays.finishedTasks[lane] += 1;
-      arrays.realisedLatencySumSlots[lane] += latencySlots;
-      if (latencySlots > p.deadlineSlots) arrays.finishedLateTasks[lane] += 1;
+      finished += 1;
+      latencySum += latencySlots;
+      if (latencySlots > deadlineSlots) finishedLate += 1;
       continue;
     }
-    const e = serverIndex[i];
-    if (i < served) residual -= shareMbit[e];
-    if (sharingTasks[e] !== 0) {
-      activeTasks[firstServer + e] += 1;
-      workloadMbit[firstServer + e] += residual;
-    }
-    residualMbit[kept] = residual;
-    if (kept !== i) {
-      serverIndex[kept] = e;
-      decisionSlot[kept] = decisionSlot[i];
-      uploadSlots[kept] = uploadSlots[i];
-      if (p.hasChurn) wasLate[kept] = wasLate[i];
-    }
+    // tasks of this slot were not served
+    const left = i < served ? residual - shareMbit[e] : residual;
+    activeTasks[firstServer + e] += 1;
+    workloadMbit[firstServer + e] += left;
+    residualMbit[kept] = left;
+    serverIndex[kept] = e;
+    decisionSlot[kept] = decisionSlot[i];
+    uploadSlots[kept] = uploadSlots[i];
+    if (hasChurn) wasLate[kept] = wasLate[i];
     kept++;
   }
   arrays.numTasks[lane] = kept - first;
-  for (let b = 0; b < numBusy; b++) sharingTasks[busyServers[b]] = 0;
+  if (slot >= arrays.endSlot[lane]) return;
+  arrays.finishedTasks[lane] += finished;
+  arrays.finishedLateTasks[lane] += finishedLate;
+  arrays.realisedLatencySumSlots[lane] = latencySum;
 }
 
 /** A slot of local computing on every device (eq. 10's local counterpart). */
-function serveDevices(lanes: Lanes, lane: number): void {
+function serveDevices(lanes: Lanes, list: Int32Array, count: number): void {
   const { backlogMbit, addedBacklogMbit, numUsers } = lanes.arrays;
-  const serviceMbit = lanes.parameters[lane].localServiceMbit;
-  const first = lane * lanes.size.maxUsers;
-  for (let u = first, end = first + numUsers[lane]; u < end; u++) {
-    const before = backlogMbit[u];
-    const added = addedBacklogMbit[u];
-    if (before === 0 && added === 0) continue;
-    const left = before - serviceMbit;
-    backlogMbit[u] = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + added;
-    addedBacklogMbit[u] = 0;
+  const { maxUsers } = lanes.size;
+  for (let l = 0; l < count; l++) {
+    const lane = list[l];
+    const { localServiceMbit } = lanes.parameters[lane];
+    for (let u = lane * maxUsers, end = u + numUsers[lane]; u < end; u++) {
+      const before = backlogMbit[u];
+      const added = addedBacklogMbit[u];
+      if (before === 0 && added === 0) continue;
+      const left = before - localServiceMbit;
+      backlogMbit[u] = (left > RESIDUAL_TOLERANCE_MBIT ? left : 0) + added;
+      addedBacklogMbit[u] = 0;
+    }
   }
 }
 
 /** Writes L_e over the oldest row of the history. */
-function appendHistory(lanes: Lanes, lane: number): void {
-  const { arrays, size } = lanes;
-  const firstServer = lane * size.maxServers;
-  const row = lane * size.historySlots + (arrays.slot[lane] % lanes.parameters[lane].historySlots);
-  const firstEntry = row * size.maxServers;
-  for (let e = 0, numServers = arrays.numServers[lane]; e < numServers; e++) {
-    arrays.historyMbit[firstEntry + e] = arrays.workloadMbit[firstServer + e];
+function appendHistory(lanes: Lanes, list: Int32Array, count: number): void {
+  const { historyMbit, workloadMbit, numServers, slot } = lanes.arrays;
+  const { maxServers, historySlots } = lanes.size;
+  for (let l = 0; l < count; l++) {
+    const lane = list[l];
+    const row = lane * historySlots + (slot[lane] % lanes.parameters[lane].historySlots);
+    let entry = row * maxServers;
+    for (let e = lane * maxServers, end = e + numServers[lane]; e < end; e++) historyMbit[entry++] = workloadMbit[e];
   }
 }
 

@@ -1,12 +1,11 @@
 /** What happens to an episode whatever its policy does: topology, churn, arrivals, task sizes and fading. */
 
-import { changeServers, hideRates, startChurn } from "./churn.js";
+import { changeServers, startChurn } from "./churn.js";
+import { drawRates } from "./fading.js";
 import type { Lanes } from "./kernel.js";
-import { lnInPlace } from "./math.js";
-import type { Parameters } from "./parameters.js";
 import { ALEA_MULTIPLIER, drawUniform, seedFutureKeys, seedStream, streamName, TWO_TO_MINUS_32 } from "./random.js";
 import type { Scenario } from "./scenario.js";
-import { countUnfinished, serveSlot } from "./service.js";
+import { countUnfinished, serveSlots } from "./service.js";
 
 /** Values of `phase`. */
 export const PHASE_UNUSED = 0;
@@ -104,8 +103,8 @@ export function advanceLanes(lanes: Lanes, list: Int32Array, count: number): voi
  * whose user has a further task in this slot. Returns how many they are.
  */
 function findTasks(lanes: Lanes, list: Int32Array, count: number): number {
-  const { arrays, parameters, drawingLanes } = lanes;
-  const { arrivalStream, userIndex, numUsers, pendingTasks } = arrays;
+  const { drawingLanes, searchingLanes } = lanes;
+  const { pendingTasks } = lanes.arrays;
   let numDrawing = 0;
   for (let i = 0; i < count; i++) {
     const lane = list[i];
@@ -113,55 +112,70 @@ function findTasks(lanes: Lanes, list: Int32Array, count: number): number {
       pendingTasks[lane] -= 1;
       continue;
     }
+    searchingLanes[numDrawing] = lane;
     drawingLanes[numDrawing++] = lane;
-    const p = parameters[lane];
-    const { isPoisson } = p;
-    let threshold = arrivalThreshold(lanes, lane);
+  }
+  let numSearching = askUsers(lanes, numDrawing);
+  while (numSearching > 0) {
+    beginNextSlots(lanes, searchingLanes, numSearching);
+    numSearching = askUsers(lanes, numSearching);
+  }
+  return numDrawing;
+}
+
+/**
+ * Asks the users of the slot in order, from the one after the current, until one has a task, in the first `count` of
+ * `searchingLanes`. Those where none has are then the first ones of that list; returns how many they are.
+ */
+function askUsers(lanes: Lanes, count: number): number {
+  const { arrays, parameters, searchingLanes } = lanes;
+  const { arrivalStream, userIndex, numUsers, pendingTasks, isBusy } = arrays;
+  let numLeft = 0;
+  for (let i = 0; i < count; i++) {
+    const lane = searchingLanes[i];
+    const { isPoisson, isBursty, arrivalThreshold, quietThreshold, arrivalRate } = parameters[lane];
+    const threshold = isBursty && isBusy[lane] === 0 ? quietThreshold : arrivalThreshold;
     const end = numUsers[lane];
     const offset = lane * 4;
+    let user = userIndex[lane];
     // drawUniform, written out: the stream's state stays in registers while the users are asked
     let s0 = arrivalStream[offset];
     let s1 = arrivalStream[offset + 1];
     let s2 = arrivalStream[offset + 2];
     let carry = arrivalStream[offset + 3];
-    let user = userIndex[lane];
-    do {
-      if (++user === end) {
-        beginNextSlot(lanes, lane);
-        threshold = arrivalThreshold(lanes, lane);
-        user = 0;
-      }
+    let isFound = false;
+    while (!isFound && ++user < end) {
       const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
       s0 = s1;
       s1 = s2;
       carry = Math.floor(t);
       s2 = t - carry;
-    } while (isPoisson ? s2 < threshold : s2 >= threshold);
+      isFound = isPoisson ? s2 >= threshold : s2 < threshold;
+    }
     arrivalStream[offset] = s0;
     arrivalStream[offset + 1] = s1;
     arrivalStream[offset + 2] = s2;
     arrivalStream[offset + 3] = carry;
-    userIndex[lane] = user;
-    if (isPoisson) pendingTasks[lane] = poissonCount(s2, threshold, p.arrivalRate) - 1;
+    userIndex[lane] = isFound ? user : -1;
+    searchingLanes[numLeft] = lane;
+    if (!isFound) numLeft++;
+    else if (isPoisson) pendingTasks[lane] = poissonCount(s2, threshold, arrivalRate) - 1;
   }
-  return numDrawing;
+  return numLeft;
 }
 
-/** The uniform below which (Poisson: from which on) a user has a task in this slot. */
-function arrivalThreshold(lanes: Lanes, lane: number): number {
-  const p = lanes.parameters[lane];
-  return p.isBursty && lanes.arrays.isBusy[lane] === 0 ? p.quietThreshold : p.arrivalThreshold;
-}
-
-/** The service of a lane's slot, and what happens between it and the arrivals of the next. */
-function beginNextSlot(lanes: Lanes, lane: number): void {
+/** The service of the lanes' slots, and what happens between them and the arrivals of the next. */
+function beginNextSlots(lanes: Lanes, list: Int32Array, count: number): void {
   const { slot, endSlot } = lanes.arrays;
-  const p = lanes.parameters[lane];
-  serveSlot(lanes, lane);
-  slot[lane] += 1;
-  if (p.isBursty) changeBurst(lanes, lane);
-  if (slot[lane] === endSlot[lane]) countUnfinished(lanes, lane);
-  if (p.hasChurn) changeServers(lanes, lane);
+  serveSlots(lanes, list, count);
+  for (let i = 0; i < count; i++) {
+    const lane = list[i];
+    const { isBursty, hasChurn } = lanes.parameters[lane];
+    slot[lane] += 1;
+    if (isBursty) changeBurst(lanes, lane);
+    if (slot[lane] === endSlot[lane]) countUnfinished(lanes, lane);
+    if (hasChurn) changeServers(lanes, lane);
+  }
 }
 
 /** One step of the hidden chain of bursty arrivals, between two slots. */
@@ -184,72 +198,6 @@ function poissonCount(u: number, probabilityOfNone: number, mean: number): numbe
     cumulative += probability;
   }
   return count;
-}
-
-/** Half a step of the generator: keeps a uniform draw off 0, where the rate would be 0 and the latency infinite. */
-const TWO_TO_MINUS_33 = 1.1641532182693481e-10;
-
-/** Rates R_{u,e} of the current users of the first `count` of `drawingLanes`: Rayleigh fading, raised to the floor (eq. 1). */
-function drawRates(lanes: Lanes, count: number): void {
-  const { arrays, parameters, drawingLanes, fading, fadingWords } = lanes;
-  const { fadingStream, rateMbps, numServers } = arrays;
-  const { maxServers } = lanes.size;
-  let length = 0;
-  for (let i = 0; i < count; i++) {
-    const lane = drawingLanes[i];
-    const offset = lane * 4;
-    let s0 = fadingStream[offset];
-    let s1 = fadingStream[offset + 1];
-    let s2 = fadingStream[offset + 2];
-    let carry = fadingStream[offset + 3];
-    for (let end = length + numServers[lane]; length < end; length++) {
-      const t = ALEA_MULTIPLIER * s0 + carry * TWO_TO_MINUS_32;
-      s0 = s1;
-      s1 = s2;
-      carry = Math.floor(t);
-      s2 = t - carry;
-      fading[length] = s2 + TWO_TO_MINUS_33;
-    }
-    fadingStream[offset] = s0;
-    fadingStream[offset + 1] = s1;
-    fadingStream[offset + 2] = s2;
-    fadingStream[offset + 3] = carry;
-  }
-  lnInPlace(fading, fadingWords, length);
-  for (let i = 0, at = 0; i < count; i++) {
-    const lane = drawingLanes[i];
-    const { snrRatio } = parameters[lane];
-    for (let end = at + numServers[lane]; at < end; at++) fading[at] = 1 + snrRatio * -fading[at];
-  }
-  lnInPlace(fading, fadingWords, length);
-  for (let i = 0, at = 0; i < count; i++) {
-    const lane = drawingLanes[i];
-    const { rateScaleMbps, minRateMbps, hasChurn } = parameters[lane];
-    const first = lane * maxServers;
-    for (let e = first, end = first + numServers[lane]; e < end; e++, at++) {
-      const rate = rateScaleMbps * fading[at];
-      rateMbps[e] = rate > minRateMbps ? rate : minRateMbps;
-    }
-    if (hasChurn) hideRates(lanes, lane);
-  }
-}
-
-/**
- * Turns uniform draws u into uplink rates in Mbit/s, in place: |h|² = −ln(u + 2^−33), R = (B/ln 2)·ln(1 + SNR·|h|²)
- * (eq. 1), raised to the floor.
- *
- * @param words `wordsOf(values)`
- */
-export function ratesOfUniforms(values: Float64Array, words: Int32Array, length: number, p: Parameters): void {
-  const { snrRatio, rateScaleMbps, minRateMbps } = p;
-  for (let e = 0; e < length; e++) values[e] += TWO_TO_MINUS_33;
-  lnInPlace(values, words, length);
-  for (let e = 0; e < length; e++) values[e] = 1 + snrRatio * -values[e];
-  lnInPlace(values, words, length);
-  for (let e = 0; e < length; e++) {
-    const rate = rateScaleMbps * values[e];
-    values[e] = rate > minRateMbps ? rate : minRateMbps;
-  }
 }
 
 function drawSizes(lanes: Lanes, list: Int32Array, count: number): void {

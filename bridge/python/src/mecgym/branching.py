@@ -47,12 +47,34 @@ class EnvSnapshot:
 class SessionEnv:
     """An environment that a session plays: `copy.deepcopy` forks it, and unpickling makes it anew."""
 
+    scenario: dict[str, Any]
     scenario_hash: str
+    max_servers: int
     spec: Any
     _session: Session
     _batch: Batch | None
     #: Arguments that make such an environment again.
     _arguments: dict[str, Any]
+
+    @property
+    def task_fields(self) -> list[str]:
+        """Names of the numbers an observation begins with: the task's and the device's, with their units."""
+        return list(self._session.observation_header)
+
+    @property
+    def max_users(self) -> int:
+        """Most users that an episode of the scenario can have."""
+        return self._session.max_users
+
+    @property
+    def server_fields(self) -> list[str]:
+        """Names of the numbers of each server that follow, server by server, with their units."""
+        return list(self._session.observation_server_fields)
+
+    @property
+    def history_slots(self) -> int:
+        """Slots of each server's workload history, Mbit, at the end of an observation; 0 without history."""
+        return self._session.history_slots
 
     def fork(self) -> Self:
         """Give a copy that goes its own way from here on: same state, same futures, nothing shared.

@@ -1,4 +1,4 @@
-"""Observations in other shapes: functions of arrays whose last axis is an observation, and the spaces of the results."""
+"""Observations in other shapes: functions of arrays whose last axis is an observation, and the results' spaces."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TokenTransform:
         # what is always 0 has room up to 1, for bounds that are equal make other libraries suspicious
         self.space = spaces.Box(0.0, np.maximum(self(box.high), 1.0), dtype=np.float32)
 
-    def __call__(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, observations: NDArray[Any]) -> NDArray[np.float32]:
         """Give tokens, float32 of shape (..., max_servers + 1, len(fields)), of observations of shape (..., size)."""
         leading, n = observations.shape[:-1], self._num_servers
         task, rest = np.split(observations, [self._num_task], axis=-1)
@@ -77,10 +77,9 @@ class ScaleTransform:
         self._scale = np.asarray([scales.get(name, 1.0) for name in names], dtype=np.float32)
         self.space = spaces.Box(self(box.low), self(box.high), dtype=np.float32)
 
-    def __call__(self, observations: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, observations: NDArray[Any]) -> NDArray[np.float32]:
         """Give scaled observations, float32 of the same shape."""
-        scaled: NDArray[np.float32] = observations / self._scale
-        return scaled
+        return np.asarray(observations / self._scale, dtype=np.float32)
 
 
 def _scales(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:

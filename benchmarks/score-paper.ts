@@ -1,6 +1,6 @@
 /** Answers to the package's own data sets, scored in the profile `paper`: the static protocol's metrics of a model. */
 
-import { parseCompletion, resolveScenario, type Scenario, scenarioHash, score } from "../env/index.js";
+import { type ParseFailure, parseCompletion, resolveScenario, type Scenario, scenarioHash, score } from "../env/index.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import { invalid } from "./answer-files.js";
 import { computeMetrics, costSums, type MetricName, type Metrics } from "./metrics.js";
@@ -12,6 +12,8 @@ export interface PaperAnswer {
   readonly profile: "paper";
   /** Action the answer names; null where it names none. */
   readonly action: number | null;
+  /** Why it names none; null where it names one. */
+  readonly parseFailure: ParseFailure | null;
   /** Action that is charged: the costliest one where the answer names none, or one that is not available. */
   readonly chargedAction: number;
   readonly isInvalid: boolean;
@@ -49,6 +51,7 @@ export function scorePaperAnswer({ record, scenario }: PaperQuestion, text: stri
   return {
     profile: "paper",
     action,
+    parseFailure: "failure" in parsed ? parsed.failure : null,
     chargedAction: scores.chargedAction[0],
     isInvalid: action !== null && scores.isInvalid[0] === 1,
     latencySlots: scores.latencySlots[0],

@@ -157,6 +157,11 @@ describe("profile paper", () => {
     );
     expect(figureOf(scores, "invalidActionPercent")).toBeCloseTo(100 / 60, 12);
     expect(figureOf(scores, "parseFailurePercent")).toBeCloseTo(100 / 60, 12);
+    expect(scores.rows.slice(0, 3)).toMatchObject([
+      { action: 9, parseFailure: null },
+      { action: null, parseFailure: "noDecision" },
+      { action: 0, parseFailure: null },
+    ]);
     for (const i of [0, 1]) {
       const costs = records[i].record.costSlots as number[];
       const costliest = costs.indexOf(Math.max(...costs));

@@ -2,7 +2,7 @@
 
 import { markdownTable } from "markdown-table";
 import { resolveScenario, scenarioHash } from "../env/index.js";
-import type { DatasetPlan } from "./dataset-plan.js";
+import { type DatasetPlan, planDataset } from "./dataset-plan.js";
 
 /** One file of a data set. */
 export interface DatasetFile {
@@ -16,8 +16,31 @@ export interface DatasetFile {
   readonly labelCounts: readonly number[];
 }
 
+/** The name of a plan's file. */
+export function fileNameOf({ kind, split }: DatasetPlan): string {
+  return split === "validation" ? `${kind}-validation.jsonl` : `${kind}.jsonl`;
+}
+
+/**
+ * The files that a manifest names, so that others can be written beside them.
+ *
+ * @returns undefined for a text that is no manifest of this version's scenarios
+ */
+export function readManifest(text: string): DatasetFile[] | undefined {
+  try {
+    const { files } = JSON.parse(text) as ReturnType<typeof manifestOf>;
+    return files.map(({ name, records, bytes, sha256, scenario, seeds, labelCounts, ...rest }) => {
+      if (scenarioHash(resolveScenario(scenario.id)) !== scenario.hash) throw new TypeError("another scenario");
+      const plan = { ...rest, scenario: scenario.id, firstSeed: seeds.first, count: seeds.count };
+      return { name, plan: planDataset(plan), records, bytes, sha256, labelCounts };
+    });
+  } catch {
+    return undefined;
+  }
+}
+
 /** The manifest: what the files are, and what they were made from. */
-export function manifestOf(files: readonly DatasetFile[], packageVersion: string): object {
+export function manifestOf(files: readonly DatasetFile[], packageVersion: string) {
   return {
     manifestVersion: "1.0",
     profile: "paper",
@@ -40,11 +63,13 @@ export function manifestOf(files: readonly DatasetFile[], packageVersion: string
 
 /** The card, in the form that the Hugging Face hub reads. */
 export function cardOf(files: readonly DatasetFile[], packageVersion: string): string {
-  const configs = files.flatMap(({ name, plan }) => [
-    `  - config_name: ${plan.kind}`,
+  const kinds = [...new Set(files.map(({ plan }) => plan.kind))];
+  const configs = kinds.flatMap((kind) => [
+    `  - config_name: ${kind}`,
     "    data_files:",
-    `      - split: ${plan.split}`,
-    `        path: ${name}`,
+    ...files
+      .filter(({ plan }) => plan.kind === kind)
+      .flatMap(({ name, plan }) => [`      - split: ${plan.split}`, `        path: ${name}`]),
   ]);
   const rows = files.map(({ name, plan, records, bytes, sha256 }) => [
     name,
@@ -56,13 +81,15 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
     sha256.slice(0, 16),
   ]);
   const header = ["file", "records", "episode seeds", "scenario", "labels", "size", "SHA-256 starts with"];
-  const { plan } = files[0];
+  const languages = [...new Set(files.map(({ plan }) => (plan.template.startsWith("zh") ? "zh" : "en")))];
+  const wordings = new Map<string, string[]>();
+  for (const { name, plan } of files) wordings.set(wordingOf(plan), [...(wordings.get(wordingOf(plan)) ?? []), name]);
   const scenarios = [...new Set(files.map((file) => file.plan.scenario))].map((id) => resolveScenario(id));
   return [
     [
       "---",
       "license: mit",
-      `language: ${plan.template.startsWith("zh") ? "zh" : "en"}`,
+      `language: ${languages.length === 1 ? languages[0] : `[${languages.join(", ")}]`}`,
       "tags: [mobile-edge-computing, task-offloading, reinforcement-learning]",
       "configs:",
       ...configs,
@@ -76,7 +103,7 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
       ...scenarios.map(({ id, description }) => `Scenario \`${id}\`: ${description}`),
     ].join("\n\n"),
     "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly from the episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in time slots.",
-    `Prompts: template \`${plan.template}\`, perturbation \`${plan.perturbation}\`, form \`${plan.form}\`, ${plan.outputInstruction === "direct" ? "asking for the decision alone" : "asking for reasoning that ends in the decision"}. Labels are what policy \`${plan.labels}\` decides.`,
+    ...[...wordings].map(([wording, names]) => (wordings.size === 1 ? "" : `\`${names.join("`, `")}\`: `) + wording),
     "## Columns",
     [
       "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind grpo has no completion",
@@ -88,4 +115,10 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
     "The states are simulated. Labels of the oracle are the cheapest for the task at hand and blind to later ones; imitating them is not the best play under high load.",
     "",
   ].join("\n\n");
+}
+
+function wordingOf({ template, perturbation, form, outputInstruction, labels }: DatasetPlan): string {
+  const asked =
+    outputInstruction === "direct" ? "asking for the decision alone" : "asking for reasoning that ends in the decision";
+  return `Prompts: template \`${template}\`, perturbation \`${perturbation}\`, form \`${form}\`, ${asked}. Labels are what policy \`${labels}\` decides.`;
 }

@@ -1,6 +1,13 @@
 /** Answers to the package's own data sets, scored in the profile `paper`: the static protocol's metrics of a model. */
 
-import { type ParseFailure, parseCompletion, resolveScenario, type Scenario, scenarioHash, score } from "../env/index.js";
+import {
+  type ParseFailure,
+  parseCompletion,
+  resolveScenario,
+  type Scenario,
+  scenarioHash,
+  score,
+} from "../env/index.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import { invalid } from "./answer-files.js";
 import { computeMetrics, costSums, type MetricName, type Metrics } from "./metrics.js";

@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, Option } from "commander";
-import { cardOf, type DatasetFile, manifestOf } from "../../benchmarks/dataset-card.js";
+import { cardOf, type DatasetFile, fileNameOf, manifestOf, readManifest } from "../../benchmarks/dataset-card.js";
 import {
   type DatasetKind,
   type DatasetPlan,
@@ -130,7 +130,7 @@ function planOf(kind: DatasetKind, options: DatasetOptions): DatasetPlan {
 /** Writes the files, the manifest and the card: all of them whole, or, where it comes to an early end, none. */
 async function write(plans: readonly DatasetPlan[], options: DatasetOptions): Promise<void> {
   const folder = options.out;
-  const names = plans.map(({ kind }) => `${kind}.jsonl`);
+  const names = plans.map(fileNameOf);
   prepareFolder(folder, [...names, MANIFEST, CARD]);
   const temporary = names.map((name) => join(folder, `.${name}.${process.pid}.tmp`));
   const tidy = () => {
@@ -157,14 +157,27 @@ async function write(plans: readonly DatasetPlan[], options: DatasetOptions): Pr
       "nothing is written",
     );
     for (const [i, name] of names.entries()) renameSync(temporary[i], join(folder, name));
-    writeWhole(join(folder, CARD), cardOf(files, packageVersion));
-    writeWhole(join(folder, MANIFEST), `${JSON.stringify(manifestOf(files, packageVersion), null, 2)}\n`);
+    const all = [...filesBeside(folder, names), ...files].sort((a, b) => placeOf(a) - placeOf(b));
+    writeWhole(join(folder, CARD), cardOf(all, packageVersion));
+    writeWhole(join(folder, MANIFEST), `${JSON.stringify(manifestOf(all, packageVersion), null, 2)}\n`);
     for (const { name, records, sha256 } of files)
       process.stdout.write(`${sha256}  ${join(folder, name)}  ${records} records\n`);
   } finally {
     tidy();
     process.removeListener("exit", tidy);
   }
+}
+
+/** What stands in a folder from earlier commands and is not written over. */
+function filesBeside(folder: string, names: readonly string[]): DatasetFile[] {
+  const path = join(folder, MANIFEST);
+  const listed = existsSync(path) ? (readManifest(readFileSync(path, "utf8")) ?? []) : [];
+  return listed.filter(({ name }) => !names.includes(name) && existsSync(join(folder, name)));
+}
+
+/** Files in an order of their own, whichever was written first: by kind, training before validation. */
+function placeOf({ plan }: DatasetFile): number {
+  return 2 * datasetKinds.indexOf(plan.kind) + (plan.split === "validation" ? 1 : 0);
 }
 
 /** Writes one file as its parts come, in order, with no more of them in memory than threads can be busy with. */

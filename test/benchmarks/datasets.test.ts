@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cardOf, manifestOf } from "../../benchmarks/dataset-card.js";
+import { cardOf, manifestOf, readManifest } from "../../benchmarks/dataset-card.js";
 import { type DatasetPlan, datasetForms, datasetKinds, planDataset, seedRange } from "../../benchmarks/dataset-plan.js";
 import { figuresOf, RecordMaker, recordLine } from "../../benchmarks/datasets.js";
 import { JobWorker } from "../../benchmarks/jobs.js";
@@ -180,12 +180,13 @@ describe("a record", () => {
 
   it.each(["paper-v1", "paper-poisson-v1", "bursty-v1", "churn-v1", "load-24-users-v1"])(
     "labelled by rollout has what the policy decides there, having watched the oracle's episode of %s",
+    { timeout: 60_000 },
     (id) => {
       const scenario = resolveScenario(id);
       const player = new EpisodePlayer(scenario);
       for (const { episodeSeed, decisionIndex, labelAction } of records(
         { kind: "sft", scenario: id, labels: "rollout" },
-        6,
+        2,
       )) {
         const rollout = makePolicy("rollout", episodeSeed, scenario);
         const answers: number[] = [];
@@ -398,9 +399,18 @@ describe("manifest and card", () => {
         { name: "sft.jsonl", records: 1000, seeds: { first: 0, count: 1000 }, labels: "oracle", labelCounts: [1, 2] },
       ],
     });
+    expect(readManifest(JSON.stringify(manifestOf([file], "0.1.0")))).toEqual([file]);
     const card = cardOf([file], "0.1.0");
     expect(card).toMatch(/^---\nlicense: mit\nlanguage: en\n/);
     expect(card).toContain("config_name: sft\n    data_files:\n      - split: train\n        path: sft.jsonl");
     expect(card).toContain("0 – 999");
+  });
+
+  it("of another scenario under a frozen name, or of something else, tell nothing", () => {
+    const text = (file: object) => JSON.stringify({ files: [file] });
+    const scenario = { id: "paper-v1", hash: "0".repeat(64) };
+    for (const damaged of ["", "{}", "[1]", text({ name: "sft.jsonl" }), text({ name: "sft.jsonl", scenario })]) {
+      expect(readManifest(damaged)).toBeUndefined();
+    }
   });
 });

@@ -98,6 +98,30 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     });
   });
 
+  it("keeps what earlier commands wrote into the folder, in manifest and card, whatever came first", async () => {
+    const commands = [
+      ["test", "--count", "2"],
+      ["sft", "--count", "3"],
+      ["sft", "--count", "2", "--split", "validation", "--template", "en-compact-v1"],
+    ];
+    const texts: string[][] = [];
+    for (const order of [commands, commands.toReversed()]) {
+      const out = join(folder, `beside-${texts.length}`);
+      for (const args of order) expect((await run(...args, "--out", out)).code).toBe(0);
+      const names = ["sft.jsonl", "sft-validation.jsonl", "test.jsonl"];
+      const { files } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
+      expect(files.map(({ name }: { name: string }) => name)).toEqual(names);
+      expect(await run("check", ...names.map((name) => join(out, name)))).toMatchObject({ code: 0 });
+      // one more time: its entry is replaced, the others stay
+      await run(...commands[0], "--count", "4", "--out", out);
+      texts.push(["manifest.json", "README.md"].map((name) => readFileSync(join(out, name), "utf8")));
+      expect(JSON.parse(texts.at(-1)?.[0] as string).files[2]).toMatchObject({ name: "test.jsonl", records: 4 });
+    }
+    expect(texts[0]).toEqual(texts[1]);
+    expect(texts[0][1]).toContain("      - split: train\n        path: sft.jsonl\n      - split: validation\n");
+    expect(texts[0][1]).toContain("`sft-validation.jsonl`: Prompts: template `en-compact-v1`");
+  });
+
   it("writes the same labels of rollouts on one thread and on two", async () => {
     const common = ["sft", "--count", "120", "--scenario", "bursty-v1", "--labels", "rollout"];
     const hashes = ["1", "2"].map(async (workers) => {

@@ -88,7 +88,7 @@ const sources: readonly (readonly [TokenKind, string])[] = [
   ["end", "[.!…;](?=[\\s\"'*)<\\]]|$)|[。！；]|\\n"],
   [
     "negation",
-    `${words("not|never|instead of|rather than|over|than|versus|vs|avoid|except|unlike|without|cannot|unable|refuse|neither|nor|anything but|rul(?:e|es|ed|ing) out|exclud(?:e|es|ed|ing)|discard(?:ed)?|eliminat(?:e|ed|es)|skip|reject(?:ed|s)?|infeasible")}|n['’]t(?![a-z])|而不是|而非|不是|不要|不选|不能|不可|不应|无法|避免|拒绝|不在|不会|排除|放弃|\\[ \\]|[❌✗✘]|(?:→|->|[:=]) ?no(?![a-z])`,
+    `${words("not|never|instead of|rather than|over|than|versus|vs|avoid|except|unlike|without|cannot|unable|refuse|neither|nor|anything but|rul(?:e|es|ed|ing) out|exclud(?:e|es|ed|ing)|discard(?:ed)?|eliminat(?:e|ed|es)|skip|reject(?:ed|s)?|infeasible")}|n['’]t(?![a-z])|而不是|而非|不是|不要|不选|不能|不可|不应|无法|避免|拒绝|不在|不会|排除|放弃|比(?![较特如例率重])|\\[ \\]|[❌✗✘]|(?:→|->|[:=]) ?no(?![a-z])`,
   ],
   // what it says against an action speaks of the one named before it
   [
@@ -97,7 +97,7 @@ const sources: readonly (readonly [TokenKind, string])[] = [
   ],
   [
     "verdict",
-    `${words("is (?:clearly |thus |therefore |hence |then |now |still )?(?:the |my )?(?:final |overall )?(?:best|optimal|right|smallest|lowest|shortest|cheapest|quickest|winner|answer|choice|decision|pick|fastest (?:option|choice|one))|is (?:the )?better(?! than| [a-z]{1,20}ed)|(?:is|was|gets|should be|must be|will be) (?:therefore |thus )?(?:chosen|selected|picked|preferred|recommended)|minimi[sz]es|wins|it is|(?:has|offers|gives|provides|yields|achieves) the (?:lowest|smallest|shortest|least|minimum|minimal)(?: (?:total|overall|estimated|expected|completion|finish|finishing|response|end-to-end)){0,2} (?:latency|delay|time|cost)")}|(?:→|->|[:=]) ?yes(?![a-z])|最优|最佳|最好|延迟最[小低短]|最合适`,
+    `${words("is (?:clearly |thus |therefore |hence |then |now |still )?(?:the |my )?(?:final |overall )?(?:best|optimal|right|smallest|lowest|shortest|cheapest|quickest|winner|answer|choice|decision|pick|fastest (?:option|choice|one))|is (?:the )?better(?! than| [a-z]{1,20}ed)|(?:is|was|gets|should be|must be|will be) (?:therefore |thus )?(?:chosen|selected|picked|preferred|recommended)|finish(?:es)? (?:the task )?(?:soonest|earliest|first)(?! (?:on|at|with|in) )|minimi[sz]es|wins|it is|(?:has|offers|gives|provides|yields|achieves) the (?:lowest|smallest|shortest|least|minimum|minimal)(?: (?:total|overall|estimated|expected|completion|finish|finishing|response|end-to-end)){0,2} (?:latency|delay|time|cost)")}|(?:→|->|[:=]) ?yes(?![a-z])|最优|最佳|最好|延迟最[小低短]|最合适`,
   ],
   [
     "strong",
@@ -105,7 +105,7 @@ const sources: readonly (readonly [TokenKind, string])[] = [
   ],
   [
     "medium",
-    `${words("offload(?:ed|ing)?|us(?:e|ing)|send|run(?:s|ning)?|execut(?:e|ed|ing)|process(?:ed|ing)?|keep|should|assign(?:ed)?|dispatch(?:ed)?|route(?:d)?|take(?= (?:the )?(?:edge|server|local))")}|卸载到|应该?|交给|分配给|使用`,
+    `${words("offload(?:ed|ing)?|us(?:e|ing)|send|run(?:s|ning)?|execut(?:e|ed|ing)|process(?:ed|ing)?|keep|should|assign(?:ed)?|dispatch(?:ed)?|route(?:d)?|go(?:es)? to|take(?= (?:the )?(?:edge|server|local))")}|卸载到|应该?|交给|分配给|使用`,
   ],
   [
     "weak",

@@ -14,10 +14,13 @@ import { LanePlayer } from "./lane-player.js";
 import { allocateLanes } from "./layout.js";
 import {
   allocateLookAhead,
+  checkLookAheadActions,
   type DecisionState,
   LookAhead,
   type LookAheadOptions,
+  type LookAheadRequest,
   type LookAheadResult,
+  lookAheadRequestNames,
   readDecision,
   resolveLookAheadOptions,
 } from "./look-ahead.js";
@@ -202,19 +205,22 @@ export class BatchEnv {
   }
 
   /**
-   * C, J, C_impact and r of every action of a lane's current decision (eq. 22-26). C and J of an absent server are
-   * Infinity, its r is −Infinity.
+   * C, J, C_impact and r of the actions of a lane's current decision (eq. 22-26): of all, or of those asked for. C and J
+   * of an absent server are Infinity, its r is −Infinity.
    *
-   * @param options the scenario's own settings where left out
-   * @throws MecgymError `needsReset` where the lane has no decision, `invalidOption`
+   * @param request the scenario's own settings, and all actions, where left out
+   * @throws MecgymError `needsReset` where the lane has no decision, `invalidOption`, `invalidAction`
    */
-  lookAhead(lane: number, options?: Partial<LookAheadOptions>, out?: LookAheadResult): LookAheadResult {
+  lookAhead(lane: number, request?: LookAheadRequest, out?: LookAheadResult): LookAheadResult {
     this.#checkLane(lane);
-    const settings = resolveLookAheadOptions(this.#lookAheadOptions(lane), options);
+    const settings = resolveLookAheadOptions(this.#lookAheadOptions(lane), request, lookAheadRequestNames);
     if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
-    const result = out ?? allocateLookAhead(this.lanes.arrays.numServers[lane]);
+    const numServers = this.lanes.arrays.numServers[lane];
+    const actions = request?.actions;
+    if (actions !== undefined) checkLookAheadActions(actions, numServers);
+    const result = out ?? allocateLookAhead(actions === undefined ? numServers : actions.length - 1);
     readDecision(this.lanes, lane, this.#decision);
-    this.#lookAhead.evaluate(this.#decision, this.lanes.parameters[lane], settings, result);
+    this.#lookAhead.evaluate(this.#decision, this.lanes.parameters[lane], settings, result, actions);
     return result;
   }
 

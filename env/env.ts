@@ -4,7 +4,7 @@ import { BatchEnv } from "./batch-env.js";
 import { FLAG_LATE, FLAG_TRUNCATED } from "./batch-outputs.js";
 import { checkNames, MecgymError } from "./errors.js";
 import { episodeStatsFields } from "./lane-player.js";
-import type { LookAheadOptions, LookAheadResult } from "./look-ahead.js";
+import type { LookAheadRequest, LookAheadResult } from "./look-ahead.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
 import type { Scenario, ScenarioInput } from "./scenario.js";
 import { checkSeed, type Split } from "./seeds.js";
@@ -114,12 +114,12 @@ export class Env {
   }
 
   /**
-   * C, J, C_impact and r of every action of the current decision (eq. 22-26).
+   * C, J, C_impact and r of the actions of the current decision (eq. 22-26): of all, or of those asked for.
    *
-   * @throws MecgymError `needsReset` before the first reset
+   * @throws MecgymError `needsReset` before the first reset, `invalidOption`, `invalidAction`
    */
-  lookAhead(options?: Partial<LookAheadOptions>): LookAheadResult {
-    return this.#batch.lookAhead(0, options);
+  lookAhead(request?: LookAheadRequest): LookAheadResult {
+    return this.#batch.lookAhead(0, request);
   }
 
   /**

@@ -20,6 +20,7 @@ export { episodeStatsFields } from "./lane-player.js";
 export {
   allocateLookAhead,
   type LookAheadOptions,
+  type LookAheadRequest,
   type LookAheadResult,
   lookAheadOfState,
 } from "./look-ahead.js";

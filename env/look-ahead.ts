@@ -21,8 +21,14 @@ export interface LookAheadOptions {
   readonly rates: Scenario["lookAhead"]["rates"];
 }
 
+/** What is asked of a look-ahead: other settings than the scenario's own, and the actions that are of interest. */
+export interface LookAheadRequest extends Partial<LookAheadOptions> {
+  /** Actions in {0, …, E}, in any order; all of them where left out. */
+  readonly actions?: ArrayLike<number>;
+}
+
 /**
- * One value for each action 0…E, in slots. For an absent server C and J are Infinity and r is −Infinity; C_impact is
+ * One value for each action 0…E, or for each of those asked for, in slots. For an absent server C and J are Infinity and r is −Infinity; C_impact is
  * what is left where the task is nowhere.
  */
 export interface LookAheadResult {
@@ -54,18 +60,22 @@ export interface DecisionState {
 }
 
 const optionNames = ["numSamples", "weight", "sizeFactor", "mode", "rates"] as const;
+/** What a request may hold. */
+export const lookAheadRequestNames: readonly (keyof LookAheadRequest)[] = [...optionNames, "actions"];
 
 /**
  * A scenario's settings with those of `options` in their place; what is undefined there is left as it is.
  *
+ * @param names what `options` may hold besides
  * @throws MecgymError `invalidOption` for an unknown name, or a value outside the bounds of the scenario schema
  */
 export function resolveLookAheadOptions(
   own: LookAheadOptions,
   options: Partial<LookAheadOptions> | undefined,
+  names: readonly string[] = optionNames,
 ): LookAheadOptions {
   if (options === undefined) return own;
-  checkNames(options, optionNames, "lookAhead");
+  checkNames(options, names, "lookAhead");
   const settings: Record<string, unknown> = { ...own };
   for (const name of optionNames) if (options[name] !== undefined) settings[name] = options[name];
   checkLookAheadOptions(settings as unknown as LookAheadOptions);
@@ -100,8 +110,30 @@ export function allocateLookAhead(maxServers: number): LookAheadResult {
   };
 }
 
+/**
+ * Checks which actions a look-ahead is asked for.
+ *
+ * @throws MecgymError `invalidOption`, or `invalidAction` for one outside {0, …, E}
+ */
+export function checkLookAheadActions(actions: ArrayLike<number>, numServers: number): void {
+  const { length } = actions;
+  if (!Number.isInteger(length)) {
+    const expected = "a list of actions";
+    throw new MecgymError("invalidOption", { path: "lookAhead/actions", got: actions, expected });
+  }
+  for (let i = 0; i < length; i++) {
+    const action = actions[i];
+    if (Number.isInteger(action) && action >= 0 && action <= numServers) continue;
+    const expected = `an integer from 0 (local) to ${numServers} (server ${numServers})`;
+    throw new MecgymError("invalidAction", { path: `lookAhead/actions/${i}`, got: action, expected });
+  }
+}
+
 /** Room for the virtual state ŝ; the entries are servers 0…E−1. */
 export class LookAhead {
+  /** δ_k of the future tasks, and their rates, E for each. */
+  #futureMbit = new Float64Array(0);
+  #futureRateMbps = new Float64Array(0);
   readonly #workloadMbit: Float64Array;
   readonly #rateMbps: Float64Array;
   readonly #tasks: Float64Array;
@@ -115,41 +147,36 @@ export class LookAhead {
     this.#virtualWorkloadMbit = new Float64Array(maxServers);
   }
 
-  /** Fills `out` with C, J, C_impact and r of every action of `state`. Asking twice gives the same bits. */
-  evaluate(state: DecisionState, p: Parameters, options: LookAheadOptions, out: LookAheadResult): void {
-    const { numServers, firstServer, sizeMbit, backlogMbit } = state;
-    out.latencySlots[0] = localLatencySlots(
-      sizeMbit,
-      backlogMbit,
-      p.localCpuGHz,
-      p.densityGcyclesPerMbit,
-      p.slotSeconds,
-    );
+  /**
+   * Fills `out` with C, J, C_impact and r of actions of `state`. Asking twice gives the same bits.
+   *
+   * @param actions those asked for, in the order of `out`; all where left out
+   */
+  evaluate(
+    state: DecisionState,
+    p: Parameters,
+    options: LookAheadOptions,
+    out: LookAheadResult,
+    actions?: ArrayLike<number>,
+  ): void {
+    const { numServers, firstServer } = state;
+    const count = actions === undefined ? numServers + 1 : actions.length;
     for (let e = 0; e < numServers; e++) {
       const i = firstServer + e;
-      const workload = state.workloadMbit[i];
-      const tasks = state.activeTasks[i];
-      const cpu = state.cpuGHz[i];
-      out.latencySlots[e + 1] = edgeLatencySlots(
-        sizeMbit,
-        state.rateMbps[i],
-        workload,
-        tasks,
-        cpu,
-        p.densityGcyclesPerMbit,
-        p.slotSeconds,
-      );
-      this.#workloadMbit[e] = drained(workload, tasks, cpu, p); // eq. 22 before the task is added
+      // eq. 22 before the task is added
+      this.#workloadMbit[e] = drained(state.workloadMbit[i], state.activeTasks[i], state.cpuGHz[i], p);
     }
-    for (let action = 0; action <= numServers; action++) {
-      out.costSlots[action] = costOfLatency(out.latencySlots[action], p.deadlineSlots, p.penaltySlots);
-      out.impactSlots[action] = 0;
+    this.#drawFutures(state, p, options);
+    for (let i = 0; i < count; i++) {
+      const action = actions === undefined ? i : actions[i];
+      out.latencySlots[i] = latencySlotsOf(state, p, action);
+      out.costSlots[i] = costOfLatency(out.latencySlots[i], p.deadlineSlots, p.penaltySlots);
+      out.impactSlots[i] = options.mode === "sequential" ? this.#sumSequential(state, p, options, action) : 0;
     }
-    if (options.mode === "independent") this.#addIndependent(state, p, options, out);
-    else for (let a = 0; a <= numServers; a++) out.impactSlots[a] = this.#sumSequential(state, p, options, a);
-    for (let action = 0; action <= numServers; action++) {
-      out.impactSlots[action] /= options.numSamples; // eq. 25
-      out.reward[action] = -(out.costSlots[action] + options.weight * out.impactSlots[action]); // eq. 26
+    if (options.mode === "independent") this.#addIndependent(state, p, options, out, actions, count);
+    for (let i = 0; i < count; i++) {
+      out.impactSlots[i] /= options.numSamples; // eq. 25
+      out.reward[i] = -(out.costSlots[i] + options.weight * out.impactSlots[i]); // eq. 26
     }
   }
 
@@ -157,24 +184,24 @@ export class LookAhead {
    * Eq. 24 for all candidates at once. The virtual states of two candidates differ at the two servers they chose alone,
    * so the cheapest and second cheapest of the common state, and the changed server, give every minimum.
    */
-  #addIndependent(state: DecisionState, p: Parameters, options: LookAheadOptions, out: LookAheadResult): void {
-    const { numServers, firstServer, sizeMbit } = state;
+  #addIndependent(
+    state: DecisionState,
+    p: Parameters,
+    options: LookAheadOptions,
+    out: LookAheadResult,
+    actions: ArrayLike<number> | undefined,
+    count: number,
+  ): void {
+    const { numServers, firstServer, sizeMbit, activeTasks } = state;
+    const workload = this.#workloadMbit;
     const localLeftMbit = positive(state.backlogMbit - p.localServiceMbit);
     for (let k = 0; k < options.numSamples; k++) {
-      const futureMbit = this.#drawFuture(state, p, options, k);
-      const localCost = localCostSlots(futureMbit, localLeftMbit, p);
-      let cheapest = localCost;
+      const futureMbit = this.#futureMbit[k];
+      let cheapest = localCostSlots(futureMbit, localLeftMbit, p);
       let cheapestAction = 0;
       let secondCheapest = Number.POSITIVE_INFINITY;
       for (let e = 0; e < numServers; e++) {
-        const cost = this.#edgeCostSlots(
-          state,
-          p,
-          e,
-          futureMbit,
-          this.#workloadMbit[e],
-          state.activeTasks[firstServer + e],
-        );
+        const cost = this.#edgeCostSlots(state, p, e, k, workload[e], activeTasks[firstServer + e]);
         if (cost < cheapest) {
           secondCheapest = cheapest;
           cheapest = cost;
@@ -183,21 +210,15 @@ export class LookAhead {
           secondCheapest = cost;
         }
       }
-      for (let action = 0; action <= numServers; action++) {
+      for (let i = 0; i < count; i++) {
+        const action = actions === undefined ? i : actions[i];
         const e = action - 1;
         const changed =
           action === 0
             ? localCostSlots(futureMbit, localLeftMbit + sizeMbit, p)
-            : this.#edgeCostSlots(
-                state,
-                p,
-                e,
-                futureMbit,
-                this.#workloadMbit[e] + sizeMbit,
-                state.activeTasks[firstServer + e] + 1,
-              );
+            : this.#edgeCostSlots(state, p, e, k, workload[e] + sizeMbit, activeTasks[firstServer + e] + 1);
         const unchanged = action === cheapestAction ? secondCheapest : cheapest;
-        out.impactSlots[action] += changed < unchanged ? changed : unchanged;
+        out.impactSlots[i] += changed < unchanged ? changed : unchanged;
       }
     }
   }
@@ -219,11 +240,11 @@ export class LookAhead {
     }
     let sum = 0;
     for (let k = 0; k < options.numSamples; k++) {
-      const futureMbit = this.#drawFuture(state, p, options, k);
+      const futureMbit = this.#futureMbit[k];
       let cheapest = localCostSlots(futureMbit, localMbit, p);
       let chosen = 0;
       for (let e = 0; e < numServers; e++) {
-        const cost = this.#edgeCostSlots(state, p, e, futureMbit, workload[e], tasks[e]);
+        const cost = this.#edgeCostSlots(state, p, e, k, workload[e], tasks[e]);
         if (cost < cheapest) {
           cheapest = cost;
           chosen = e + 1;
@@ -242,37 +263,44 @@ export class LookAhead {
     return sum;
   }
 
-  /** Size of future task k in Mbit (eq. 23); its rates are left in `#rateMbps`. */
-  #drawFuture(state: DecisionState, p: Parameters, options: LookAheadOptions, k: number): number {
+  /** Draws the K future tasks: their sizes (eq. 23) and rates. All actions of the state face the same ones. */
+  #drawFutures(state: DecisionState, p: Parameters, options: LookAheadOptions): void {
     const { futureKey0, futureKey1, decisionIndex, numServers, firstServer } = state;
+    const { numSamples, rates } = options;
     const { min, max } = options.sizeFactor;
-    const u = futureUniform(futureKey0, futureKey1, decisionIndex, k, 0);
-    for (let e = 0; e < numServers; e++) {
-      if (options.rates === "frozen") {
-        this.#rateMbps[e] = state.rateMbps[firstServer + e];
+    const length = numSamples * numServers;
+    if (this.#futureMbit.length < numSamples) this.#futureMbit = new Float64Array(numSamples);
+    if (this.#futureRateMbps.length < length) this.#futureRateMbps = new Float64Array(length);
+    for (let k = 0, at = 0; k < numSamples; k++, at += numServers) {
+      const u = futureUniform(futureKey0, futureKey1, decisionIndex, k, 0);
+      this.#futureMbit[k] = state.sizeMbit * (min + (max - min) * u);
+      if (rates === "frozen") {
+        for (let e = 0; e < numServers; e++) this.#futureRateMbps[at + e] = state.rateMbps[firstServer + e];
         continue;
       }
-      this.#rateMbps[e] = futureUniform(futureKey0, futureKey1, decisionIndex, k, e + 1);
-    }
-    if (options.rates === "resampled") {
+      for (let e = 0; e < numServers; e++) {
+        this.#rateMbps[e] = futureUniform(futureKey0, futureKey1, decisionIndex, k, e + 1);
+      }
       ratesOfUniforms(this.#rateMbps, numServers, p);
-      // an absent server stays out: its rate is 0, which makes it infinitely dear
-      for (let e = 0; e < numServers; e++) if (state.rateMbps[firstServer + e] === 0) this.#rateMbps[e] = 0;
+      for (let e = 0; e < numServers; e++) {
+        // an absent server stays out: its rate is 0, which makes it infinitely dear
+        this.#futureRateMbps[at + e] = state.rateMbps[firstServer + e] === 0 ? 0 : this.#rateMbps[e];
+      }
     }
-    return state.sizeMbit * (min + (max - min) * u);
   }
 
+  /** J of future task k at server e with so much work and so many tasks. */
   #edgeCostSlots(
     state: DecisionState,
     p: Parameters,
     e: number,
-    futureMbit: number,
+    k: number,
     workloadMbit: number,
     tasks: number,
   ): number {
     const latency = edgeLatencySlots(
-      futureMbit,
-      this.#rateMbps[e],
+      this.#futureMbit[k],
+      this.#futureRateMbps[k * state.numServers + e],
       workloadMbit,
       tasks,
       state.cpuGHz[state.firstServer + e],
@@ -281,6 +309,23 @@ export class LookAhead {
     );
     return costOfLatency(latency, p.deadlineSlots, p.penaltySlots);
   }
+}
+
+/** C of an action for the current task (eq. 8). */
+function latencySlotsOf(state: DecisionState, p: Parameters, action: number): number {
+  const { sizeMbit, backlogMbit, firstServer } = state;
+  const { densityGcyclesPerMbit, slotSeconds } = p;
+  if (action === 0) return localLatencySlots(sizeMbit, backlogMbit, p.localCpuGHz, densityGcyclesPerMbit, slotSeconds);
+  const i = firstServer + action - 1;
+  return edgeLatencySlots(
+    sizeMbit,
+    state.rateMbps[i],
+    state.workloadMbit[i],
+    state.activeTasks[i],
+    state.cpuGHz[i],
+    densityGcyclesPerMbit,
+    slotSeconds,
+  );
 }
 
 function localCostSlots(sizeMbit: number, backlogMbit: number, p: Parameters): number {

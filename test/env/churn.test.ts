@@ -279,6 +279,9 @@ describe("an absent server", () => {
         const options = { mode, rates, numSamples: 4 };
         const result = batch.lookAhead(0, options);
         expect(lookAheadOfState(batch.scenarios[0], 2, state, options)).toEqual(result);
+        // what a record says of an absent server's rate does not matter
+        const rated = { ...state, rateMbps: state.rateMbps.map((rate) => rate || 99) };
+        expect(lookAheadOfState(batch.scenarios[0], 2, rated, options)).toEqual(result);
         for (let action = 0; action <= state.numServers; action++) {
           const isAbsent = absent.includes(action);
           expect(Number.isFinite(result.impactSlots[action])).toBe(true);

@@ -9,6 +9,7 @@ import {
   FLAG_TRUNCATED,
   isObservedActionAvailable,
   listScenarios,
+  lookAheadOfState,
   MecgymError,
   makeEnv,
   nextEpisodeSeed,
@@ -828,6 +829,36 @@ describe("options of the wrong kind", () => {
       "a text weight",
       () => batch.lookAhead(0, wrong({ weight: "1" })),
       { code: "invalidOption", path: "lookAhead/weight" },
+    ],
+    [
+      "65 samples",
+      () => batch.lookAhead(0, { numSamples: 65 }),
+      { code: "invalidOption", path: "lookAhead/numSamples" },
+    ],
+    [
+      "a factor from more to less",
+      () => batch.lookAhead(0, { sizeFactor: { min: 2, max: 1 } }),
+      { code: "invalidOption", path: "lookAhead/sizeFactor" },
+    ],
+    [
+      "a server that is none in a look-ahead",
+      () => batch.lookAhead(0, { actions: [0, 7] }),
+      { code: "invalidAction", path: "lookAhead/actions/1" },
+    ],
+    [
+      "half an action in a look-ahead",
+      () => batch.lookAhead(0, { actions: [0.5] }),
+      { code: "invalidAction", path: "lookAhead/actions/0" },
+    ],
+    [
+      "one action for a list of them",
+      () => batch.lookAhead(0, wrong({ actions: 3 })),
+      { code: "invalidOption", path: "lookAhead/actions" },
+    ],
+    [
+      "actions for a score",
+      () => lookAheadOfState(batch.scenarios[0], 1, {} as never, wrong({ actions: [1] })),
+      { code: "invalidOption", path: "lookAhead/actions" },
     ],
     [
       "null as factor",

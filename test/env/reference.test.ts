@@ -194,6 +194,14 @@ function compareEpisode(
         reference.lookAhead(options),
         `look-ahead ${d}`,
       );
+      // some actions alone, in another order, have the same figures
+      const actions = [d % env.maxServers, 0, d % 3].filter((action) => action <= observation.numServers);
+      const some = env.lookAhead(0, { ...options, actions });
+      actions.forEach((action, i) => {
+        sameBits(some.reward[i], reward[action], `reward of action ${action} alone ${d}`);
+        sameBits(some.costSlots[i], costSlots[action], `cost of action ${action} alone ${d}`);
+        sameBits(some.impactSlots[i], impactSlots[action], `impact of action ${action} alone ${d}`);
+      });
       tally.lookAheads++;
     }
     if (reference.truncated || d >= MAX_DECISIONS) break;

@@ -80,6 +80,11 @@ describe("a call that is wrong", () => {
     ["a fraction", () => score("paper-v1", states, [1, 1.5]), "actions/1"],
     ["a state that is not there", () => score("paper-v1", states, [1], [2]), "stateOfAction/0"],
     ["a seed below 0", () => score("paper-v1", [{ ...states[0], episodeSeed: -1 }], [1]), "states/0/episodeSeed"],
+    [
+      "the second state's seed",
+      () => score("paper-v1", [states[0], { ...states[1], episodeSeed: 0.5 }], [1, 1]),
+      "states/1/episodeSeed",
+    ],
     ["an unknown setting", () => score("paper-v1", states, [1, 1], undefined, { samples: 2 } as never), "samples"],
   ])("is refused with its place: %s", (_name, call, place) => {
     expect(call).toThrow(MecgymError);

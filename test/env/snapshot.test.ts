@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchEnv, FLAG_TRUNCATED, MecgymError, type ScenarioInput } from "../../env/index.js";
+import { BatchEnv, FLAG_INVALID_ACTION, FLAG_TRUNCATED, MecgymError, type ScenarioInput } from "../../env/index.js";
 
 const busy: ScenarioInput = {
   numServers: { min: 2, max: 5 },
@@ -263,6 +263,55 @@ describe.each([
     }
     expect(refused).toBeGreaterThan(300);
   });
+
+  it("is refused where its numbers contradict each other: queues that are not their tasks', a task from tomorrow", async () => {
+    const { sha256 } = await import("@noble/hashes/sha2.js");
+    const { arrays, parameters } = env.lanes;
+    const numbers = new DataView(good.buffer, 72);
+    const pathOf = (index: number, change: number) => {
+      const forged = good.slice();
+      const at = 72 + 8 * index;
+      new DataView(forged.buffer).setFloat64(at, numbers.getFloat64(8 * index, true) + change, true);
+      forged.set(sha256(forged.subarray(72)), 40);
+      return codeOf(forged).path;
+    };
+    const [numServers, numTasks] = [arrays.numServers[0], arrays.numTasks[0]];
+    expect(numTasks).toBeGreaterThan(0);
+    const servers = 2 + 18 + 16 + 2;
+    for (let e = 0; e < numServers; e++) {
+      expect(pathOf(servers + 2 * numServers + e, 1)).toBe(`snapshot/activeTasks/${e}`);
+      expect(pathOf(servers + 3 * numServers + e, 2 ** -40)).toBe(`snapshot/workloadMbit/${e}`);
+    }
+    const width = parameters[0].hasChurn ? 5 : 4;
+    const tasks = (good.length - 72) / 8 - width * numTasks;
+    const decisionSlot = numbers.getFloat64(8 * (tasks + 2), true);
+    expect(pathOf(tasks + 2, arrays.slot[0] - decisionSlot + 1)).toBe("snapshot/decisionSlot");
+    // the twelfth number of the state is how many tasks were there as the slot began
+    expect(pathOf(2 + 11, numTasks + 1)).toBe("snapshot/numTasksAtSlotStart");
+  });
+});
+
+describe("a snapshot of fewer servers", () => {
+  it("leaves nothing of those that were there", () => {
+    const env = make(1);
+    const { arrays } = env.lanes;
+    const seedOf = (numServers: number) => {
+      for (let seed = 0; ; seed++) {
+        env.reset([seed]);
+        if (arrays.numServers[0] === numServers) return seed;
+      }
+    };
+    seedOf(2);
+    play(env, 0, 30, (i) => i);
+    const [few, mask, observation] = [env.snapshot(0), env.actionMask.slice(), env.observation.slice()];
+    seedOf(5);
+    play(env, 0, 30, (i) => i);
+    env.restore(0, few);
+    expect(env.actionMask).toEqual(mask);
+    expect(env.observation).toEqual(observation);
+    env.step([4]);
+    expect(env.flags[0] & FLAG_INVALID_ACTION).not.toBe(0);
+  });
 });
 
 describe("the end of an episode", () => {
@@ -325,6 +374,7 @@ describe.each([
     const last = snapshot.slice();
     last[last.length - 3] ^= 1; // lanes 0 and 1 are whole: they must not be written either
     const bad: Uint8Array[] = [last, snapshot.subarray(1), make(2, scenario).snapshotAll(), new Uint8Array(0)];
+    bad.push(Uint8Array.from([...snapshot, 0, 0, 0, 0, 0, 0, 0, 0]));
     for (let cut = 1; cut < snapshot.length; cut += 97) bad.push(snapshot.subarray(0, cut));
     for (const bytes of bad) {
       expect(() => env.restoreAll(bytes)).toThrow(MecgymError);

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
 import { datasetCommand } from "./commands/dataset.js";
 import { demoCommand } from "./commands/demo.js";
+import { keysCommand } from "./commands/keys.js";
 import { runProgram } from "./commands/program.js";
 import { promptCommand } from "./commands/prompt.js";
 import { runCommand } from "./commands/run.js";
@@ -26,6 +27,7 @@ const program = new Command("mecgym")
   .addCommand(tuneCommand())
   .addCommand(speedCommand())
   .addCommand(serveCommand())
+  .addCommand(keysCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

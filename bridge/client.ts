@@ -3,6 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
 import type { ScenarioInput } from "../env/scenario.js";
+import type { ClientKeys } from "./keys.js";
 import {
   type ArraySpec,
   bodyBytes,
@@ -45,6 +46,8 @@ export interface ClientOptions {
   readonly requestDeadlineMs?: number;
   /** First wait before a request is sent again, ms; doubles with every repetition. 1 s where left out. */
   readonly resendAfterMs?: number;
+  /** Keys for a server that takes up those it knows alone. */
+  readonly keys?: ClientKeys;
 }
 
 interface Answer {
@@ -70,7 +73,13 @@ export class Client {
     this.address = address;
     this.#requestDeadlineMs = options.requestDeadlineMs ?? 30_000;
     this.#resendAfterMs = options.resendAfterMs ?? 1000;
-    this.#socket = new Dealer({ linger: 0 });
+    const { keys } = options;
+    this.#socket = new Dealer({
+      linger: 0,
+      ...(keys === undefined
+        ? {}
+        : { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey }),
+    });
     this.#socket.connect(address);
     void this.#receive();
   }

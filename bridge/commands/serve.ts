@@ -4,10 +4,10 @@ import { Command, Option } from "commander";
 import pino from "pino";
 import { startServer } from "../server.js";
 import { defaultLimits } from "../session.js";
-import { integer, packageVersion, withExample } from "./program.js";
+import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
+import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "./serve-keys.js";
 
-interface ServeOptions {
-  readonly address?: string;
+interface ServeOptions extends SecurityOptions {
   readonly untilStdinCloses?: boolean;
   readonly maxSessions: number;
   readonly maxLanes: number;
@@ -18,7 +18,6 @@ interface ServeOptions {
 export function serveCommand(): Command {
   const command = new Command("serve")
     .description("Serve environments over ZeroMQ; prints one line of JSON when ready.")
-    .option("--address <address>", "ipc:// path to bind (default: a fresh one in a private folder)")
     .option("--until-stdin-closes", "end when standard input ends: the life line of a client that owns the server")
     .option("--max-sessions <n>", "sessions at once", integer(1, 65_536), defaultLimits.maxSessions)
     .option("--max-lanes <n>", "lanes of all sessions together", integer(1, 16_777_216), defaultLimits.maxLanes)
@@ -29,7 +28,7 @@ export function serveCommand(): Command {
         .default("warn"),
     )
     .action(serve);
-  return withExample(command, "serve --address ipc:///tmp/mecgym.sock");
+  return withExample(withSecurityOptions(command), "serve --address tcp://*:5555 --keys keys --allow keys/client.key");
 }
 
 async function serve(options: ServeOptions): Promise<void> {
@@ -39,7 +38,8 @@ async function serve(options: ServeOptions): Promise<void> {
     packageVersion,
     limits: { maxSessions, maxLanes, maxInFlight },
     log: (event, details) => logger[event === "internal error" ? "error" : "info"](details, event),
-    ...(options.address === undefined ? {} : { address: options.address }),
+    ...securityOf(options),
+    ...(options.untilStdinCloses ? { ownerKey: () => ownerKeyOf(process.stdin) } : {}),
   });
   const stop = (reason: string) => {
     logger.info({ reason }, "ending");
@@ -53,9 +53,14 @@ async function serve(options: ServeOptions): Promise<void> {
     process.stdin.once("error", () => stop("standard input failed"));
     process.stdin.resume();
   }
-  const { address, protocolVersion, instance } = server;
-  process.stdout.write(`${JSON.stringify({ address, protocolVersion, instance, pid: process.pid })}\n`);
-  await server.ended;
+  const { address, serverKey, protocolVersion, instance } = server;
+  process.stdout.write(`${JSON.stringify({ address, serverKey, protocolVersion, instance, pid: process.pid })}\n`);
+  try {
+    await server.ended;
+  } catch (error) {
+    process.stderr.write(`mecgym: the server has ended: ${String(error)}\n`);
+    process.exitCode = EXIT_CHECK_FAILED;
+  }
   await server.close();
   process.stdin.destroy();
 }

@@ -1,38 +1,12 @@
-/** The real server behind a real socket, and the TypeScript client: replies, deadlines, addresses, ends. */
+/** The real server behind a real socket, and the TypeScript client: replies and deadlines. */
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
-import { Client, DeadlineExceeded, RemoteError } from "../../bridge/client.js";
+import { DeadlineExceeded, RemoteError } from "../../bridge/client.js";
 import { decodeHeader, encodeHeader, type Request } from "../../bridge/protocol.js";
-import { type Server, type ServerOptions, startServer } from "../../bridge/server.js";
-import { BatchEnv, MecgymError } from "../../env/index.js";
-
-const closers: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close();
-});
-
-async function serve(options: Partial<ServerOptions> = {}): Promise<Server> {
-  const server = await startServer({ packageVersion: "0", ...options });
-  closers.push(() => server.close());
-  return server;
-}
-
-function connect(address: string, options = {}): Client {
-  const client = new Client(address, { requestDeadlineMs: 5000, ...options });
-  closers.push(() => client.close());
-  return client;
-}
-
-function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "mecgym-test-"));
-  closers.push(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
+import { BatchEnv } from "../../env/index.js";
+import { atEnd, connect, serve, temporaryFolder } from "./servers.js";
 
 describe("a served session", () => {
   it("plays the episode that the simulator plays", async () => {
@@ -84,7 +58,7 @@ describe("a served session", () => {
   it("survives garbage, and answers the next request", async () => {
     const { address } = await serve();
     const socket = new Dealer({ linger: 0, receiveTimeout: 5000 });
-    closers.push(() => socket.close());
+    atEnd(() => socket.close());
     socket.connect(address);
     const hello = encodeHeader({ v: "1.0", op: "hello", requestId: "a".repeat(32) } as Request);
     for (const garbage of [
@@ -117,55 +91,4 @@ describe("deadlines", () => {
     await serve({ address });
     await expect(pong).resolves.toEqual({});
   });
-});
-
-describe("addresses", () => {
-  it("by default lie in a folder that only the user can enter, and go with the server", async () => {
-    const server = await startServer({ packageVersion: "0" });
-    const path = server.address.slice("ipc://".length);
-    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
-    await server.close();
-    expect(existsSync(dirname(path))).toBe(false);
-  });
-
-  it("that a running server holds are refused, and it goes on", async () => {
-    const address = `ipc://${join(temporaryFolder(), "taken")}`;
-    await serve({ address });
-    const client = connect(address);
-    const before = await client.hello();
-    await expect(startServer({ packageVersion: "0", address })).rejects.toThrow(/no running server holds/);
-    expect(await client.hello()).toEqual(before);
-  });
-
-  it("with the socket file of a dead server are used again", async () => {
-    const path = join(temporaryFolder(), "stale");
-    // a process that dies without closing leaves its socket file
-    const listen = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
-    spawnSync(process.execPath, ["-e", listen]);
-    expect(existsSync(path)).toBe(true);
-    await serve({ address: `ipc://${path}` });
-    await expect(connect(`ipc://${path}`).ping()).resolves.toEqual({});
-  });
-
-  it("where a file or a folder stands are refused, and what stands there is untouched", async () => {
-    const folder = temporaryFolder();
-    const path = join(folder, "notes.txt");
-    writeFileSync(path, "precious");
-    for (const address of [`ipc://${path}`, `ipc://${folder}`]) {
-      await expect(startServer({ packageVersion: "0", address })).rejects.toThrow(/where nothing stands/);
-    }
-    expect(readFileSync(path, "utf8")).toBe("precious");
-  });
-
-  for (const address of [
-    "tcp://127.0.0.1:5555",
-    "nonsense",
-    "ipc://",
-    `ipc:///tmp/${"x".repeat(100)}`,
-    "ipc:///no/such/folder/s",
-  ]) {
-    it(`are refused: ${address.slice(0, 30)}`, async () => {
-      await expect(startServer({ packageVersion: "0", address })).rejects.toBeInstanceOf(MecgymError);
-    });
-  }
 });

@@ -19,7 +19,7 @@ import { connect, serve, temporaryFolder } from "./servers.js";
 
 /** Connections of each kind of stranger; 2,500 of each of the four make the 10,000 of docs/security.md. */
 const TRIES = Number(process.env.MECGYM_AUTH_TRIES ?? 400) / 4;
-const AT_ONCE = 25;
+const AT_ONCE = 10;
 
 const hello = encodeHeader({ v: PROTOCOL_VERSION, op: "hello", requestId: "0".repeat(32) } as Request);
 

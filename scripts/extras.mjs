@@ -20,16 +20,26 @@ import { pythonOf, root } from "./venv.mjs";
 const isLinux = process.platform === "linux";
 // for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
 const torch = { environment: "torch", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 };
+/** Of the package's own tests, those that another version of a library has to pass too. */
+const ownTest = (name) => join("bridge", "python", "tests", `test_${name}.py`);
 const extras = {
   trl: { libraries: "PyTorch, Transformers, TRL and Datasets", ...torch },
   sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
   cleanrl: { libraries: "PyTorch alone", ...torch },
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
+  wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 110 },
+  gymnasium: {
+    libraries: "the oldest Gymnasium and MoviePy",
+    environment: "gymnasium",
+    oldest: [3, 10],
+    downloadMB: 80,
+    also: ["env", "fork", "playing", "rendering", "vector_env", "wrappers"].map(ownTest),
+  },
   jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 110 },
 };
 
 async function test(name) {
-  const { libraries, environment, oldest, downloadMB } = extras[name];
+  const { libraries, environment, oldest, downloadMB, also = [] } = extras[name];
   const tests = join("test", "extras", name);
   const list = join(tests, "requirements.txt");
   const folder = join(root, ".setup", `venv-${environment}`);
@@ -54,7 +64,7 @@ async function test(name) {
   const report = join(root, ".setup", `pytest-${name}.xml`);
   rmSync(report, { force: true });
   const settings = ["-c", "bridge/python/pyproject.toml", `--rootdir=${root}`, "-o", "faulthandler_timeout=280"];
-  const pytestArgs = [...settings, tests, `--junitxml=${report}`];
+  const pytestArgs = [...settings, tests, ...also, `--junitxml=${report}`];
   add(name, run(pythonOf(folder), ["-m", "pytest", ...pytestArgs]), readPytest(report));
 }
 

@@ -102,8 +102,10 @@ class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordC
         return dict(zip(self._keys, (observation, self._base.action_masks().astype(np.int8)), strict=True))
 
 
-class _VectorTransformed(VectorWrapper[Any, Any, Any, Any, Any]):
+class _VectorTransformed(VectorWrapper):
     """Puts a function of observations between a batch and who plays it, final observations among them."""
+
+    # Gymnasium 1.2 has no arguments for this class
 
     def __init__(self, env: VectorEnv[Any, Any, Any], space: spaces.Space[Any]) -> None:
         super().__init__(env)

@@ -19,6 +19,7 @@ from .reply_memo import ReplyMemo
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
+    from .keys import ClientKeys
     from .server import LocalServer
 
 __all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending"]
@@ -80,6 +81,8 @@ class Connection:
         ZeroMQ address of the server.
     server : LocalServer, optional
         The server, where this process owns it: its end is noticed at once, and its log is part of error messages.
+    keys : ClientKeys, optional
+        Keys for a server that answers those it knows alone.
 
     Raises
     ------
@@ -87,8 +90,9 @@ class Connection:
         ``invalidAddress``.
     """
 
-    def __init__(self, address: str, server: LocalServer | None = None) -> None:
+    def __init__(self, address: str, server: LocalServer | None = None, keys: ClientKeys | None = None) -> None:
         self.address = address
+        self.keys = keys
         self._server = server
         self._owner_pid = os.getpid()
         self._lock = threading.RLock()
@@ -111,6 +115,8 @@ class Connection:
             self._socket.setsockopt(zmq.LINGER, 0)
             self._socket.setsockopt(zmq.SNDTIMEO, 0)
             self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+            if keys is not None:
+                keys.apply(self._socket)
             self._socket.connect(address)
         except (zmq.ZMQError, TypeError, ValueError) as error:
             self._context.destroy(linger=0)
@@ -365,6 +371,8 @@ class Connection:
             f"the server at {self.address} did not answer `{pending.op}` within {timeout_seconds:g} s (sent {times}"
             f"{f', {self.num_dropped} other replies dropped' if self.num_dropped else ''}){self._describe_log()}"
         )
+        if self.address.startswith("tcp:"):
+            message += ". Such a server answers only clients whose keys it knows, and that know its own"
         return DeadlineExceeded(
             "deadlineExceeded", message, path=pending.op, expected=f"a reply within {timeout_seconds:g} s"
         )

@@ -11,6 +11,7 @@ from typing import Any
 from .client import DEFAULT_TIMEOUT_SECONDS, Body, Connection
 from .command import ADDRESS_VARIABLE
 from .errors import SessionLost, malformed
+from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
 from .server import shared_server
 
 __all__ = ["call", "connect", "reconnect"]
@@ -21,7 +22,11 @@ MAX_ATTEMPTS = 5
 
 
 def connect(
-    address: str | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, is_owned: bool = False
+    address: str | None = None,
+    keys: str | os.PathLike[str] | ClientKeys | None = None,
+    *,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    is_owned: bool = False,
 ) -> Connection:
     """Give this process's connection to a server.
 
@@ -29,6 +34,8 @@ def connect(
     ----------
     address : str, optional
         The server's address; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    keys : str or path or ClientKeys, optional
+        The keys for that address, or the folder they are in; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
     timeout_seconds : float
         How long the server may take to answer, in seconds.
     is_owned : bool
@@ -41,20 +48,25 @@ def connect(
     DeadlineExceeded
         The server did not answer in time.
     MecgymError
-        ``versionMismatch``, ``invalidAddress``.
+        ``versionMismatch``, ``invalidAddress``, ``invalidKeys``.
     """
     server = None
-    if not is_owned:
-        address = address if address is not None else os.environ.get(ADDRESS_VARIABLE) or None
+    if not is_owned and address is None:
+        address = os.environ.get(ADDRESS_VARIABLE) or None
+        if keys is None and address is not None:
+            keys = os.environ.get(KEYS_VARIABLE) or None
     if address is None:
         server = shared_server()
-        address = server.address
+        address, keys = server.address, server.keys
+    if keys is not None and not isinstance(keys, ClientKeys):
+        keys = read_client_keys(keys)
+    key = (address, keys)
     with _lock:
-        for stale in [key for key, connection in _connections.items() if not connection.is_usable]:
+        for stale in [one for one, connection in _connections.items() if not connection.is_usable]:
             _connections.pop(stale).close()
-        if address in _connections:
-            return _connections[address]
-        connection = Connection(address, server)
+        if key in _connections:
+            return _connections[key]
+        connection = Connection(address, server, keys)
         try:
             limits = connection.request("hello", timeout_seconds=timeout_seconds).get("limits")
             max_in_flight = limits.get("maxInFlight") if isinstance(limits, dict) else None
@@ -64,7 +76,7 @@ def connect(
         except BaseException:
             connection.close()
             raise
-        _connections[address] = connection
+        _connections[key] = connection
         return connection
 
 
@@ -79,10 +91,12 @@ def reconnect(lost: Connection, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECO
     As of `connect`.
     """
     with _lock:
-        if _connections.get(lost.address) is lost:
-            del _connections[lost.address]
+        key = (lost.address, lost.keys)
+        if _connections.get(key) is lost:
+            del _connections[key]
     lost.close()
-    return connect(None if lost.is_owned else lost.address, timeout_seconds=timeout_seconds, is_owned=lost.is_owned)
+    address, keys = (None, None) if lost.is_owned else key
+    return connect(address, keys, timeout_seconds=timeout_seconds, is_owned=lost.is_owned)
 
 
 def call(
@@ -91,6 +105,7 @@ def call(
     body: bytes | None = None,
     *,
     address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> tuple[dict[str, Any], Body | None]:
     """Ask a question that leaves nothing behind, again where this process's own server is lost meanwhile.
@@ -100,7 +115,7 @@ def call(
     MecgymError
         The server refused the request; and as of `connect`.
     """
-    connection = connect(address, timeout_seconds=timeout_seconds)
+    connection = connect(address, keys, timeout_seconds=timeout_seconds)
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:
             return connection.exchange(op, fields, body, timeout_seconds=timeout_seconds)
@@ -111,7 +126,7 @@ def call(
     return connection.exchange(op, fields, body, timeout_seconds=timeout_seconds)
 
 
-_connections: dict[str, Connection] = {}
+_connections: dict[tuple[str, ClientKeys | None], Connection] = {}
 _inherited: list[Connection] = []
 _lock = threading.Lock()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,8 @@ class OffloadingEnv(SessionEnv, gymnasium.Env[NDArray[np.float32], np.int64]):
         chosen at random, so that two environments without a seed do not play the same episodes.
     address : str, optional
         Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
     timeout_seconds : float
         How long the server may take to answer, in seconds.
     recovery : Recovery or bool, optional
@@ -77,6 +80,7 @@ class OffloadingEnv(SessionEnv, gymnasium.Env[NDArray[np.float32], np.int64]):
         split: str = "train",
         seed: int | None = None,
         address: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
@@ -89,12 +93,13 @@ class OffloadingEnv(SessionEnv, gymnasium.Env[NDArray[np.float32], np.int64]):
             "split": split,
             "seed": seed,
             "address": address,
+            "keys": keys,
             "timeout_seconds": timeout_seconds,
             "recovery": recovery,
             "render_mode": render_mode,
         }
         self._session = open_session(
-            {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
+            {"numEnvs": 1}, scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery
         )
         self.render_mode = render_mode
         self.scenario: dict[str, Any] = self._session.scenarios[0]["scenario"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ class Lanes:
         Number of groups, G, a divisor of N. Lane i of group g is lane g·n + i of all.
     autoreset : {"next-step", "same-step", "disabled"}
         What becomes of a lane whose episode has ended, as in Gymnasium.
-    history, max_servers, split, seed, address, timeout_seconds, recovery
+    history, max_servers, split, seed, address, keys, timeout_seconds, recovery
         As of `OffloadingEnv`.
 
     Attributes
@@ -71,6 +72,7 @@ class Lanes:
         split: str = "train",
         seed: int | None = None,
         address: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         recovery: Recovery | bool | None = None,
     ) -> None:
@@ -89,7 +91,7 @@ class Lanes:
         if max_servers is not None:
             fields["maxServers"] = check_count(max_servers, "max_servers")
         timeout_seconds = check_timeout(timeout_seconds)
-        connection = connect(address, timeout_seconds=timeout_seconds)
+        connection = connect(address, keys, timeout_seconds=timeout_seconds)
         how = resolve_recovery(recovery, is_owned=connection.is_owned)
         self.session = Session(connection, fields, timeout_seconds=timeout_seconds, recovery=how)
         self.num_lanes = self.session.num_envs

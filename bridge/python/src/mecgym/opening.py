@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .checks import check_count, check_seed, check_timeout, random_seed
@@ -21,6 +22,7 @@ def open_session(
     split: str,
     seed: int | None,
     address: str | None,
+    keys: str | os.PathLike[str] | None,
     timeout_seconds: float,
     recovery: Recovery | bool | None = None,
 ) -> Session:
@@ -38,6 +40,6 @@ def open_session(
     if max_servers is not None:
         fields["maxServers"] = check_count(max_servers, "max_servers")
     timeout_seconds = check_timeout(timeout_seconds)
-    connection = connect(address, timeout_seconds=timeout_seconds)
+    connection = connect(address, keys, timeout_seconds=timeout_seconds)
     how = resolve_recovery(recovery, is_owned=connection.is_owned)
     return Session(connection, fields, timeout_seconds=timeout_seconds, recovery=how)

@@ -40,18 +40,22 @@ class ScenarioInfo:
     scenario: dict[str, Any]
 
 
-def list_scenarios(*, address: str | None = None) -> list[ScenarioInfo]:
+def list_scenarios(*, address: str | None = None, keys: str | os.PathLike[str] | None = None) -> list[ScenarioInfo]:
     """Give the frozen scenarios, in order of their ids.
 
     Parameters
     ----------
     address : str, optional
         Address of a running server; this process's own where left out.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some.
     """
-    return _ask({}, address)
+    return _ask({}, address, keys)
 
 
-def scenario_hash(scenario: ScenarioInput, *, address: str | None = None) -> str:
+def scenario_hash(
+    scenario: ScenarioInput, *, address: str | None = None, keys: str | os.PathLike[str] | None = None
+) -> str:
     """Give the content hash of a scenario, 64 hexadecimal digits.
 
     Parameters
@@ -60,13 +64,15 @@ def scenario_hash(scenario: ScenarioInput, *, address: str | None = None) -> str
         Id, JSON file or fields.
     address : str, optional
         Address of a running server; this process's own where left out.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some.
 
     Raises
     ------
     MecgymError
         ``unknownScenario`` or ``invalidScenario``.
     """
-    return _ask({"scenario": read_scenario(scenario)}, address)[0].hash
+    return _ask({"scenario": read_scenario(scenario)}, address, keys)[0].hash
 
 
 def read_scenario(scenario: ScenarioInput) -> str | dict[str, Any]:
@@ -96,8 +102,8 @@ def read_scenario(scenario: ScenarioInput) -> str | dict[str, Any]:
     )
 
 
-def _ask(fields: Mapping[str, Any], address: str | None) -> list[ScenarioInfo]:
-    entries = connect(address).request("scenarios", fields).get("scenarios")
+def _ask(fields: Mapping[str, Any], address: str | None, keys: str | os.PathLike[str] | None) -> list[ScenarioInfo]:
+    entries = connect(address, keys).request("scenarios", fields).get("scenarios")
     if not isinstance(entries, list) or not entries:
         malformed("scenarios", "a list", entries)
     return [_info(entry) for entry in entries]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -100,6 +101,7 @@ def score(
     mode: str | None = None,
     rates: str | None = None,
     address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
 ) -> Scores:
     """Score answers to recorded states, all in one request. The server reads the texts and does all the arithmetic.
@@ -118,6 +120,8 @@ def score(
         As of `OffloadingEnv.look_ahead`; the scenario's where left out.
     address : str, optional
         Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
     timeout_seconds : float
         How long the server may take, in seconds.
 
@@ -147,7 +151,8 @@ def score(
         "layout": layout.arrays,
         **look_ahead_fields(num_samples, weight, size_factor, mode, rates),
     }
-    result, body = call("score", options, layout.encode(arrays), address=address, timeout_seconds=timeout_seconds)
+    request = layout.encode(arrays)
+    result, body = call("score", options, request, address=address, keys=keys, timeout_seconds=timeout_seconds)
     found = Layout(result.get("layout"))
     found.check({name: (dtype, (len(answers),)) for name, dtype in ARRAYS.items()})
     decoded = found.decode(body)

@@ -13,8 +13,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import IO, Any
 
+import zmq
+
 from .command import find_server_command
 from .errors import ServerError, ServerNotFound
+from .keys import ClientKeys
 
 __all__ = ["LocalServer", "shared_server"]
 
@@ -44,6 +47,8 @@ class LocalServer:
     ----------
     address : str
         ZeroMQ address of the server.
+    keys : ClientKeys or None
+        Keys for that address, where no file system can keep others from it: made here, for this server alone.
 
     Raises
     ------
@@ -82,11 +87,22 @@ class LocalServer:
         ]
         for thread in self._threads:
             thread.start()
+        public_key, secret_key = zmq.curve_keypair()
         try:
-            self.address = self._wait_until_ready(start_timeout_seconds)
+            self._introduce(public_key)
+            ready = self._wait_until_ready(start_timeout_seconds)
         except BaseException:
             self.close()
             raise
+        self.address: str = ready["address"]
+        server_key = ready.get("serverKey")
+        self.keys = ClientKeys(server_key.encode(), public_key, secret_key) if isinstance(server_key, str) else None
+
+    def _introduce(self, public_key: bytes) -> None:
+        """Tell the server whom to let in, should it have to listen where others can knock."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended; the ready line that does not come tells more
+            self._process.stdin.write(json.dumps({"publicKey": public_key.decode()}).encode() + b"\n")
 
     @property
     def pid(self) -> int:
@@ -136,7 +152,7 @@ class LocalServer:
             _close(process.stdout)
             _close(process.stderr)
 
-    def _wait_until_ready(self, timeout_seconds: float) -> str:
+    def _wait_until_ready(self, timeout_seconds: float) -> dict[str, Any]:
         is_in_time = self._has_first_line.wait(timeout_seconds)
         if not is_in_time:
             raise self._not_ready(f"a ready line within {timeout_seconds:g} s", "none")
@@ -149,10 +165,9 @@ class LocalServer:
             ready = json.loads(line)
         except ValueError:
             ready = None
-        address = ready.get("address") if isinstance(ready, dict) else None
-        if not isinstance(address, str):
+        if not isinstance(ready, dict) or not isinstance(ready.get("address"), str):
             raise self._not_ready("a ready line with an address", line[:200])
-        return address
+        return ready
 
     def _not_ready(self, expected: str, got: str) -> ServerError:
         log = self.log_tail()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     ----------
     num_envs : int
         How many environments, n.
-    scenario, history, max_servers, split, seed, address, timeout_seconds, recovery, render_mode
+    scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery, render_mode
         As of `OffloadingEnv`. Without seeds in `reset`, every environment plays episodes of its own.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
@@ -59,6 +60,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         split: str = "train",
         seed: int | None = None,
         address: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
@@ -79,13 +81,14 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
             "split": split,
             "seed": seed,
             "address": address,
+            "keys": keys,
             "timeout_seconds": timeout_seconds,
             "recovery": recovery,
             "render_mode": render_mode,
         }
         fields = {"numEnvs": check_count(num_envs, "num_envs"), "autoreset": AUTORESET_NAMES[mode]}
         self._session = open_session(
-            fields, scenario, history, max_servers, split, seed, address, timeout_seconds, recovery
+            fields, scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery
         )
         self.closed = False
         self.num_envs = self._session.num_envs

@@ -1,14 +1,15 @@
-/** Bodies of session requests and replies: their layouts, what a reset or step brought, and look-aheads. */
+/** Bodies of messages: the layouts a session fixes, and bodies that a header describes. */
 
 import type { BatchEnv } from "../env/batch-env.js";
-import { episodeStatsFields } from "../env/lane-player.js";
-import { type ArraySpec, BridgeError, bodyBytes, makeLayout, readArray, writeArray } from "./protocol.js";
-import type { RequestOf, SessionRequest } from "./requests.js";
+import { outputSpecs } from "../env/batch-outputs.js";
+import { type ArraySpec, BridgeError, bodyBytes, type Dtype, makeLayout, readArray, type Values } from "./protocol.js";
 
 /** What a request brought, for its reply. */
 export interface Outcome {
   readonly result: Record<string, unknown>;
   readonly body?: Uint8Array;
+  /** Memory of the group's that the body lies in, and that is free again with the reply's acknowledgement. */
+  readonly slot?: number;
 }
 
 /** Layouts of a session's bodies, for one group of lanes. */
@@ -20,7 +21,8 @@ export interface SessionLayouts {
 }
 
 /** The layouts that `open` announces; docs/protocol.md describes the arrays. */
-export function layoutsOf({ numLanes, observationSize, maxServers }: BatchEnv): SessionLayouts {
+export function layoutsOf(env: Pick<BatchEnv, "numLanes" | "observationSize" | "maxServers">): SessionLayouts {
+  const { numLanes } = env;
   return {
     resetRequest: makeLayout([
       { name: "seeds", dtype: "uint64", shape: [numLanes] },
@@ -28,139 +30,163 @@ export function layoutsOf({ numLanes, observationSize, maxServers }: BatchEnv): 
     ]),
     stepRequest: makeLayout([{ name: "actions", dtype: "int32", shape: [numLanes] }]),
     maskRequest: makeLayout([{ name: "mask", dtype: "uint8", shape: [numLanes] }]),
-    stepReply: makeLayout([
-      { name: "observation", dtype: "float32", shape: [numLanes, observationSize] },
-      { name: "reward", dtype: "float64", shape: [numLanes] },
-      { name: "latencySlots", dtype: "float64", shape: [numLanes] },
-      { name: "costSlots", dtype: "float64", shape: [numLanes] },
-      { name: "episodeSeed", dtype: "uint64", shape: [numLanes] },
-      { name: "executedAction", dtype: "int32", shape: [numLanes] },
-      { name: "decisionIndex", dtype: "int32", shape: [numLanes] },
-      { name: "slot", dtype: "int32", shape: [numLanes] },
-      { name: "numServers", dtype: "int32", shape: [numLanes] },
-      { name: "lostTasks", dtype: "int32", shape: [numLanes] },
-      { name: "lostOnTimeTasks", dtype: "int32", shape: [numLanes] },
-      { name: "flags", dtype: "uint8", shape: [numLanes] },
-      { name: "actionMask", dtype: "uint8", shape: [numLanes, maxServers + 1] },
-    ]),
+    stepReply: makeLayout(outputSpecs(env)),
   };
 }
 
 /** @throws BridgeError `invalidBody` unless the body is as long as its layout */
-export function checkBody(body: Uint8Array | undefined, layout: ArraySpec[]): void {
+export function checkBody(body: Uint8Array | undefined, layout: readonly ArraySpec[]): Uint8Array {
   const expected = bodyBytes(layout);
-  if (body?.length !== expected) {
-    throw new BridgeError("invalidBody", {
-      path: "body",
-      expected: `${expected} bytes: ${layout.map((spec) => `${spec.name} ${spec.dtype}[${spec.shape.join(", ")}]`).join(", ")}`,
-      got: body === undefined ? "no body" : `${body.length} bytes`,
-    });
-  }
+  if (body?.length === expected) return aligned(body);
+  throw new BridgeError("invalidBody", {
+    path: "body",
+    expected: `${expected} bytes: ${layout.map((spec) => `${spec.name} ${spec.dtype}[${spec.shape.join(", ")}]`).join(", ")}`,
+    got: body === undefined ? "no body" : `${body.length} bytes`,
+  });
 }
 
-export function checkNoBody(request: SessionRequest, body: Uint8Array | undefined): void {
-  if (body !== undefined) {
-    throw new BridgeError("invalidBody", {
-      path: "body",
-      expected: `no body with ${request.op}`,
-      got: `${body.length} bytes`,
-    });
-  }
+/** @throws BridgeError `invalidBody` where there is one */
+export function checkNoBody(op: string, body: Uint8Array | undefined): void {
+  if (body === undefined) return;
+  const expected = `no body with ${op}`;
+  throw new BridgeError("invalidBody", { path: "body", expected, got: `${body.length} bytes` });
 }
 
-/** Seeds of a reset, NaN for the 2^64 − 1 that asks for the next episode: all bits are set in it alone. */
-export function readSeeds(body: Uint8Array, spec: ArraySpec): Float64Array {
-  const seeds = readArray(body, spec) as Float64Array;
-  for (let i = 0; i < seeds.length; i++) {
-    const at = spec.offset + 8 * i;
-    if (body.subarray(at, at + 8).every((byte) => byte === 0xff)) seeds[i] = Number.NaN;
-  }
-  return seeds;
+/** The same bytes, at a multiple of 8: views of them need no copy. */
+function aligned(body: Uint8Array): Uint8Array {
+  return body.byteOffset % 8 === 0 ? body : Uint8Array.from(body);
 }
-
-export function stepOutcome({ stepReply }: SessionLayouts, env: BatchEnv): Outcome {
-  const { arrays } = env.lanes;
-  const result: Record<string, unknown> = { numFinal: env.numFinal };
-  let finalLayout: ArraySpec[] = [];
-  const start = bodyBytes(stepReply);
-  if (env.numFinal > 0) {
-    const k = env.numFinal;
-    finalLayout = makeLayout(
-      [
-        { name: "finalLane", dtype: "int32" as const, shape: [k] },
-        { name: "finalStats", dtype: "float64" as const, shape: [k, episodeStatsFields.length] },
-        { name: "finalSlot", dtype: "int32" as const, shape: [k] },
-        ...(env.autoreset === "same-step"
-          ? [{ name: "finalObservation", dtype: "float32" as const, shape: [k, env.observationSize] }]
-          : []),
-      ],
-      start,
-    );
-    result.finalLayout = finalLayout;
-  }
-  const body = new Uint8Array(env.numFinal > 0 ? bodyBytes(finalLayout) : start);
-  const values = [
-    env.observation,
-    env.reward,
-    env.latencySlots,
-    env.costSlots,
-    toUint64(arrays.episodeSeed),
-    env.executedAction,
-    arrays.decisionIndex,
-    arrays.slot,
-    arrays.numServers,
-    env.lostTasks,
-    env.lostOnTimeTasks,
-    env.flags,
-    env.actionMask,
-  ];
-  for (const [i, spec] of stepReply.entries()) writeArray(body, spec, values[i]);
-  const finals = [env.finalLane, env.finalStats, env.finalSlot, env.finalObservation];
-  for (const [i, spec] of finalLayout.entries()) writeArray(body, spec, finals[i]);
-  return { result, body };
-}
-
-/** Doubles that hold integers below 2^53, as little-endian uint64. */
-export function toUint64(values: Float64Array): Int32Array {
-  const words = new Int32Array(2 * values.length);
-  for (let i = 0; i < values.length; i++) {
-    words[2 * i] = values[i] % 4_294_967_296;
-    words[2 * i + 1] = Math.floor(values[i] / 4_294_967_296);
-  }
-  return words;
-}
-
-/** Names of a look-ahead's arrays. */
-const lookAheadNames = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
 
 /**
- * Look-aheads of the lanes from `firstLane` on, as many as a reply takes.
- *
- * @param actions one for each lane, whose figures alone are wanted; those of all actions where left out
+ * Type and shape of an array that a header describes. A length is a number, or a name for one that is free but the same
+ * wherever the name stands; "S+1" is one more than S.
  */
-export function lookAheadOutcome(
-  env: BatchEnv,
-  request: RequestOf<"lookahead">,
-  actions: Int32Array | undefined,
-  maxReplyBytes: number,
-): Outcome {
-  const { v, op, session, epoch, group, seq, ack, firstLane = 0, ...options } = request;
-  const width = actions === undefined ? env.maxServers + 1 : 1;
-  const count = Math.min(env.numLanes - firstLane, Math.floor(maxReplyBytes / (lookAheadNames.length * 8 * width)));
-  if (count < 1) {
-    const expected = `a lane from 0 to ${env.numLanes - 1}`;
-    throw new BridgeError("invalidRequest", { path: "/firstLane", expected, got: firstLane });
-  }
-  const shape = actions === undefined ? [count, width] : [count];
-  const layout = makeLayout(lookAheadNames.map((name) => ({ name, dtype: "float64", shape })));
-  const body = new Uint8Array(bodyBytes(layout));
-  const columns = layout.map((spec) => new Float64Array(body.buffer, spec.offset, count * width).fill(Number.NaN));
-  for (let i = 0; i < count; i++) {
-    const values = env.lookAhead(firstLane + i, options);
-    for (const [j, name] of lookAheadNames.entries()) {
-      if (actions === undefined) columns[j].set(values[name], i * width);
-      else columns[j][i] = values[name][actions[firstLane + i]] ?? Number.NaN;
+export type ArrayForm = readonly [dtype: Dtype, ...shape: (string | number)[]];
+
+/** Arrays of a body by name, and the lengths that were free. */
+export interface BodyArrays<Name extends string> {
+  readonly arrays: { readonly [N in Name]?: Values };
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
+/**
+ * Views of the arrays that a header's layout describes.
+ *
+ * @param forms the arrays there may be
+ * @throws BridgeError `invalidRequest` for a layout of other arrays, `invalidBody` for a body that is not as long
+ */
+export function readBody<Name extends string>(
+  layout: readonly ArraySpec[],
+  body: Uint8Array | undefined,
+  forms: Readonly<Record<Name, ArrayForm>>,
+): BodyArrays<Name> {
+  const sizes: Record<string, number> = {};
+  const seen = new Set<string>();
+  for (const [i, spec] of layout.entries()) {
+    const refuse = (path: string, expected: string, got: unknown) =>
+      new BridgeError("invalidRequest", { path: `/layout/${i}${path}`, expected, got });
+    if (!Object.hasOwn(forms, spec.name) || seen.has(spec.name)) {
+      throw refuse("/name", `one of ${Object.keys(forms).join(", ")}, each once`, spec.name);
     }
+    seen.add(spec.name);
+    const [dtype, ...shape] = forms[spec.name as Name];
+    if (spec.dtype !== dtype) throw refuse("/dtype", dtype, spec.dtype);
+    const isRight =
+      spec.shape.length === shape.length && shape.every((length, axis) => fits(length, spec.shape[axis], sizes));
+    if (isRight) continue;
+    const known = Object.entries(sizes).map(([name, size]) => `${name} = ${size}`);
+    throw refuse("/shape", `[${shape.join(", ")}]${known.length > 0 ? `, ${known.join(", ")}` : ""}`, spec.shape);
   }
-  return { result: { layout, nextLane: firstLane + count }, body };
+  const bytes = checkBody(body, layout);
+  const arrays = Object.fromEntries(layout.map((spec) => [spec.name, readArray(bytes, spec)]));
+  return { arrays: arrays as BodyArrays<Name>["arrays"], sizes };
+}
+
+function fits(length: string | number, got: number, sizes: Record<string, number>): boolean {
+  if (typeof length === "number") return got === length;
+  const [name, more] = length.split("+");
+  const size = got - Number(more ?? 0);
+  if (size < 0) return false;
+  sizes[name] ??= size;
+  return sizes[name] === size;
+}
+
+/** @throws BridgeError `invalidRequest` unless the layout has this array */
+export function needArray<A extends Values>(array: Values | undefined, name: string): A {
+  if (array !== undefined) return array as A;
+  throw new BridgeError("invalidRequest", { path: "/layout", expected: `an array ${name}`, got: "none" });
+}
+
+/**
+ * The pieces of a list of bytes: entry i is bytes offsets[i] to offsets[i+1].
+ *
+ * @throws BridgeError `invalidBody` unless the offsets begin at 0, never fall and end with the bytes
+ */
+export function piecesOf(name: string, offsets: ArrayLike<number>, bytes: Uint8Array): Uint8Array[] {
+  const last = offsets.length - 1;
+  if (offsets[0] !== 0 || offsets[last] !== bytes.length) {
+    const expected = `offsets from 0 to ${bytes.length}`;
+    throw new BridgeError("invalidBody", { path: name, expected, got: `${offsets[0]} to ${offsets[last]}` });
+  }
+  return Array.from({ length: last }, (_, i) => {
+    const [start, end] = [offsets[i], offsets[i + 1]];
+    // a place beyond the end is found out here: the last offset is the end, so some later one must fall
+    if (start <= end) return bytes.subarray(start, end);
+    throw new BridgeError("invalidBody", { path: `${name}/${i + 1}`, expected: `${start} or more`, got: end });
+  });
+}
+
+/** Pieces behind one another, and where each begins. */
+export function joinPieces(pieces: readonly Uint8Array[]): { offsets: Uint32Array; bytes: Uint8Array } {
+  const offsets = new Uint32Array(pieces.length + 1);
+  for (const [i, piece] of pieces.entries()) offsets[i + 1] = offsets[i] + piece.length;
+  const bytes = new Uint8Array(offsets[pieces.length]);
+  for (const [i, piece] of pieces.entries()) bytes.set(piece, offsets[i]);
+  return { offsets, bytes };
+}
+
+/** An array for a reply. */
+export interface ReplyArray {
+  readonly name: string;
+  readonly values: Values;
+  /** Lengths of its axes; one axis where left out. */
+  readonly shape?: readonly number[];
+  /** Type where the array's own says another: two words for each uint64. */
+  readonly dtype?: Dtype;
+}
+
+/** Layout and body of arrays behind one another. */
+export function packArrays(
+  list: readonly ReplyArray[],
+  start = 0,
+): { layout: ArraySpec[]; write: (body: Uint8Array) => void } {
+  const layout = makeLayout(
+    list.map(({ name, values, shape, dtype }) => ({
+      name,
+      dtype: dtype ?? dtypeOf(values),
+      shape: shape ?? [values.length],
+    })),
+    start,
+  );
+  const write = (body: Uint8Array) => {
+    for (const [i, { values }] of list.entries()) {
+      body.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), layout[i].offset);
+    }
+  };
+  return { layout, write };
+}
+
+/** A body of its own with these arrays. */
+export function bodyOf(list: readonly ReplyArray[]): { layout: ArraySpec[]; body: Uint8Array } {
+  const { layout, write } = packArrays(list);
+  const body = new Uint8Array(bodyBytes(layout));
+  write(body);
+  return { layout, body };
+}
+
+function dtypeOf(values: Values): Dtype {
+  if (values instanceof Float32Array) return "float32";
+  if (values instanceof Float64Array) return "float64";
+  if (values instanceof Int32Array) return "int32";
+  return values instanceof Uint32Array ? "uint32" : "uint8";
 }

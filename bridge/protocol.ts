@@ -8,11 +8,9 @@ export type { Reply, Request };
 
 export const PROTOCOL_VERSION = "1.2";
 
-/** Limits of a message; the server's `hello` names them. */
+/** Limits of a header; the server's `hello` names them. */
 export const MAX_HEADER_BYTES = 65_536;
 export const MAX_HEADER_DEPTH = 8;
-export const MAX_BODY_BYTES = 64 * 1024 * 1024;
-export const MAX_REPLY_BYTES = 64 * 1024 * 1024;
 
 /** Codes of errors that arise on the bridge itself; the simulator's own codes pass through. */
 export type BridgeErrorCode =
@@ -22,12 +20,22 @@ export type BridgeErrorCode =
   | "invalidRequest"
   | "invalidBody"
   | "unknownSession"
+  | "sessionLost"
   | "staleEpoch"
   | "staleSequence"
   | "sequenceConflict"
   | "windowExceeded"
   | "tooManySessions"
   | "tooManyLanes"
+  | "sessionTooLarge"
+  | "sessionMemory"
+  | "replyTooLarge"
+  | "completionTooLong"
+  | "workExceeded"
+  | "unknownJob"
+  | "tooManyJobs"
+  | "jobNotDone"
+  | "jobTooLarge"
   | "internalError";
 
 /** A request the server refuses. */
@@ -224,7 +232,7 @@ export function bodyBytes(layout: readonly ArraySpec[]): number {
   return layout.reduce((end, spec) => Math.max(end, align(spec.offset + bytesOf(spec))), 0);
 }
 
-type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array;
+export type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array;
 
 /** Copies the bytes of `values` to its place in a body. Hosts are little-endian, as every one that Node runs on. */
 export function writeArray(body: Uint8Array, spec: ArraySpec, values: Values): void {

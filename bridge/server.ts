@@ -1,17 +1,19 @@
 /** The bridge's socket: a ZeroMQ ROUTER that hands messages to a SessionHost and sends what it answers. */
 
 import { type ListenOptions, listen } from "./listening.js";
-import { MAX_BODY_BYTES, PROTOCOL_VERSION } from "./protocol.js";
-import { defaultLimits, type Limits, type Message, SessionHost } from "./session.js";
+import { PROTOCOL_VERSION } from "./protocol.js";
+import { defaultLimits, type HostOptions, type Message, SessionHost } from "./session.js";
 import { Traffic, type TrafficStats } from "./traffic.js";
 
-export interface ServerOptions extends Pick<ListenOptions, "address" | "security" | "ownerKey"> {
-  readonly packageVersion: string;
-  readonly limits?: Limits;
+export interface ServerOptions
+  extends Pick<ListenOptions, "address" | "security" | "ownerKey">,
+    Omit<HostOptions, "report" | "nowMs"> {
   /** Called with one line for each event an operator may want to see. */
   readonly log?: (event: string, details: Record<string, unknown>) => void;
 }
 
+/** Time between two looks at leases, ms. */
+const REAP_MS = 1000;
 /** Longest time the end of a server waits for the socket to close. */
 const CLOSE_DEADLINE_MS = 2000;
 
@@ -36,13 +38,17 @@ export interface Server {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const log = options.log ?? (() => {});
-  const host = new SessionHost(options.packageVersion, options.limits ?? defaultLimits, (error) =>
-    log("internal error", { error: error instanceof Error ? error.stack : String(error) }),
-  );
-  const listening = await listen({ ...options, maxMessageBytes: MAX_BODY_BYTES, log });
+  const { limits = defaultLimits } = options;
+  // a body that is too large gets an error; one that is far too large is not even read
+  const listening = await listen({ ...options, maxMessageBytes: 2 * limits.maxBodyBytes, log });
   const { socket, address, serverKey, gate } = listening;
   const traffic = new Traffic(gate);
 
+  const host = new SessionHost({
+    ...options,
+    report: (error) => log("internal error", { error: error instanceof Error ? error.stack : String(error) }),
+  });
+  const reaper = setInterval(() => host.reap(), REAP_MS).unref();
   let isClosing = false;
   const requests = serve();
   async function serve(): Promise<void> {
@@ -56,7 +62,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
       }
       const [identity, ...message] = frames;
       traffic.countIn(message);
-      for (const reply of host.handle(message)) await sendReply(identity, reply);
+      // with a send timeout of 0 a send is over when it returns, so replies need not wait for each other
+      host.handle(message, (reply) => void sendReply(identity, reply));
     }
   }
   async function sendReply(identity: Buffer, reply: Message): Promise<void> {
@@ -83,6 +90,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     close() {
       closing ??= (async () => {
         isClosing = true;
+        clearInterval(reaper);
         const closed = listening.close();
         let timer: NodeJS.Timeout | undefined;
         const deadline = new Promise<void>((resolve) => {
@@ -91,6 +99,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
         await Promise.race([requests.catch(() => {}), deadline]);
         clearTimeout(timer);
         await closed;
+        await host.close();
       })();
       return closing;
     },

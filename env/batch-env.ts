@@ -200,6 +200,12 @@ export class BatchEnv {
     this.#lastWritten = this.#player.outputs;
   }
 
+  /** The scenario that a lane plays. */
+  scenarioOf(lane: number): Scenario {
+    this.#checkLane(lane);
+    return this.scenarios[this.#settings.laneScenario[lane]];
+  }
+
   #lookAheadOptions(lane: number): LookAheadOptions {
     return this.scenarios[this.#settings.laneScenario[lane]].lookAhead;
   }
@@ -262,11 +268,25 @@ export class BatchEnv {
    * @throws MecgymError `invalidSnapshot`; no lane is changed
    */
   restoreAll(snapshot: Uint8Array): void {
-    const writes = splitSnapshot(snapshot, this.numLanes).map((one, lane) =>
-      readLane(this.lanes, lane, this.#scenarioHash(lane), one),
+    const snapshots = splitSnapshot(snapshot, this.numLanes);
+    this.restoreLanes(
+      snapshots.map((_, lane) => lane),
+      snapshots,
     );
+  }
+
+  /**
+   * Puts some lanes into the states of snapshots, one for each.
+   *
+   * @throws MecgymError `invalidSnapshot`, `invalidOption`; no lane is changed
+   */
+  restoreLanes(lanes: ArrayLike<number>, snapshots: readonly Uint8Array[]): void {
+    const writes = snapshots.map((snapshot, i) => {
+      this.#checkLane(lanes[i]);
+      return readLane(this.lanes, lanes[i], this.#scenarioHash(lanes[i]), snapshot);
+    });
     this.#bringOutputs();
-    for (const [lane, write] of writes.entries()) this.#player.take(lane, write());
+    for (const [i, write] of writes.entries()) this.#player.take(lanes[i], write());
     this.#player.numFinal = 0;
   }
 
@@ -292,22 +312,26 @@ export class BatchEnv {
   /**
    * Makes lane `to` a copy of lane `from`, which is not touched by it now or later.
    *
-   * @throws MecgymError `needsReset`, or `invalidOption` unless both exist and play one scenario
+   * @throws MecgymError as `checkFork`
    */
   fork(from: number, to: number): void {
-    this.#checkLane(from);
-    this.#checkLane(to);
-    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw this.#needsReset(from);
-    if (this.#settings.laneScenario[from] !== this.#settings.laneScenario[to]) {
-      throw new MecgymError("invalidOption", {
-        path: "to",
-        got: `lane ${to}`,
-        expected: `a lane of lane ${from}'s scenario`,
-      });
-    }
+    this.checkFork(from, to);
     copyLane(this.lanes, from, this.lanes, to);
     this.#bringOutputs();
     this.#player.take(to, this.#player.courseOf(from));
+  }
+
+  /** @throws MecgymError `needsReset`, or `invalidOption` unless both lanes exist and play one scenario */
+  checkFork(from: number, to: number): void {
+    this.#checkLane(from);
+    this.#checkLane(to);
+    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw this.#needsReset(from);
+    if (this.#settings.laneScenario[from] === this.#settings.laneScenario[to]) return;
+    throw new MecgymError("invalidOption", {
+      path: "to",
+      got: `lane ${to}`,
+      expected: `a lane of lane ${from}'s scenario`,
+    });
   }
 
   #scenarioHash(lane: number): string {

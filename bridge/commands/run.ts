@@ -87,7 +87,7 @@ export async function playSuite(
 }
 
 /** The text of a result file, a policy at a time: all action logs together may be longer than a string can be. */
-function* resultPieces({ settings, ...frame }: Result): Generator<string> {
+export function* resultPieces({ settings, ...frame }: Result): Generator<string> {
   const open = (fields: object, list: string) => `${JSON.stringify(fields).slice(0, -1)},"${list}":[`;
   yield open(frame, "settings");
   for (const [i, { policies: results, ...setting }] of settings.entries()) {

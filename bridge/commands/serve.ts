@@ -1,17 +1,19 @@
 /** `mecgym serve`: runs the bridge server until it is told to end. */
 
+import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import pino from "pino";
+import { type Limits, limitNames, limitTable } from "../limits.js";
 import { startServer } from "../server.js";
-import { defaultLimits } from "../session.js";
+import { jobBook } from "./job-book.js";
+import { policyBook } from "./policy-book.js";
 import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "./serve-keys.js";
+import { workerEntry } from "./worker-pool.js";
 
-interface ServeOptions extends SecurityOptions {
+interface ServeOptions extends SecurityOptions, Limits {
   readonly untilStdinCloses?: boolean;
-  readonly maxSessions: number;
-  readonly maxLanes: number;
-  readonly maxInFlight: number;
+  readonly threads: number;
   readonly logLevel: string;
 }
 
@@ -19,24 +21,38 @@ export function serveCommand(): Command {
   const command = new Command("serve")
     .description("Serve environments over ZeroMQ; prints one line of JSON when ready.")
     .option("--until-stdin-closes", "end when standard input ends: the life line of a client that owns the server")
-    .option("--max-sessions <n>", "sessions at once", integer(1, 65_536), defaultLimits.maxSessions)
-    .option("--max-lanes <n>", "lanes of all sessions together", integer(1, 16_777_216), defaultLimits.maxLanes)
-    .option("--max-in-flight <n>", "unacknowledged requests of a group", integer(1, 1024), defaultLimits.maxInFlight)
+    .option(
+      "--threads <n>",
+      "threads for sessions of many lanes and for large questions; 0 does all in one",
+      integer(0, 256),
+      Math.max(2, availableParallelism()),
+    )
     .addOption(
       new Option("--log-level <level>", "least urgent event to log on standard error")
         .choices(["trace", "debug", "info", "warn", "error", "silent"])
         .default("warn"),
     )
     .action(serve);
+  for (const name of limitNames) {
+    const { what, min, max, default: value } = limitTable[name];
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    command.option(`--${flag} <n>`, what, integer(min, max), value);
+  }
   return withExample(withSecurityOptions(command), "serve --address tcp://*:5555 --keys keys --allow keys/client.key");
 }
 
 async function serve(options: ServeOptions): Promise<void> {
   const logger = pino({ level: options.logLevel }, pino.destination(2));
-  const { maxSessions, maxLanes, maxInFlight } = options;
+  const own = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Limits;
+  // a client that owns its server may be silent for as long as it likes: the server goes when it does
+  const limits = options.untilStdinCloses ? { ...own, leaseSeconds: 0 } : own;
+  const { threads: count } = options;
   const server = await startServer({
     packageVersion,
-    limits: { maxSessions, maxLanes, maxInFlight },
+    limits,
+    policies: policyBook,
+    jobs: jobBook(count),
+    ...(count === 0 ? {} : { threads: { count, entry: workerEntry() } }),
     log: (event, details) => logger[event === "internal error" ? "error" : "info"](details, event),
     ...securityOf(options),
     ...(options.untilStdinCloses ? { ownerKey: () => ownerKeyOf(process.stdin) } : {}),

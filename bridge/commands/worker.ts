@@ -1,21 +1,30 @@
-/** What a worker thread does: takes a job, does it, answers; the other side is `worker-pool.ts`. */
+/** What a worker thread does: jobs for `worker-pool.ts`, or lanes and questions for a server. */
 
-import { parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { JobWorker } from "../../benchmarks/jobs.js";
 import { describeValue, MecgymError } from "../../env/errors.js";
+import { serveLanes } from "../lane-thread.js";
+import { LANE_THREAD } from "../thread-messages.js";
 import { type AnswerMessage, buffersOf, type JobMessage } from "./job-messages.js";
+import { policyBook } from "./policy-book.js";
 
-const worker = new JobWorker();
+const port = parentPort as MessagePort;
+if (workerData?.role === LANE_THREAD.role) serveLanes(port, policyBook);
+else doJobs();
 
-parentPort?.on("message", ({ job }: JobMessage) => {
-  let answer: AnswerMessage;
-  try {
-    answer = { result: worker.do(job) };
-  } catch (error) {
-    answer = describe(error);
-  }
-  parentPort?.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
-});
+/** Takes a job, does it, answers. */
+function doJobs(): void {
+  const worker = new JobWorker();
+  port.on("message", ({ job }: JobMessage) => {
+    let answer: AnswerMessage;
+    try {
+      answer = { result: worker.do(job) };
+    } catch (error) {
+      answer = describe(error);
+    }
+    port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
+  });
+}
 
 function describe(error: unknown): AnswerMessage {
   if (error instanceof MecgymError) {

@@ -1,0 +1,126 @@
+/** Long work for a server: data sets, suites and results that are verified, done by threads of their own. */
+
+import { type DatasetPlan, planDataset } from "../../benchmarks/dataset-plan.js";
+import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs.js";
+import { checkCanPlay } from "../../benchmarks/policies/index.js";
+import { countsOf, runSuite } from "../../benchmarks/run-suite.js";
+import { findSuite } from "../../benchmarks/suites.js";
+import { checkSeed, splits } from "../../env/index.js";
+import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../jobs.js";
+import type { RequestOf } from "../requests.js";
+import { packageVersion } from "./program.js";
+import { resultPieces } from "./run.js";
+import { WorkerPool } from "./worker-pool.js";
+
+/** Records a thread makes at a time, and jobs that are under way before the first is taken. */
+const RECORDS_PER_JOB = 100;
+const MAX_AHEAD = 32;
+
+/** A book whose work is done by so many threads; they are there while there is work. */
+export function jobBook(numThreads: number): JobBook {
+  const threads = new SharedThreads(Math.max(1, numThreads));
+  return {
+    operations: ["dataset", "evaluate"],
+    start(request, _body, control) {
+      switch (request.op) {
+        case "dataset":
+          return dataset(request, control, threads);
+        case "evaluate":
+          return evaluate(request, control, threads);
+        default:
+          throw new Error(`no job ${request.op}`);
+      }
+    },
+  };
+}
+
+/** Threads that several jobs share, and that end when the last one does. */
+class SharedThreads {
+  readonly #count: number;
+  #pool: WorkerPool | undefined;
+  #users = 0;
+
+  constructor(count: number) {
+    this.#count = count;
+  }
+
+  /** Lets `work` use the threads; a job that was cancelled hands them nothing more. */
+  async use<T>({ signal }: JobControl, work: (runner: JobRunner) => Promise<T>): Promise<T> {
+    this.#users += 1;
+    this.#pool ??= new WorkerPool(this.#count);
+    const pool = this.#pool;
+    const runner: JobRunner = {
+      async run<J extends Job>(job: J): Promise<JobResult<J>> {
+        signal.throwIfAborted();
+        const result = await pool.run(job);
+        signal.throwIfAborted();
+        return result;
+      },
+    };
+    try {
+      return await work(runner);
+    } finally {
+      this.#users -= 1;
+      if (this.#users === 0) {
+        this.#pool = undefined;
+        await pool.close();
+      }
+    }
+  }
+}
+
+/** The bytes that `mecgym dataset` writes. */
+function dataset(request: RequestOf<"dataset">, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
+  const { v: _v, op: _op, requestId: _id, ...fields } = request;
+  const plan = planDataset(fields as Partial<DatasetPlan> & Pick<DatasetPlan, "kind">);
+  return threads.use(control, async (runner) => {
+    const ahead: Promise<JobResult<Job & { kind: "records" }>>[] = [];
+    const parts: Uint8Array[] = [];
+    let [asked, bytes] = [0, 0];
+    const ask = () => {
+      const count = Math.min(RECORDS_PER_JOB, plan.count - asked);
+      if (count === 0) return;
+      const part = runner.run({ kind: "records", plan, firstIndex: asked, count });
+      part.catch(() => {}); // its turn to be reported comes below
+      ahead.push(part);
+      asked += count;
+    };
+    for (let i = 0; i < MAX_AHEAD; i++) ask();
+    for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
+      const lines = await part;
+      ask();
+      bytes += lines.bytes.length;
+      if (bytes > control.maxBytes) throw jobTooLarge(control.maxBytes, bytes);
+      parts.push(lines.bytes);
+      control.progress(Math.min(parts.length * RECORDS_PER_JOB, plan.count), plan.count, "records");
+    }
+    return { mediaType: "application/jsonl", bytes: Buffer.concat(parts, bytes) };
+  });
+}
+
+/** The result that `mecgym run` writes. */
+function evaluate(request: RequestOf<"evaluate">, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
+  const suite = findSuite(request.suite);
+  const { policies, episodes, firstSeed = splits.test.start } = request;
+  for (const name of policies) for (const { protocol } of suite.settings) checkCanPlay(name, protocol);
+  checkSeed(firstSeed + Math.max(...countsOf(suite, episodes)) - 1, "firstSeed");
+  return threads.use(control, async (runner) => {
+    const result = await runSuite(suite, {
+      policies,
+      firstSeed,
+      packageVersion,
+      runtime: { node: process.version, platform: process.platform, arch: process.arch },
+      runner,
+      onProgress: control.progress,
+      ...(episodes === undefined ? {} : { episodes }),
+    });
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for (const piece of resultPieces(result)) {
+      parts.push(Buffer.from(piece));
+      bytes += parts[parts.length - 1].length;
+      if (bytes > control.maxBytes) throw jobTooLarge(control.maxBytes, bytes);
+    }
+    return { mediaType: "application/json", bytes: Buffer.concat(parts, bytes) };
+  });
+}

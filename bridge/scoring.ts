@@ -1,0 +1,195 @@
+/** `score` and the `prompt` of given states: questions that need no session, and leave nothing behind. */
+
+import { type ParseFailure, parseCompletion } from "../env/parser.js";
+import { type PromptOptions, renderPrompt } from "../env/prompt.js";
+import { scoreRelease } from "../env/release/score.js";
+import { releaseStateOf } from "../env/release/state.js";
+import { resolveScenario, type ScenarioInput } from "../env/scenario.js";
+import { score } from "../env/score.js";
+import { bodyOf, joinPieces, needArray, type Outcome, piecesOf, type ReplyArray, readBody } from "./bodies.js";
+import { type GivenState, readStates, stateForms } from "./given-states.js";
+import { tooLarge } from "./lane-questions.js";
+import type { Limits } from "./limits.js";
+import { BridgeError } from "./protocol.js";
+import type { RequestOf } from "./requests.js";
+
+type ScoreLimits = Pick<Limits, "maxCompletionBytes" | "maxRequestWork" | "maxReplyBytes">;
+
+const questionForms = {
+  ...stateForms,
+  stateOfAction: ["int32", "C"],
+  actions: ["int32", "C"],
+  completionOffsets: ["uint32", "C+1"],
+  completionBytes: ["uint8", "completionBytes"],
+} as const;
+
+/** What `parseFailure` says of each. */
+const failureCodes: Readonly<Record<ParseFailure, number>> = {
+  empty: 1,
+  noDecision: 2,
+  ambiguous: 3,
+  unfinishedReasoning: 4,
+};
+/** Where nothing could be read; no text names it. */
+const NO_ACTION = -0x80000000;
+
+/** The questions of a request: actions, or texts. */
+interface Questions {
+  readonly states: readonly GivenState[];
+  readonly stateOfAction: ArrayLike<number> | undefined;
+  readonly actions: Int32Array | undefined;
+  readonly completions: readonly Uint8Array[];
+  readonly count: number;
+}
+
+/**
+ * Scores actions or completions in given states.
+ *
+ * @throws BridgeError, MecgymError; the request is refused whole
+ */
+export function scoreOutcome(request: RequestOf<"score">, body: Uint8Array | undefined, limits: ScoreLimits): Outcome {
+  const scenario = resolveScenario(request.scenario as string | ScenarioInput);
+  const { arrays, sizes } = readBody(request.layout, body, questionForms);
+  const states = readStates(scenario, { arrays, sizes });
+  const questions = readQuestions(states, arrays, limits);
+  const { profile = "paper", numSamples, weight, sizeFactor, mode, rates, seed } = request;
+  const widest = states.reduce((most, { state }) => Math.max(most, state.numServers), 1);
+  const samples = numSamples ?? scenario.lookAhead.numSamples;
+  checkWork(states.length * (widest + 1) * samples + questions.count, limits);
+  if (questions.count * 64 > limits.maxReplyBytes) throw tooLarge(limits.maxReplyBytes, questions.count * 64);
+  if (profile === "paper") {
+    if (seed !== undefined) throw notIn(profile, "seed", seed);
+    const options = { numSamples, weight, sizeFactor, mode, rates };
+    return paperScores(scenario, questions, definedOf(options));
+  }
+  for (const [name, value] of Object.entries({ sizeFactor, mode, rates })) {
+    if (value !== undefined) throw notIn(profile, name, value);
+  }
+  return releaseScores(questions, definedOf({ numSamples, weight, seed }));
+}
+
+function readQuestions(
+  states: readonly GivenState[],
+  arrays: ReturnType<typeof readBody<keyof typeof questionForms>>["arrays"],
+  { maxCompletionBytes }: ScoreLimits,
+): Questions {
+  const { stateOfAction, completionOffsets, completionBytes } = arrays;
+  const actions = arrays.actions as Int32Array | undefined;
+  if ((actions === undefined) === (completionOffsets === undefined)) {
+    const expected = "either actions, or completionOffsets and completionBytes";
+    throw new BridgeError("invalidRequest", { path: "/layout", expected, got: actions ? "both" : "neither" });
+  }
+  const bytes = actions ? undefined : needArray<Uint8Array>(completionBytes, "completionBytes");
+  const completions = bytes === undefined ? [] : piecesOf("completionOffsets", completionOffsets as Uint32Array, bytes);
+  for (const [i, { length }] of completions.entries()) {
+    if (length <= maxCompletionBytes) continue;
+    const expected = `at most ${maxCompletionBytes} bytes (maxCompletionBytes)`;
+    throw new BridgeError("completionTooLong", { path: `completions/${i}`, expected, got: `${length} bytes` });
+  }
+  const count = actions?.length ?? completions.length;
+  if (stateOfAction === undefined && count !== states.length) {
+    const expected = `${states.length} questions, one for each state, or an array stateOfAction`;
+    throw new BridgeError("invalidRequest", { path: "/layout", expected, got: count });
+  }
+  return { states, stateOfAction, actions, completions, count };
+}
+
+const lenient = new TextDecoder();
+
+function paperScores(
+  scenario: ScenarioInput | string,
+  { states, stateOfAction, actions, completions, count }: Questions,
+  options: object,
+): Outcome {
+  const action = actions ?? new Int32Array(count);
+  const parseFailure = new Uint8Array(count);
+  for (const [i, bytes] of completions.entries()) {
+    const parsed = parseCompletion(lenient.decode(bytes));
+    if ("failure" in parsed) parseFailure[i] = failureCodes[parsed.failure];
+    // a number beyond 32 bits names no server, as −1 does
+    action[i] = "failure" in parsed ? NO_ACTION : (parsed.action | 0) === parsed.action ? parsed.action : -1;
+  }
+  const { chargedAction, isInvalid, ...figures } = score(scenario, states, action, stateOfAction, options);
+  const { latencySlots, costSlots, impactSlots, reward, cheapestCostSlots } = figures;
+  return reply("paper", {
+    ...{ action, parseFailure, chargedAction, isInvalid },
+    ...{ latencySlots, costSlots, impactSlots, reward, cheapestCostSlots },
+  });
+}
+
+function releaseScores({ states, stateOfAction, actions, completions, count }: Questions, options: object): Outcome {
+  if (actions !== undefined) {
+    const expected = "completions: profile comllm-release rewards their form too";
+    throw new BridgeError("invalidRequest", { path: "/layout", expected, got: "actions" });
+  }
+  const of = stateOfAction ?? Array.from({ length: states.length }, (_, i) => i);
+  const release = states.map(({ state, networkWaitSlots }) => releaseStateOf(state, networkWaitSlots));
+  const action = new Int32Array(count);
+  const parseFailure = new Uint8Array(count);
+  const names = ["costSlots", "impactSlots", "taskReward", "formatReward", "reward"] as const;
+  const columns = Object.fromEntries(names.map((name) => [name, new Float64Array(count)]));
+  for (const [i, bytes] of completions.entries()) {
+    const state = release[of[i]];
+    if (state === undefined) {
+      const expected = `an index from 0 to ${states.length - 1}`;
+      throw new BridgeError("invalidRequest", { path: `stateOfAction/${i}`, expected, got: of[i] });
+    }
+    const scored = scoreRelease(state, lenient.decode(bytes), options);
+    action[i] = scored.action ?? NO_ACTION;
+    parseFailure[i] = scored.action === null ? failureCodes.noDecision : 0;
+    for (const name of names) columns[name][i] = scored[name] ?? Number.NaN;
+  }
+  return reply("comllm-release", { action, parseFailure, ...columns });
+}
+
+function reply(profile: string, columns: Readonly<Record<string, ReplyArray["values"]>>): Outcome {
+  const { layout, body } = bodyOf(Object.entries(columns).map(([name, values]) => ({ name, values })));
+  return { result: { profile, layout }, body };
+}
+
+/** Prompts of given states, as many as a reply takes. */
+export function promptsOfStates(
+  request: RequestOf<"prompt">,
+  body: Uint8Array | undefined,
+  { maxReplyBytes }: ScoreLimits,
+): Outcome {
+  const { scenario: input, layout, template, perturbation, instruction, system, seed, firstLane = 0 } = request;
+  const scenario = resolveScenario(input as string | ScenarioInput);
+  const states = readStates(scenario, readBody(layout as NonNullable<typeof layout>, body, stateForms));
+  const options = definedOf({ template, perturbation, instruction, system }) as PromptOptions;
+  const texts: Uint8Array[] = [];
+  const encoder = new TextEncoder();
+  let [bytes, next, role]: [number, number, string | null] = [64, firstLane, null];
+  for (; next < states.length; next++) {
+    const { state, episodeSeed, networkWaitSlots } = states[next];
+    const wait = networkWaitSlots === 0 ? {} : { networkWaitSlots };
+    const prompt = renderPrompt(state, { ...options, ...wait, seed: seed ?? episodeSeed });
+    const text = encoder.encode(prompt.user);
+    bytes += text.length + 8;
+    if (bytes > maxReplyBytes && texts.length > 0) break;
+    role = prompt.system;
+    texts.push(text);
+  }
+  const { offsets, bytes: promptBytes } = joinPieces(texts);
+  const packed = bodyOf([
+    { name: "promptOffsets", values: offsets },
+    { name: "promptBytes", values: promptBytes },
+  ]);
+  return { result: { layout: packed.layout, nextLane: next, system: role }, body: packed.body };
+}
+
+/** @throws BridgeError `workExceeded` */
+export function checkWork(work: number, { maxRequestWork }: Pick<Limits, "maxRequestWork">): void {
+  if (work <= maxRequestWork) return;
+  const expected = `at most ${maxRequestWork} evaluations of an action (maxRequestWork)`;
+  throw new BridgeError("workExceeded", { path: "request", expected, got: work });
+}
+
+/** The entries that are given: an option that is undefined would be one that is wrong. */
+function definedOf<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+function notIn(profile: string, name: string, got: unknown): BridgeError {
+  return new BridgeError("invalidRequest", { path: `/${name}`, expected: `nothing, in profile ${profile}`, got });
+}

@@ -251,6 +251,7 @@ export class LookAhead {
         }
       }
       sum += cheapest;
+      if (k + 1 === options.numSamples) break;
       for (let e = 0; e < numServers; e++)
         workload[e] = drained(workload[e], tasks[e], state.cpuGHz[firstServer + e], p);
       localMbit = positive(localMbit - p.localServiceMbit);
@@ -335,6 +336,7 @@ function localCostSlots(sizeMbit: number, backlogMbit: number, p: Parameters): n
 
 /** What a slot leaves of a server's work: max(0, L − F·Δt/(γ·(N+1))), or without N+1 where work is conserved. */
 function drained(workloadMbit: number, activeTasks: number, cpuGHz: number, p: Parameters): number {
+  if (workloadMbit === 0) return 0; // most servers, at most loads
   const work = cpuGHz * p.slotSeconds;
   const service = p.isSharedRate
     ? work / (p.densityGcyclesPerMbit * (activeTasks + 1))

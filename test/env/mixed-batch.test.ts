@@ -62,7 +62,7 @@ function resetEnded(batch: BatchEnv): void {
 }
 
 describe.each<AutoresetMode>(["next-step", "same-step", "disabled"])("any scenarios in one batch, %s,", (autoreset) => {
-  it("are what each of them is alone, with its looks ahead, through several episodes", { timeout: 60_000 }, () => {
+  it("are what each of them is alone, with its looks ahead, through several episodes", { timeout: 120_000 }, () => {
     let episodes = 0;
     let resets = 0;
     fc.assert(

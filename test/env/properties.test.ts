@@ -731,7 +731,7 @@ describe("scenarios", () => {
   });
 });
 
-describe("bursty arrivals", () => {
+describe("bursty arrivals", { timeout: 90_000 }, () => {
   it("come 0.3 a user and slot on average, in busy times of 10 slots and quiet ones of 20", () => {
     const scenario: ScenarioInput = {
       users: { count: 50 },

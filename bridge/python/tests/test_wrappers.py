@@ -97,7 +97,7 @@ def test_tokens_have_a_row_for_each_action(history: bool) -> None:
     matrix, _info = tokens.reset(seed=1)
     fields = tokens.transform.fields
     base = plain.unwrapped
-    num_task, num_server = len(base.task_fields), len(base.server_fields)
+    num_task, num_server = len(base.observation_header), len(base.observation_server_fields)
     assert matrix.shape == (4, num_task + num_server + (10 if history else 0) + 1) == (4, len(fields))
     np.testing.assert_array_equal(matrix[:, :num_task], np.tile(flat[:num_task], (4, 1)))
     assert matrix[:, fields.index("isDevice")].tolist() == [1, 0, 0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
+from .branching import EnvSnapshot
 from .digest import TrajectoryDigest
 from .env import OffloadingEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
@@ -15,16 +16,20 @@ from .scenarios import ScenarioInfo, list_scenarios, scenario_hash
 from .scoring import Scores, score
 from .server import LocalServer
 from .snapshots import Snapshots
+from .text_env import OffloadingTextEnv
 from .vector_env import OffloadingVectorEnv
 
 __all__ = [
     "ENV_ID",
+    "TEXT_ENV_ID",
     "DeadlineExceeded",
+    "EnvSnapshot",
     "Lanes",
     "LocalServer",
     "LookAhead",
     "MecgymError",
     "OffloadingEnv",
+    "OffloadingTextEnv",
     "OffloadingVectorEnv",
     "Played",
     "Recovery",
@@ -45,8 +50,9 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-#: Id for `gymnasium.make` and `gymnasium.make_vec`.
+#: Ids for `gymnasium.make` and `gymnasium.make_vec`.
 ENV_ID = "mecgym/Offloading-v0"
+TEXT_ENV_ID = "mecgym/OffloadingText-v0"
 
 if ENV_ID not in gymnasium.registry:
     gymnasium.register(
@@ -54,3 +60,6 @@ if ENV_ID not in gymnasium.registry:
         entry_point="mecgym.env:OffloadingEnv",
         vector_entry_point="mecgym.vector_env:OffloadingVectorEnv",
     )
+
+if TEXT_ENV_ID not in gymnasium.registry:
+    gymnasium.register(TEXT_ENV_ID, entry_point="mecgym.text_env:OffloadingTextEnv")

@@ -57,7 +57,7 @@ class SessionEnv:
     _arguments: dict[str, Any]
 
     @property
-    def task_fields(self) -> list[str]:
+    def observation_header(self) -> list[str]:
         """Names of the numbers an observation begins with: the task's and the device's, with their units."""
         return list(self._session.observation_header)
 
@@ -67,7 +67,7 @@ class SessionEnv:
         return self._session.max_users
 
     @property
-    def server_fields(self) -> list[str]:
+    def observation_server_fields(self) -> list[str]:
         """Names of the numbers of each server that follow, server by server, with their units."""
         return list(self._session.observation_server_fields)
 

@@ -33,12 +33,12 @@ class TokenTransform:
     """
 
     def __init__(self, env: SessionEnv, space: spaces.Space[Any]) -> None:
-        self._num_task = len(env.task_fields)
-        self._num_server = len(env.server_fields)
+        self._num_task = len(env.observation_header)
+        self._num_server = len(env.observation_server_fields)
         self._num_history = env.history_slots
         self._num_servers: int = env.max_servers
         history = [f"workloadMbit{i - self._num_history}" for i in range(self._num_history)]
-        self.fields = [*env.task_fields, *env.server_fields, *history, "isDevice"]
+        self.fields = [*env.observation_header, *env.observation_server_fields, *history, "isDevice"]
         box = check_flat(env, space)
         # what is always 0 has room up to 1, for bounds that are equal make other libraries suspicious
         self.space = spaces.Box(0.0, np.maximum(self(box.high), 1.0), dtype=np.float32)
@@ -70,8 +70,8 @@ class ScaleTransform:
         box = check_flat(env, space)
         scales = _scales(env.scenario, env.max_users)
         names = [
-            *env.task_fields,
-            *env.server_fields * env.max_servers,
+            *env.observation_header,
+            *env.observation_server_fields * env.max_servers,
             *["workloadMbit"] * (env.history_slots * env.max_servers),
         ]
         self._scale = np.asarray([scales.get(name, 1.0) for name in names], dtype=np.float32)
@@ -107,7 +107,7 @@ def check_flat(env: SessionEnv, space: spaces.Space[Any]) -> spaces.Box:
     MecgymError
         ``invalidOption`` where it is something else: a wrapper has changed it already.
     """
-    size = len(env.task_fields) + env.max_servers * (len(env.server_fields) + env.history_slots)
+    size = len(env.observation_header) + env.max_servers * (len(env.observation_server_fields) + env.history_slots)
     if not isinstance(space, spaces.Box) or space.shape != (size,):
         raise MecgymError(
             "invalidOption", path="env/observation_space", expected=f"a Box of shape ({size},)", got=space

@@ -29,9 +29,9 @@ export interface Part {
 }
 
 /** Where finished parts are kept, so that a run that was broken off can go on. */
-export interface PartStore {
-  load(key: PartKey): Part | undefined;
-  save(key: PartKey, part: Part): void;
+export interface PartStore<K = PartKey, P = Part> {
+  load(key: K): P | undefined;
+  save(key: K, part: P): void;
 }
 
 export interface RunOptions {

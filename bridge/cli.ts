@@ -3,6 +3,7 @@
 
 import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
+import { capacityCommand } from "./commands/capacity.js";
 import { datasetCommand } from "./commands/dataset.js";
 import { demoCommand } from "./commands/demo.js";
 import { keysCommand } from "./commands/keys.js";
@@ -25,6 +26,7 @@ const program = new Command("mecgym")
   .addCommand(scoreCommand())
   .addCommand(calibrateCommand())
   .addCommand(tuneCommand())
+  .addCommand(capacityCommand())
   .addCommand(speedCommand())
   .addCommand(serveCommand())
   .addCommand(keysCommand())

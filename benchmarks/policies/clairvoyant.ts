@@ -2,15 +2,16 @@
 
 import type { Scenario } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { makePriced } from "./priced.js";
-import { baseTollSlots, cheapestActions } from "./rollout.js";
+import { cheapestActions, imagined, roomFor } from "./prices.js";
+import { basePrices } from "./rollout.js";
 
-export const clairvoyantDefaults = { horizonSlots: 20, numCandidates: 4 } as const;
+export const clairvoyantDefaults = { horizonSlots: 20, numCandidates: 4, base: "adaptive" } as const;
 
 /** @throws TypeError where it is called without a rollout handle */
 export function makeClairvoyant(scenario: Scenario): Policy {
-  const { horizonSlots, numCandidates } = clairvoyantDefaults;
-  const tollSlots = baseTollSlots("priced", scenario);
+  const { horizonSlots, numCandidates, base } = clairvoyantDefaults;
+  const own = basePrices(base, scenario);
+  let prices: Float64Array = new Float64Array(0);
   const candidates = new Int32Array(numCandidates);
   const sums = new Float64Array(numCandidates);
   const request = {
@@ -19,7 +20,7 @@ export function makeClairvoyant(scenario: Scenario): Policy {
     firstFuture: 0,
     numFutures: 1,
     horizonSlots,
-    base: makePriced(tollSlots),
+    base: imagined(own),
     future: "true" as const,
     keys: new Int32Array(2),
     busyProbability: 0,
@@ -27,7 +28,10 @@ export function makeClairvoyant(scenario: Scenario): Policy {
   };
   return (observation, _lookAhead, rollout) => {
     if (rollout === undefined) throw new TypeError("the policy clairvoyant needs a rollout handle");
-    request.numCandidates = cheapestActions(observation, tollSlots, candidates);
+    own.see(observation);
+    prices = roomFor(observation, prices);
+    own.priceAll(observation, prices);
+    request.numCandidates = cheapestActions(prices, observation.numServers, candidates);
     rollout(request, sums);
     let best = 0;
     for (let i = 1; i < request.numCandidates; i++) if (sums[i] < sums[best]) best = i;

@@ -1,13 +1,15 @@
 /** The native policies, by name. */
 
 import { MecgymError, resolveScenario, type ScenarioInput } from "../../env/index.js";
+import { adaptiveFeatures, makeAdaptive } from "./adaptive.js";
 import { bestRate } from "./best-rate.js";
 import { clairvoyantDefaults, makeClairvoyant } from "./clairvoyant.js";
 import { fastest } from "./fastest.js";
-import { lacs } from "./lacs.js";
+import { lacs, makeLacs } from "./lacs.js";
 import { leastLoaded } from "./least-loaded.js";
 import { local } from "./local.js";
-import { DEFAULT_TOLL_SLOTS, referenceOf, tollSlotsOf } from "./manifest.js";
+import { adaptiveWeights, DEFAULT_TOLL_SLOTS, referenceOf, tollSlotsOf } from "./manifest.js";
+import { baseNameOf, optionsOver, withOptions } from "./options.js";
 import { oracle } from "./oracle.js";
 import type { LookAheadHandle, Policy, PolicyEntry, PolicyParameters, RolloutHandle } from "./policy.js";
 import { makePriced } from "./priced.js";
@@ -43,27 +45,52 @@ export const policies: readonly PolicyEntry[] = [
   { name: "least-loaded", description: "the server with the smallest (L+D)(N+1)/F", make: () => leastLoaded },
   { name: "two-choices", description: "the less loaded of two random servers", isRandom: true, make: makeTwoChoices },
   { name: "oracle", description: "the smallest cost now (eq. 15)", make: () => oracle },
-  { name: "lacs", description: "the largest look-ahead reward (eq. 26)", needsLookAhead: true, make: () => lacs },
+  {
+    name: "lacs",
+    description: "the largest look-ahead reward (eq. 26)",
+    needsLookAhead: true,
+    options: { weight: { min: 0, max: 1000 }, numSamples: { min: 1, max: 64, isInteger: true } },
+    make: (_seed, _scenario, options) => (options === undefined ? lacs : makeLacs(options)),
+  },
   {
     name: "priced",
     description: "the smallest cost plus a toll for each active task, tuned for each scenario",
+    options: { tollSlots: { min: 0, max: 1000 } },
     parameters: (scenario) => ({ tollSlots: tollSlotsOf(scenario) }),
-    make: (_seed, scenario) => makePriced(tollSlotsOf(scenario)),
+    make: (_seed, scenario, options) =>
+      makePriced(optionsOver({ tollSlots: tollSlotsOf(scenario) }, options).tollSlots),
+  },
+  {
+    name: "adaptive",
+    description: "the smallest cost plus a price that rises with queues and load; one set of weights for all scenarios",
+    remembers: true,
+    parameters: () => Object.fromEntries(adaptiveFeatures.map((feature, i) => [feature, adaptiveWeights[i]])),
+    make: () => makeAdaptive(adaptiveWeights),
   },
   {
     name: "rollout",
     description: "priced, left where sampled futures show a clear gain",
     needsRollout: true,
     remembers: true,
-    parameters: (scenario) => ({ ...rolloutDefaults, tollSlots: tollSlotsOf(scenario) }),
-    make: (seed, scenario) => makeRollout(seed, scenario),
+    options: {
+      base: { words: ["oracle", "priced", "adaptive"] },
+      numFutures: { min: 4, max: 1024, isInteger: true },
+      horizonSlots: { min: 1, max: 1000, isInteger: true },
+      numCandidates: { min: 2, max: 128, isInteger: true },
+      threshold: { min: 0, max: 100 },
+    },
+    parameters: (scenario, options) => {
+      const own = optionsOver(rolloutDefaults, options);
+      return { ...own, ...(own.base === "priced" ? { tollSlots: tollSlotsOf(scenario) } : {}) };
+    },
+    make: (seed, scenario, options) => makeRollout(seed, scenario, optionsOver(rolloutDefaults, options)),
   },
   {
     name: "clairvoyant",
     description: "sees the future: not a fair policy, a mark",
     needsRollout: true,
     isClairvoyant: true,
-    parameters: (scenario) => ({ ...clairvoyantDefaults, tollSlots: tollSlotsOf(scenario) }),
+    parameters: () => clairvoyantDefaults,
     make: (_seed, scenario) => makeClairvoyant(scenario),
   },
 ];
@@ -110,9 +137,12 @@ export function makePolicy(name: string, seed = 0, scenario: string | ScenarioIn
   return findPolicy(name).make(seed, resolveScenario(scenario));
 }
 
-/** @throws MecgymError `unknownPolicy` */
+/**
+ * @param name of a policy, with options where it has some: `lacs:weight=1`
+ * @throws MecgymError `unknownPolicy`, `invalidOption`
+ */
 export function findPolicy(name: string): PolicyEntry {
-  const entry = policies.find((policy) => policy.name === name);
+  const entry = policies.find((policy) => policy.name === baseNameOf(name));
   if (entry === undefined) {
     throw new MecgymError("unknownPolicy", {
       path: "policy",
@@ -120,5 +150,5 @@ export function findPolicy(name: string): PolicyEntry {
       expected: `one of ${policies.map((policy) => policy.name).join(", ")}`,
     });
   }
-  return entry;
+  return withOptions(entry, name);
 }

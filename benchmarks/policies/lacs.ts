@@ -1,18 +1,31 @@
 /** `lacs`: the action of the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
 
-import { MecgymError, type Observation } from "../../env/index.js";
-import type { LookAheadHandle } from "./policy.js";
+import { type LookAheadOptions, MecgymError, type Observation } from "../../env/index.js";
+import type { LookAheadHandle, Policy } from "./policy.js";
 
-/** @throws MecgymError `invalidOption` where no look-ahead is handed in */
+/** With the scenario's K and λ. @throws MecgymError `invalidOption` where no look-ahead is handed in */
 export function lacs(observation: Observation, lookAhead?: LookAheadHandle): number {
+  return largestReward(observation, lookAhead, {});
+}
+
+/** With other options, such as λ: `weight`. */
+export function makeLacs(options: Partial<LookAheadOptions>): Policy {
+  return (observation, lookAhead) => largestReward(observation, lookAhead, options);
+}
+
+function largestReward(
+  observation: Observation,
+  lookAhead: LookAheadHandle | undefined,
+  options: Partial<LookAheadOptions>,
+): number {
   if (lookAhead === undefined) {
     const expected = "a look-ahead as second argument of the policy lacs";
     throw new MecgymError("invalidOption", { path: "lookAhead", got: lookAhead, expected });
   }
-  const { reward } = lookAhead();
-  let best = 0;
+  const { reward } = lookAhead(options);
+  let chosen = 0;
   for (let action = 1; action <= observation.numServers; action++) {
-    if (reward[action] > reward[best]) best = action;
+    if (reward[action] > reward[chosen]) chosen = action;
   }
-  return best;
+  return chosen;
 }

@@ -39,15 +39,23 @@ export interface PolicyEntry {
   readonly isRandom?: boolean;
   /** Whether it sees what will come: its figures are a mark, not those of a policy one could use. */
   readonly isClairvoyant?: boolean;
+  /** What a name may set, as in `lacs:weight=1`; nothing where left out. */
+  readonly options?: Readonly<Record<string, OptionBounds>>;
   /** The numbers it plays a scenario with, for results to name; none where left out. */
-  readonly parameters?: (scenario: Scenario) => PolicyParameters;
+  readonly parameters?: (scenario: Scenario, options?: PolicyParameters) => PolicyParameters;
   /**
-   * A fresh policy for one episode; the same seed and scenario give the same decisions.
+   * A fresh policy for one episode; the same seed, scenario and options give the same decisions.
    *
    * @param scenario the scenario of the episode, which is public knowledge
+   * @param options what its name sets, checked against `options` of the entry
    */
-  readonly make: (seed: number, scenario: Scenario) => Policy;
+  readonly make: (seed: number, scenario: Scenario, options?: PolicyParameters) => Policy;
 }
+
+/** What an option may be: a number within bounds, an integer where it says so, or one of some words. */
+export type OptionBounds =
+  | { readonly min: number; readonly max: number; readonly isInteger?: boolean }
+  | { readonly words: readonly string[] };
 
 /** What distinguishes a policy from others of its name, by name. */
 export type PolicyParameters = Readonly<Record<string, number | string>>;

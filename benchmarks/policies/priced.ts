@@ -1,20 +1,27 @@
 /** `priced`: the smallest J + κ·N_e: a toll for every task already on a server, which the oracle does not see. */
 
-import { observedCostSlots } from "../../env/index.js";
+import type { Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
+import { cheapestBy, costAll, type Prices } from "./prices.js";
+
+/** J + κ·N_e; with κ = 0 that is J, by which `oracle` goes. */
+export class TollPrices implements Prices {
+  readonly #tollSlots: number;
+
+  constructor(tollSlots: number) {
+    this.#tollSlots = tollSlots;
+  }
+
+  see(): void {}
+
+  priceAll(observation: Observation, out: Float64Array): void {
+    costAll(observation, out);
+    const { activeTasks, numServers } = observation;
+    for (let e = 0; e < numServers; e++) out[e + 1] += this.#tollSlots * activeTasks[e];
+  }
+}
 
 /** @param tollSlots κ, slots for each active task */
 export function makePriced(tollSlots: number): Policy {
-  return (observation) => {
-    let best = 0;
-    let bestPrice = observedCostSlots(observation, 0);
-    for (let action = 1; action <= observation.numServers; action++) {
-      const price = observedCostSlots(observation, action) + tollSlots * observation.activeTasks[action - 1];
-      if (price < bestPrice) {
-        best = action;
-        bestPrice = price;
-      }
-    }
-    return best;
-  };
+  return cheapestBy(new TollPrices(tollSlots));
 }

@@ -1,10 +1,12 @@
 /** `rollout`: tries the cheapest actions in sampled futures, and leaves its base policy only for a clear gain. */
 
-import { type Observation, observedCostSlots, rolloutKeys, type Scenario } from "../../env/index.js";
+import { rolloutKeys, type Scenario } from "../../env/index.js";
+import { AdaptivePrices } from "./adaptive.js";
 import { BusyBelief } from "./busy-belief.js";
-import { tollSlotsOf } from "./manifest.js";
+import { adaptiveWeights, tollSlotsOf } from "./manifest.js";
 import type { Policy, RolloutHandle } from "./policy.js";
-import { makePriced } from "./priced.js";
+import { TollPrices } from "./priced.js";
+import { cheapestActions, imagined, type Prices, roomFor } from "./prices.js";
 
 export interface RolloutOptions {
   /** M: sampled futures of a decision; half of them where none of those promises anything. */
@@ -16,44 +18,21 @@ export interface RolloutOptions {
   /** Least paired t statistic of a gain that counts. */
   readonly threshold: number;
   /** The policy that plays on: `oracle` has no toll. */
-  readonly base: "oracle" | "priced";
+  readonly base: "oracle" | "priced" | "adaptive";
 }
 
 export const rolloutDefaults: RolloutOptions = {
   numFutures: 16,
-  horizonSlots: 10,
+  horizonSlots: 5,
   numCandidates: 4,
   threshold: 2,
-  base: "priced",
+  base: "adaptive",
 };
 
-/** κ of a base policy. */
-export function baseTollSlots(base: RolloutOptions["base"], scenario: Scenario): number {
-  return base === "oracle" ? 0 : tollSlotsOf(scenario);
-}
-
-/**
- * The available actions of the smallest J + κ·N_e, cheapest first, ties to the lowest index; the first is what `priced`
- * takes, or `oracle` for κ = 0.
- *
- * @param out receives the actions; its length is the most that are wanted
- * @returns how many there are
- */
-export function cheapestActions(observation: Observation, tollSlots: number, out: Int32Array): number {
-  let count = 0;
-  const price = (action: number) =>
-    observedCostSlots(observation, action) + (action === 0 ? 0 : tollSlots * observation.activeTasks[action - 1]);
-  for (let action = 0; action <= observation.numServers; action++) {
-    const own = price(action);
-    if (own === Number.POSITIVE_INFINITY) continue;
-    let at = count;
-    while (at > 0 && own < price(out[at - 1])) at--;
-    if (at === out.length) continue;
-    if (count < out.length) count++;
-    for (let i = count - 1; i > at; i--) out[i] = out[i - 1];
-    out[at] = action;
-  }
-  return count;
+/** What a base policy goes by, for one episode. */
+export function basePrices(base: RolloutOptions["base"], scenario: Scenario): Prices {
+  if (base === "adaptive") return new AdaptivePrices(adaptiveWeights);
+  return new TollPrices(base === "oracle" ? 0 : tollSlotsOf(scenario));
 }
 
 /** t·|t| of n paired gains, t = mean·√n/sd; infinite, with the mean's sign, where they are equal; 0 where all are 0. */
@@ -75,7 +54,8 @@ export function signedTSquare(base: ArrayLike<number>, other: ArrayLike<number>,
  */
 export function makeRollout(seed: number, scenario: Scenario, options: RolloutOptions = rolloutDefaults): Policy {
   const { numFutures, horizonSlots, numCandidates, threshold } = options;
-  const tollSlots = baseTollSlots(options.base, scenario);
+  const base = basePrices(options.base, scenario);
+  let prices: Float64Array = new Float64Array(0);
   const belief = new BusyBelief(scenario.arrivals);
   const candidates = new Int32Array(numCandidates);
   const half = numFutures >> 1;
@@ -87,7 +67,7 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     firstFuture: 0,
     numFutures: 0,
     horizonSlots,
-    base: makePriced(tollSlots),
+    base: imagined(base),
     future: "sampled" as const,
     keys: rolloutKeys(seed),
     busyProbability: 0,
@@ -130,7 +110,10 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     }
     lastSlot = slot;
     lastUser = userIndex;
-    request.numCandidates = cheapestActions(observation, tollSlots, candidates);
+    base.see(observation);
+    prices = roomFor(observation, prices);
+    base.priceAll(observation, prices);
+    request.numCandidates = cheapestActions(prices, numServers, candidates);
     if (request.numCandidates === 1) return candidates[0];
     draw(rollout, 0, half);
     if (choose(half, 0) === 0) return candidates[0];

@@ -68,8 +68,14 @@ export function badPlace(path: string, error: unknown, option = "--out"): Mecgym
   return new MecgymError("invalidOption", { path: option, got: path, expected: `a place to write to (${reason})` });
 }
 
+/** What a part's file is called by. */
+interface PathKey {
+  readonly setting: string;
+  readonly policy: string;
+}
+
 /** Keeps each part of a run as it is finished, in a folder of its own that goes when the whole result is written. */
-export class PartFiles implements PartStore {
+export class PartFiles<K extends PathKey = PartKey, P = Part> implements PartStore<K, P> {
   readonly #folder: string;
   readonly #program: unknown;
   readonly #isResumed: boolean;
@@ -84,17 +90,17 @@ export class PartFiles implements PartStore {
     this.#isResumed = isResumed;
   }
 
-  load(key: PartKey): Part | undefined {
+  load(key: K): P | undefined {
     const path = this.#path(key);
     if (!this.#isResumed || !existsSync(path)) return undefined;
     const text = readFileSync(path, "utf8");
     const body = text.slice(HASH_LENGTH + 1);
     if (text.slice(0, HASH_LENGTH) !== sha256(body)) return undefined; // damaged: it is played again
-    const kept = JSON.parse(body) as { program: unknown; key: PartKey; part: Part };
+    const kept = JSON.parse(body) as { program: unknown; key: K; part: P };
     return isSame([kept.program, kept.key], [this.#program, key]) ? kept.part : undefined;
   }
 
-  save(key: PartKey, part: Part): void {
+  save(key: K, part: P): void {
     const path = this.#path(key);
     mkdirSync(dirname(path), { recursive: true });
     const body = JSON.stringify({ program: this.#program, key, part });
@@ -105,8 +111,9 @@ export class PartFiles implements PartStore {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  #path({ setting, policy }: PartKey): string {
-    return join(this.#folder, setting, `${policy}.json`);
+  #path({ setting, policy }: PathKey): string {
+    // a name with options has colons, which not every file system takes
+    return join(this.#folder, setting, `${encodeURIComponent(policy)}.json`);
   }
 }
 

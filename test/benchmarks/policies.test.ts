@@ -1,8 +1,10 @@
 /** Every native policy through the contract, and each one's rule on hand-made observations. */
 
 import { describe, expect, it } from "vitest";
-import { findPolicy, makePolicy, makePriced, policies } from "../../benchmarks/policies/index.js";
-import { answerStates } from "../../benchmarks/runner.js";
+import { AdaptivePrices, adaptiveFeatures, makeAdaptive } from "../../benchmarks/policies/adaptive.js";
+import { findPolicy, makePolicy, makePriced, type Policy, policies } from "../../benchmarks/policies/index.js";
+import { adaptiveWeights } from "../../benchmarks/policies/manifest.js";
+import { answerStates, EpisodePlayer } from "../../benchmarks/runner.js";
 import {
   BatchEnv,
   copyObservation,
@@ -182,6 +184,108 @@ describe("policies that look beyond the cost now", () => {
     for (const options of [{}, { mode: "sequential", numSamples: 5 }, { rates: "resampled", weight: 1 }] as const) {
       expect(lookAheadOfState(scenario, 12, state, options)).toEqual(batch.lookAhead(0, options));
     }
+  });
+});
+
+describe("adaptive", () => {
+  const weightsOf = (weights: Record<string, number>) => adaptiveFeatures.map((name) => weights[name] ?? 0);
+  const price = (weights: Record<string, number>, seen: ObservationData[] = []) => {
+    const prices = new AdaptivePrices(weightsOf(weights));
+    const out = new Float64Array(4);
+    for (const one of [...seen, observation]) prices.see(one);
+    prices.priceAll(observation, out);
+    return [...out];
+  };
+  const costs = [6.25, 5.5, 6, 4.875];
+  /** What is added to J, rounded so that only arithmetic mistakes show. */
+  const added = (weights: Record<string, number>, seen?: ObservationData[]) =>
+    price(weights, seen).map((one, action) => Math.round(1e9 * (one - costs[action])) / 1e9 + 0);
+
+  it("prices each feature as it is described", () => {
+    // N = 0, 3, 1; wait = L·0.25·(N+1)/F/0.1 = 0, 2.4, 0.375; work = 4·0.25/F/0.1 = 0.5, 0.4, 0.25; mean N = 4/3
+    expect(added({ N: 1 })).toEqual([0, 0, 3, 1]);
+    expect(added({ "N*N": 1 })).toEqual([0, 0, 9, 1]);
+    expect(added({ "N*wait": 1 })).toEqual([0, 0, 7.2, 0.375]);
+    expect(added({ "N*work": 1 })).toEqual([0, 0, 1.2, 0.25]);
+    expect(added({ "N*mean": 0.75 })).toEqual([0, 0, 3, 1]);
+    expect(added({ "work*mean": 0.75 })).toEqual([0, 0.5, 0.4, 0.25]);
+    // backlog = 1·0.25/2/0.1
+    expect(added({ backlog: 1 })).toEqual([1.25, 0, 0, 0]);
+    expect(added({ mean: 0.75 })).toEqual([1, 0, 0, 0]);
+  });
+
+  it("the load: 9 tasks in 4 slots on 3 servers and 6 in 10 before, of 39/11 Mbit, on 85 GHz: 0.2252", () => {
+    const load = (((9 / 3 + 6) / (4 + 10)) * (39 / 11) * 2.5 * 3) / 85;
+    const rounded = (value: number) => Number(value.toFixed(9));
+    expect(added({ load: 1 })).toEqual([rounded(load), 0, 0, 0]);
+    expect(added({ "load*load": 1 })).toEqual([rounded(load * load), 0, 0, 0]);
+    expect(added({ "N*load": 1 })).toEqual([0, 0, rounded(3 * load), rounded(load)]);
+    expect(added({ "N*N*load*load": 1 })).toEqual([0, 0, rounded(9 * load * load), rounded(load * load)]);
+    expect(added({ "wait*load": 1 })).toEqual([0, 0, rounded(2.4 * load), rounded(0.375 * load)]);
+    expect(added({ "deviceWork*load": 1 })).toEqual([rounded(5 * load), 0, 0, 0]);
+    // a second task of 6 Mbit: (35 + 6 + 4)/12 a task
+    const heavier = (load * 45) / 12 / (39 / 11);
+    expect(added({ load: 1 }, [{ ...observation, sizeMbit: 6 }])).toEqual([rounded(heavier), 0, 0, 0]);
+  });
+
+  it("takes the smallest, and stays local where no server is there", () => {
+    expect(makeAdaptive(weightsOf({}))(observation)).toBe(3);
+    expect(makeAdaptive(weightsOf({ N: 1 }))(observation)).toBe(1);
+    expect(makeAdaptive(weightsOf({ N: 1, mean: -1 }))(observation)).toBe(0);
+    const without = { ...observation, isAvailable: [false, false, false] };
+    expect(makeAdaptive(weightsOf({ mean: 100 }))(without)).toBe(0);
+  });
+
+  it("as it is tuned, the toll it takes rises with the load it has seen", () => {
+    // late in an episode with few tasks, and with many
+    const at = (decisionIndex: number) => {
+      const prices = new AdaptivePrices(adaptiveWeights);
+      const out = new Float64Array(4);
+      const state = { ...observation, slot: 100, decisionIndex };
+      prices.see(state);
+      prices.priceAll(state, out);
+      // what server 2 costs more than the empty server 1, beyond J
+      return out[2] - costs[2] - (out[1] - costs[1]);
+    };
+    expect(at(500)).toBeGreaterThan(at(100));
+  });
+});
+
+describe("options in a policy's name", () => {
+  it("are played, and named in results", () => {
+    const scenario = resolveScenario("load-24-users-v1");
+    const actions = (policy: Policy) => new EpisodePlayer(scenario).play(policy, 5).decisions.actions();
+    expect(actions(makePolicy("priced:tollSlots=4", 0, scenario))).toEqual(actions(makePriced(4)));
+    expect(findPolicy("priced:tollSlots=4").parameters?.(scenario)).toEqual({ tollSlots: 4 });
+    const asked: unknown[] = [];
+    const reward = new Float64Array(4);
+    const result = { latencySlots: reward, costSlots: reward, impactSlots: reward, reward };
+    makePolicy("lacs:weight=1:numSamples=5")(observation, (options) => {
+      asked.push(options);
+      return result;
+    });
+    expect(asked).toEqual([{ weight: 1, numSamples: 5 }]);
+    expect(findPolicy("lacs:weight=1")).toMatchObject({ name: "lacs:weight=1", needsLookAhead: true });
+    expect(findPolicy("rollout:base=priced:horizonSlots=5").parameters?.(scenario)).toMatchObject({
+      ...{ base: "priced", horizonSlots: 5, numCandidates: 4 },
+      tollSlots: findPolicy("priced").parameters?.(scenario).tollSlots,
+    });
+  });
+
+  it.each([
+    ["lacs:", "one of weight=…, numSamples=…"],
+    ["lacs:lambda=1", "one of weight=…, numSamples=…"],
+    ["lacs:weight=", "weight=a number from 0 to 1000"],
+    ["lacs:weight=-1", "weight=a number from 0 to 1000"],
+    ["lacs:weight=NaN", "weight=a number from 0 to 1000"],
+    ["lacs:weight=1=2", "one of weight=…, numSamples=…"],
+    ["lacs:weight=1:weight=2", "weight once"],
+    ["lacs:numSamples=1.5", "numSamples=an integer from 1 to 64"],
+    ["rollout:base=random", "base=oracle or priced or adaptive"],
+    ["oracle:x=1", "a policy without options"],
+    ["lacs:__proto__=1", "one of weight=…, numSamples=…"],
+  ])("%s is refused", (name, expected) => {
+    expect(() => findPolicy(name)).toThrow(`invalidOption at policy/${name.split(":")[0]}: expected ${expected}`);
   });
 });
 

@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { BusyBelief } from "../../benchmarks/policies/busy-belief.js";
-import { canPlay, findPolicy, makePolicy, oracle, type Policy, tollSlotsOf } from "../../benchmarks/policies/index.js";
-import { cheapestActions, signedTSquare } from "../../benchmarks/policies/rollout.js";
+import { canPlay, findPolicy, makePolicy, oracle, type Policy } from "../../benchmarks/policies/index.js";
+import { cheapestActions } from "../../benchmarks/policies/prices.js";
+import { basePrices, signedTSquare } from "../../benchmarks/policies/rollout.js";
 import { runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite } from "../../benchmarks/suites.js";
 import {
@@ -187,16 +188,25 @@ describe("policies with rollouts", () => {
   it("the first candidate is the base's choice", () => {
     const { scenario, batch, views } = start("load-24-users-v1", 0);
     const out = new Int32Array(4);
-    const priced = findPolicy("priced").make(0, scenario);
-    const tollSlots = tollSlotsOf(scenario);
+    const values = new Float64Array(7);
+    const bases = (["oracle", "priced", "adaptive"] as const).map((name) => ({
+      policy: findPolicy(name).make(0, scenario),
+      prices: basePrices(name, scenario),
+    }));
+    let numDifferent = 0;
     for (let i = 0; i < 100; i++) {
-      cheapestActions(views[0], tollSlots, out);
-      expect(out[0]).toBe(priced(views[0]));
-      cheapestActions(views[0], 0, out);
-      expect(out[0]).toBe(oracle(views[0]));
-      expect(new Set(out).size).toBe(4);
+      const choices = bases.map(({ policy, prices }) => {
+        prices.see(views[0]);
+        prices.priceAll(views[0], values);
+        expect(cheapestActions(values, 6, out)).toBe(4);
+        expect(out[0]).toBe(policy(views[0]));
+        expect(new Set(out).size).toBe(4);
+        return out[0];
+      });
+      if (new Set(choices).size > 1) numDifferent++;
       batch.step([out[0], out[0]]);
     }
+    expect(numDifferent).toBeGreaterThan(0);
   });
 
   it("rollout leaves its base only for a significant gain", () => {
@@ -212,8 +222,11 @@ describe("policies with rollouts", () => {
       });
     };
     const candidates = new Int32Array(2);
-    const tollSlots = tollSlotsOf(resolveScenario("paper-v1"));
-    cheapestActions(views[0], tollSlots, candidates);
+    const base = basePrices("adaptive", resolveScenario("paper-v1"));
+    const values = new Float64Array(7);
+    base.see(views[0]);
+    base.priceAll(views[0], values);
+    cheapestActions(values, 6, candidates);
     expect(decide([1, 1.1])).toBe(candidates[1]);
     expect(decide([-1, -1.1])).toBe(candidates[0]);
     expect(decide([5, -4])).toBe(candidates[0]); // mean 0.5, sd 4.6, t = 0.43

@@ -77,6 +77,7 @@ export const policies: readonly PolicyEntry[] = [
       numFutures: { min: 4, max: 1024, isInteger: true },
       horizonSlots: { min: 1, max: 1000, isInteger: true },
       numCandidates: { min: 2, max: 128, isInteger: true },
+      mostGapSlots: { min: 0, max: 1000 },
       threshold: { min: 0, max: 100 },
     },
     parameters: (scenario, options) => {

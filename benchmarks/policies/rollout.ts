@@ -13,8 +13,10 @@ export interface RolloutOptions {
   readonly numFutures: number;
   /** H: slots that are played. */
   readonly horizonSlots: number;
-  /** Actions that are tried, the cheapest ones by the base's price. */
+  /** Actions that are tried at most, the cheapest ones by the base's price. */
   readonly numCandidates: number;
+  /** How much dearer than the cheapest an action may be and still be tried, slots. */
+  readonly mostGapSlots: number;
   /** Least paired t statistic of a gain that counts. */
   readonly threshold: number;
   /** The policy that plays on: `oracle` has no toll. */
@@ -25,6 +27,7 @@ export const rolloutDefaults: RolloutOptions = {
   numFutures: 16,
   horizonSlots: 5,
   numCandidates: 4,
+  mostGapSlots: 1,
   threshold: 2,
   base: "adaptive",
 };
@@ -53,7 +56,7 @@ export function signedTSquare(base: ArrayLike<number>, other: ArrayLike<number>,
  * @throws TypeError where it is called without a rollout handle
  */
 export function makeRollout(seed: number, scenario: Scenario, options: RolloutOptions = rolloutDefaults): Policy {
-  const { numFutures, horizonSlots, numCandidates, threshold } = options;
+  const { numFutures, horizonSlots, numCandidates, mostGapSlots, threshold } = options;
   const base = basePrices(options.base, scenario);
   let prices: Float64Array = new Float64Array(0);
   const belief = new BusyBelief(scenario.arrivals);
@@ -84,18 +87,29 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
       for (let m = 0; m < count; m++) rows[i][first + m] = sums[i * count + m];
     }
   };
-  /** The candidate of the largest t·|t| above `least`, the base's choice where there is none. */
-  const choose = (count: number, least: number) => {
-    let best = 0;
-    let bestT = least;
+  /** Leaves out those that did worse than the base's choice in the first futures. */
+  const keepPromising = (count: number) => {
+    let kept = 1;
     for (let i = 1; i < request.numCandidates; i++) {
-      const t = signedTSquare(rows[0], rows[i], count);
+      if (signedTSquare(rows[0], rows[i], count) <= 0) continue;
+      candidates[kept] = candidates[i];
+      rows[kept].set(rows[i]);
+      kept++;
+    }
+    request.numCandidates = kept;
+  };
+  /** The candidate of the largest t that is above the threshold, the base's choice where there is none. */
+  const choose = () => {
+    let best = 0;
+    let bestT = threshold * threshold;
+    for (let i = 1; i < request.numCandidates; i++) {
+      const t = signedTSquare(rows[0], rows[i], numFutures);
       if (t > bestT) {
         best = i;
         bestT = t;
       }
     }
-    return best;
+    return candidates[best];
   };
 
   return (observation, _lookAhead, rollout) => {
@@ -114,10 +128,13 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     prices = roomFor(observation, prices);
     base.priceAll(observation, prices);
     request.numCandidates = cheapestActions(prices, numServers, candidates);
+    const mostPrice = prices[candidates[0]] + mostGapSlots;
+    while (prices[candidates[request.numCandidates - 1]] > mostPrice) request.numCandidates--;
     if (request.numCandidates === 1) return candidates[0];
     draw(rollout, 0, half);
-    if (choose(half, 0) === 0) return candidates[0];
+    keepPromising(half);
+    if (request.numCandidates === 1) return candidates[0];
     draw(rollout, half, numFutures - half);
-    return candidates[choose(numFutures, threshold * threshold)];
+    return choose();
   };
 }

@@ -139,6 +139,17 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     expect(partsOf("parts")).toEqual([]);
   });
 
+  it("plays the settings that are named, as the whole suite would, and refuses others", async () => {
+    const some = [...args, "--settings", "5-servers-static,3-servers-static", "--out", join(folder, "some")];
+    expect((await run(...some)).code).toBe(0);
+    const whole = JSON.parse(read("1")).settings;
+    const ids = ["3-servers-static", "5-servers-static"];
+    expect(JSON.parse(read("some")).settings).toEqual(whole.filter((one: { id: string }) => ids.includes(one.id)));
+    const wrong = await run("run", "paper-table-4", "--settings", "4-servers", "--out", join(folder, "wrong"));
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toMatch(/^mecgym: invalidOption at --settings: expected one of 3-servers-static, .*"4-servers"/);
+  });
+
   it("says what a thread died of, keeps what is finished, and takes over what fits alone", async () => {
     const small = ["run", "paper-table-2", "--policies", "random", "--episodes", "120"];
     const crash = join(folder, "crash.mjs");

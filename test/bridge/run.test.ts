@@ -147,7 +147,9 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     expect(JSON.parse(read("some")).settings).toEqual(whole.filter((one: { id: string }) => ids.includes(one.id)));
     const wrong = await run("run", "paper-table-4", "--settings", "4-servers", "--out", join(folder, "wrong"));
     expect(wrong.code).toBe(2);
-    expect(wrong.stderr).toMatch(/^mecgym: invalidOption at --settings: expected one of 3-servers-static, .*"4-servers"/);
+    expect(wrong.stderr).toMatch(
+      /^mecgym: invalidOption at --settings: expected one of 3-servers-static, .*"4-servers"/,
+    );
   });
 
   it("says what a thread died of, keeps what is finished, and takes over what fits alone", async () => {

@@ -15,6 +15,7 @@ import { scoreCommand } from "./commands/score.js";
 import { serveCommand } from "./commands/serve.js";
 import { speedCommand } from "./commands/speed.js";
 import { submitCommand } from "./commands/submit.js";
+import { topCommand } from "./commands/top.js";
 import { tuneCommand } from "./commands/tune.js";
 
 const program = new Command("mecgym")
@@ -30,6 +31,7 @@ const program = new Command("mecgym")
   .addCommand(speedCommand())
   .addCommand(serveCommand())
   .addCommand(keysCommand())
+  .addCommand(topCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

@@ -92,6 +92,10 @@ export class Client {
     return this.#requestResult({ op: "ping" });
   }
 
+  stats(): Promise<Record<string, unknown>> {
+    return this.#requestResult({ op: "stats" });
+  }
+
   scenarios(scenario?: string | ScenarioInput): Promise<Record<string, unknown>> {
     return this.#requestResult({ op: "scenarios", ...(scenario === undefined ? {} : { scenario }) });
   }

@@ -1,9 +1,38 @@
 /** What a server counts of itself, for `stats`: plain numbers, and no session's name. */
 
+import type { ThreadStats } from "./lane-threads.js";
+import type { TrafficStats } from "./traffic.js";
+
 /** Latencies that percentiles are taken of. */
 const NUM_LATENCIES = 4096;
 /** Seconds that rates are taken over. */
 const RATE_SECONDS = 10;
+
+/** The part of `stats` that is counted here. */
+export interface CounterStats {
+  readonly uptimeSeconds: number;
+  readonly evictions: number;
+  readonly reaped: number;
+  readonly resent: number;
+  readonly laneSteps: number;
+  readonly laneStepsPerSecond: number;
+  readonly requests: Readonly<Record<string, number>>;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly latency: Readonly<Record<"count" | "p50Seconds" | "p90Seconds" | "p99Seconds", number>>;
+}
+
+/** What `stats` answers; the reply schema's `StatsResult` describes it. */
+export interface ServerStats extends CounterStats {
+  readonly sessions: number;
+  readonly lanes: number;
+  readonly jobs: number;
+  readonly heldRequests: number;
+  readonly keptReplies: number;
+  readonly keptBytes: number;
+  readonly memory: Readonly<Record<"residentBytes" | "heapBytes" | "externalBytes" | "sessionBytes", number>>;
+  readonly workers: readonly ThreadStats[];
+  readonly transport?: TrafficStats;
+}
 
 export class Counters {
   readonly requests: Record<string, number> = {};
@@ -63,7 +92,7 @@ export class Counters {
     return sum / Math.max(1, Math.min(RATE_SECONDS, now));
   }
 
-  describe(): Record<string, unknown> {
+  describe(): CounterStats {
     const { evictions, reaped, resent, laneSteps } = this;
     const count = Math.min(this.#numLatencies, NUM_LATENCIES);
     const sorted = this.#latenciesMs.slice(0, count).sort();

@@ -1,13 +1,14 @@
 /** The bridge's socket: a ZeroMQ ROUTER that hands messages to a SessionHost and sends what it answers. */
 
+import type { ServerStats } from "./counters.js";
 import { type ListenOptions, listen } from "./listening.js";
 import { PROTOCOL_VERSION } from "./protocol.js";
 import { defaultLimits, type HostOptions, type Message, SessionHost } from "./session.js";
-import { Traffic, type TrafficStats } from "./traffic.js";
+import { Traffic } from "./traffic.js";
 
 export interface ServerOptions
   extends Pick<ListenOptions, "address" | "security" | "ownerKey">,
-    Omit<HostOptions, "report" | "nowMs"> {
+    Omit<HostOptions, "report" | "nowMs" | "transport"> {
   /** Called with one line for each event an operator may want to see. */
   readonly log?: (event: string, details: Record<string, unknown>) => void;
 }
@@ -23,8 +24,8 @@ export interface Server {
   readonly serverKey: string | undefined;
   readonly protocolVersion: string;
   readonly instance: string;
-  /** What went through its socket. */
-  readonly traffic: () => TrafficStats;
+  /** What it does, as `stats` answers. */
+  readonly stats: () => ServerStats;
   /** Ends the server between two requests. */
   close(): Promise<void>;
   /** Settles when the server has ended; rejects where it did not end because it was told to. */
@@ -46,6 +47,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
 
   const host = new SessionHost({
     ...options,
+    transport: () => traffic.describe(),
     report: (error) => log("internal error", { error: error instanceof Error ? error.stack : String(error) }),
   });
   const reaper = setInterval(() => host.reap(), REAP_MS).unref();
@@ -85,7 +87,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     serverKey,
     protocolVersion: PROTOCOL_VERSION,
     instance: host.instance,
-    traffic: () => traffic.describe(),
+    stats: () => host.stats(),
     ended,
     close() {
       closing ??= (async () => {

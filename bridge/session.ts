@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { checkNoBody, type Outcome } from "./bodies.js";
-import { Counters } from "./counters.js";
+import { Counters, type ServerStats } from "./counters.js";
 import { JobBoard, type JobBook } from "./jobs.js";
 import { type Answer, answerQuestion, type Done, InlineLanes, type LaneSeat } from "./lane-host.js";
 import { LaneThreads } from "./lane-threads.js";
@@ -36,6 +36,7 @@ import {
 import { checkWork } from "./scoring.js";
 import { type Message, type Send, Sequence, type SequenceEntry } from "./sequence.js";
 import { InstanceIds } from "./session-ids.js";
+import type { TrafficStats } from "./traffic.js";
 import { isHeavy, workOf } from "./work.js";
 
 export { defaultLimits, type Limits, type Message, type Send };
@@ -45,6 +46,8 @@ export interface HostOptions {
   readonly limits?: Limits;
   /** Told of errors that are the server's own fault; their replies say no more than that. */
   readonly report?: (error: unknown) => void;
+  /** What went through the socket, for `stats`. */
+  readonly transport?: () => TrafficStats;
   /** Native policies; none where left out. */
   readonly policies?: PolicyBook;
   /** Long work; none where left out. */
@@ -205,7 +208,7 @@ export class SessionHost {
         send(successReply(request, { result: this.#ping(request.sessions) }));
         return;
       case "stats":
-        send(successReply(request, { result: this.stats() }));
+        send(successReply(request, { result: { ...this.stats() } }));
         return;
       case "scenarios":
         send(successReply(request, { result: { scenarios: describeScenarios(request.scenario) } }));
@@ -297,8 +300,8 @@ export class SessionHost {
     return { lost: ids.filter((id) => !this.#sessions.has(id)) };
   }
 
-  /** What the server does, in numbers; see `StatsResult` of the reply schema. */
-  stats(): Record<string, unknown> {
+  /** What the server does, in numbers. */
+  stats(): ServerStats {
     const sum = (of: (session: Session) => number) =>
       [...this.#sessions.values()].reduce((total, session) => total + of(session), 0);
     const { rss, heapUsed, external } = process.memoryUsage();
@@ -319,6 +322,7 @@ export class SessionHost {
         sessionBytes: sum(({ numBytes }) => numBytes),
       },
       workers: this.#threads?.stats() ?? [],
+      ...(this.#options.transport === undefined ? {} : { transport: this.#options.transport() }),
     };
   }
 

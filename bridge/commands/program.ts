@@ -23,6 +23,7 @@ export async function runProgram(program: Command): Promise<void> {
     process.stderr.write(`mecgym: cannot write to standard output: ${error.message}\n`);
     process.exit(EXIT_BAD_INPUT);
   });
+  process.stderr.on("error", () => {}); // nobody is left to be told
   try {
     await program.parseAsync();
   } catch (error) {

@@ -57,7 +57,7 @@ export async function ownerKeyOf(pipe: Readable): Promise<string> {
     let text = "";
     const settle = (error?: Error) => {
       clearTimeout(timer);
-      pipe.removeListener("data", take).removeListener("end", end);
+      pipe.removeListener("data", take).removeListener("end", end).pause();
       if (error === undefined) resolve(text);
       else reject(error);
     };

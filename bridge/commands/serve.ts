@@ -2,10 +2,12 @@
 
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
-import pino from "pino";
+import { MecgymError } from "../../env/errors.js";
 import { type Limits, limitNames, limitTable } from "../limits.js";
+import { type MetricsEndpoint, serveMetrics } from "../metrics.js";
 import { startServer } from "../server.js";
 import { jobBook } from "./job-book.js";
+import { makeLogger } from "./logger.js";
 import { policyBook } from "./policy-book.js";
 import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "./serve-keys.js";
@@ -15,6 +17,7 @@ interface ServeOptions extends SecurityOptions, Limits {
   readonly untilStdinCloses?: boolean;
   readonly threads: number;
   readonly logLevel: string;
+  readonly metricsPort?: number;
 }
 
 export function serveCommand(): Command {
@@ -26,6 +29,11 @@ export function serveCommand(): Command {
       "threads for sessions of many lanes and for large questions; 0 does all in one",
       integer(0, 256),
       Math.max(2, availableParallelism()),
+    )
+    .option(
+      "--metrics-port <n>",
+      "port of 127.0.0.1 for Prometheus, GET /metrics; 0 takes a free one",
+      integer(0, 65_535),
     )
     .addOption(
       new Option("--log-level <level>", "least urgent event to log on standard error")
@@ -42,41 +50,70 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const logger = pino({ level: options.logLevel }, pino.destination(2));
+  const logger = makeLogger(options.logLevel, 2);
   const own = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Limits;
   // a client that owns its server may be silent for as long as it likes: the server goes when it does
   const limits = options.untilStdinCloses ? { ...own, leaseSeconds: 0 } : own;
   const { threads: count } = options;
+  const end = new AbortController();
+  const stop = (reason: string) => {
+    if (!end.signal.aborted) logger.info({ reason }, "ending");
+    end.abort();
+  };
+  // from the start on: a server that is told to end while it starts takes away what it has made
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => stop(signal));
   const server = await startServer({
     packageVersion,
     limits,
     policies: policyBook,
     jobs: jobBook(count),
     ...(count === 0 ? {} : { threads: { count, entry: workerEntry() } }),
-    log: (event, details) => logger[event === "internal error" ? "error" : "info"](details, event),
+    log: (event, details) => logger[levelOf[event] ?? "info"](details, event),
     ...securityOf(options),
     ...(options.untilStdinCloses ? { ownerKey: () => ownerKeyOf(process.stdin) } : {}),
   });
-  const stop = (reason: string) => {
-    logger.info({ reason }, "ending");
-    void server.close();
-  };
-  process.once("SIGTERM", () => stop("SIGTERM"));
-  process.once("SIGINT", () => stop("SIGINT"));
-  process.once("SIGHUP", () => stop("SIGHUP"));
-  if (options.untilStdinCloses) {
-    process.stdin.once("end", () => stop("standard input ended"));
-    process.stdin.once("error", () => stop("standard input failed"));
-    process.stdin.resume();
-  }
-  const { address, serverKey, protocolVersion, instance } = server;
-  process.stdout.write(`${JSON.stringify({ address, serverKey, protocolVersion, instance, pid: process.pid })}\n`);
+  end.signal.addEventListener("abort", () => void server.close());
+  let metrics: MetricsEndpoint | undefined;
   try {
+    if (options.metricsPort !== undefined) metrics = await serveMetrics(options.metricsPort, server.stats);
+    if (options.untilStdinCloses) {
+      process.stdin.once("end", () => stop("standard input ended"));
+      process.stdin.once("error", () => stop("standard input failed"));
+      process.stdin.resume();
+    }
+    const { address, serverKey, protocolVersion, instance } = server;
+    await writeLine({ address, serverKey, protocolVersion, instance, pid: process.pid, metrics: metrics?.url });
+    logger.info({ address, metrics: metrics?.url }, "ready");
+    if (end.signal.aborted) void server.close();
     await server.ended;
   } catch (error) {
+    if (error instanceof MecgymError) throw error;
+    logger.fatal({ error: String(error) }, "failed");
     process.stderr.write(`mecgym: the server has ended: ${String(error)}\n`);
     process.exitCode = EXIT_CHECK_FAILED;
+  } finally {
+    metrics?.close();
+    await server.close();
+    process.stdin.destroy();
   }
-  await server.close();
-  process.stdin.destroy();
+}
+
+const levelOf: Readonly<Record<string, "error" | "debug">> = {
+  "internal error": "error",
+  // one for each that knocks: a flood of them must not become a flood of lines
+  "client refused": "debug",
+  "reply not delivered": "debug",
+};
+
+/** @throws MecgymError `invalidOption` where nobody can read the line: such a server could not be found */
+function writeLine(line: object): Promise<void> {
+  process.stdout.removeAllListeners("error");
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      const expected = `a place that takes the ready line (${error.message})`;
+      reject(new MecgymError("invalidOption", { path: "standard output", got: "none", expected }));
+    };
+    process.stdout.on("error", fail);
+    process.stdout.write(`${JSON.stringify(line)}\n`, (error) => (error ? fail(error) : resolve()));
+  });
 }

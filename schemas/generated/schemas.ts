@@ -1964,6 +1964,64 @@ export const replySchema = {
               }
             }
           }
+        },
+        "transport": {
+          "title": "Transport",
+          "description": "What went through the server's socket.",
+          "type": "object",
+          "required": [
+            "messagesIn",
+            "messagesOut",
+            "bytesIn",
+            "bytesOut",
+            "undelivered",
+            "clientsAccepted",
+            "clientsRefused"
+          ],
+          "properties": {
+            "messagesIn": {
+              "description": "Number of messages that came, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "messagesOut": {
+              "description": "Number of replies that were sent, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "bytesIn": {
+              "description": "Number of bytes of those that came, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "bytesOut": {
+              "description": "Number of bytes of those that were sent, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "undelivered": {
+              "description": "Number of replies that nobody took, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "clientsAccepted": {
+              "description": "Number of handshakes with a key on the list, 0 where no keys are asked for, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            },
+            "clientsRefused": {
+              "description": "Number of handshakes with another key, 0 to 2^53 − 1.",
+              "type": "integer",
+              "minimum": 0,
+              "maximum": 9007199254740991
+            }
+          }
         }
       }
     },

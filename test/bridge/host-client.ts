@@ -70,7 +70,7 @@ export async function tell(host: SessionHost, message: Message): Promise<Answer[
 }
 
 async function rest(host: SessionHost): Promise<void> {
-  const isBusy = () => (host.stats().workers as { queued: number }[]).some(({ queued }) => queued > 0);
+  const isBusy = () => host.stats().workers.some(({ queued }) => queued > 0);
   while (isBusy()) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 

@@ -76,7 +76,7 @@ describe("a server with keys", () => {
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 2 });
     expect((await session.reset([7, 8])).observation[0]).toBe(3.413769006729126);
     await session.close();
-    expect(server.traffic()).toMatchObject({ clientsAccepted: 2, clientsRefused: 0 });
+    expect(server.stats().transport).toMatchObject({ clientsAccepted: 2, clientsRefused: 0 });
   });
 
   const strangers: [string, (known: ClientKeys) => ClientKeys | undefined][] = [
@@ -93,7 +93,7 @@ describe("a server with keys", () => {
     async (_name, keysOf) => {
       const { server, clientKeys } = await serveSecured();
       expect(await countAnswered(TRIES, () => isAnswered(server.address, keysOf(clientKeys)))).toBe(0);
-      expect(server.traffic()).toMatchObject({ messagesIn: 0, clientsAccepted: 0 });
+      expect(server.stats().transport).toMatchObject({ messagesIn: 0, clientsAccepted: 0 });
       expect(await isAnswered(server.address, clientKeys)).toBe(true);
     },
     20_000 + 20 * TRIES,
@@ -109,7 +109,7 @@ describe("a server with keys", () => {
     });
     const stranger = makeKeyPair();
     await isAnswered(server.address, { ...stranger, serverKey: keys.publicKey });
-    expect(server.traffic()).toMatchObject({ clientsAccepted: 0, clientsRefused: 1 });
+    expect(server.stats().transport).toMatchObject({ clientsAccepted: 0, clientsRefused: 1 });
     expect(events).toEqual([["client refused", { from: "127.0.0.1" }]]);
   });
 
@@ -138,7 +138,7 @@ describe("a server with keys", () => {
     }
     isOver = true;
     await Promise.all(floods);
-    expect(server.traffic().clientsRefused).toBeGreaterThanOrEqual(200);
+    expect(server.stats().transport?.clientsRefused).toBeGreaterThanOrEqual(200);
   });
 
   it("ends when its gate fails, rather than run on with nobody let in", async () => {

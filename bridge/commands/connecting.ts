@@ -1,0 +1,61 @@
+/** Connecting to a server from a command: address, keys, and one line where nobody answers. */
+
+import { Command, Option } from "commander";
+import { MecgymError } from "../../env/errors.js";
+import { Client, type ClientOptions, DeadlineExceeded } from "../client.js";
+import { readClientKeys } from "../keys.js";
+import { number } from "./program.js";
+
+export interface ConnectOptions {
+  readonly keys?: string;
+  readonly timeoutSeconds: number;
+}
+
+/** A command with an address as its argument, and the options of a connection. */
+export function clientCommand(name: string): Command {
+  return new Command(name)
+    .argument("<address>", "address of a running server, as its ready line gives it")
+    .addOption(
+      new Option("--keys <folder>", "folder of client.key_secret and server.key, where the server asks for keys").env(
+        "MECGYM_KEYS",
+      ),
+    )
+    .option("--timeout-seconds <n>", "longest wait for an answer", number(0.1, 3600), 10);
+}
+
+/** Calls `work` with a client that is closed afterwards. */
+export async function withClient<T>(
+  address: string,
+  options: ConnectOptions,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = openClient(address, options);
+  try {
+    return await work(client);
+  } catch (error) {
+    if (error instanceof DeadlineExceeded) {
+      throw new MecgymError("invalidOption", {
+        path: "address",
+        got: address,
+        expected: `a server (${error.message})`,
+      });
+    }
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** @throws MecgymError `invalidOption` */
+export function openClient(address: string, { keys, timeoutSeconds }: ConnectOptions): Client {
+  const options: ClientOptions = {
+    requestDeadlineMs: timeoutSeconds * 1000,
+    ...(keys === undefined ? {} : { keys: readClientKeys(keys) }),
+  };
+  try {
+    return new Client(address, options);
+  } catch (error) {
+    const expected = `a ZeroMQ address (${(error as Error).message})`;
+    throw new MecgymError("invalidOption", { path: "address", got: address, expected });
+  }
+}

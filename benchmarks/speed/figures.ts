@@ -22,6 +22,12 @@ export function figure(
   return { id, unit, ...medianInterval(values), goal, better };
 }
 
+/** A value as it is printed, with as many digits as mean something. */
+export function valueText(unit: SpeedFigure["unit"], value: number): string {
+  if (unit === "steps/s") return Math.round(value).toLocaleString("en");
+  return value.toFixed(unit === "bytes/step" ? 4 : unit === "ns/step" ? 0 : 2);
+}
+
 /** Ratios, pair by pair: both of a pair were measured one right after the other. */
 export function ratio(above: readonly number[], below: readonly number[]): number[] {
   return above.map((value, i) => value / below[i]);

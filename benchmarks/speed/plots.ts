@@ -32,6 +32,11 @@ export async function plotFigures(figures: readonly SpeedFigure[]): Promise<stri
   ] as Chart[];
   const drawn = charts.map(({ title, options }, i) => {
     const svg = Plot.plot({ ...options, document, width: WIDTH, height: HEIGHT, style: { fontSize: "12px" } });
+    // it is for a page; in a picture by itself it says nothing
+    svg.querySelector("style")?.remove();
+    const name = document.createElementNS("http://www.w3.org/2000/svg", "title");
+    name.textContent = title;
+    svg.prepend(name);
     svg.setAttribute("x", String((i % COLUMNS) * WIDTH));
     svg.setAttribute("y", String(Math.floor(i / COLUMNS) * (HEIGHT + TITLE_HEIGHT) + TITLE_HEIGHT));
     const x = (i % COLUMNS) * WIDTH + 16;
@@ -43,6 +48,7 @@ export async function plotFigures(figures: readonly SpeedFigure[]): Promise<stri
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
     `  font-family="system-ui, sans-serif" fill="#222" color="#222">`,
+    "<title>Speed of mecgym: time of a step, and the kernel against hand-written versions</title>",
     `<rect width="100%" height="100%" fill="white"/>`,
     ...drawn,
     "</svg>\n",

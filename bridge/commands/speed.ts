@@ -7,7 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
-import { meetsGoal, type SpeedFigure } from "../../benchmarks/speed/figures.js";
+import { meetsGoal, valueText } from "../../benchmarks/speed/figures.js";
 import { kernelSections } from "../../benchmarks/speed/index.js";
 import { plotFigures } from "../../benchmarks/speed/plots.js";
 import { measureSections, type Section, type SectionResult } from "../../benchmarks/speed/section.js";
@@ -116,8 +116,8 @@ function render({ figures, notMeasured }: SectionResult): string {
   const header = ["figure", "median", "interval", "unit", "goal", ""];
   const rows = figures.map((figure) => [
     figure.id,
-    valueText(figure, figure.value),
-    `${valueText(figure, figure.low)} to ${valueText(figure, figure.high)}`,
+    valueText(figure.unit, figure.value),
+    `${valueText(figure.unit, figure.low)} to ${valueText(figure.unit, figure.high)}`,
     figure.unit,
     figure.goal === null ? "" : `${figure.better === "lower" ? "≤" : "≥"} ${figure.goal}`,
     meetsGoal(figure) === undefined ? "" : meetsGoal(figure) ? "met" : "missed",
@@ -127,11 +127,6 @@ function render({ figures, notMeasured }: SectionResult): string {
     return `not measured: ${id} (${reason})${command === null ? "" : `; to measure it: ${command}`}`;
   });
   return `${[table, ...missing].join("\n")}\n`;
-}
-
-function valueText({ unit }: SpeedFigure, value: number): string {
-  if (unit === "steps/s") return Math.round(value).toLocaleString("en");
-  return value.toFixed(unit === "bytes/step" ? 4 : unit === "ns/step" ? 0 : 2);
 }
 
 /** The clone that this command was built in, or runs in; a package has no such files, and nothing is found there. */

@@ -1,8 +1,10 @@
-/** Makes the committed generated files: types, embedded schemas and their page, and the table of frozen scenarios. */
+/** Makes the committed generated files: types, embedded schemas and their page, frozen scenarios, the figures of speed. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
+import { plotFigures } from "../benchmarks/speed/plots.js";
+import { performancePage, readKeptSpeed } from "./performance-page.js";
 import { readJsonFolder, readSchemas, root } from "./schema-files.js";
 import { schemaPage } from "./schema-page.js";
 
@@ -46,6 +48,10 @@ emit(
 );
 
 emit("docs/schemas.md", schemaPage(schemas));
+
+const speed = readKeptSpeed();
+emit("docs/performance.md", performancePage(speed));
+emit("docs/speed.svg", await plotFigures(speed));
 
 const scenarios = readJsonFolder("benchmarks/scenarios", ".json");
 emit(

@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
 import { capacityCommand } from "./commands/capacity.js";
+import { checkServerCommand } from "./commands/check-server.js";
 import { datasetCommand } from "./commands/dataset.js";
 import { demoCommand } from "./commands/demo.js";
 import { keysCommand } from "./commands/keys.js";
@@ -32,6 +33,7 @@ const program = new Command("mecgym")
   .addCommand(serveCommand())
   .addCommand(keysCommand())
   .addCommand(topCommand())
+  .addCommand(checkServerCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

@@ -68,7 +68,7 @@ const owners: Record<string, readonly string[]> = {
   ajv: ["schemas/validate.ts"],
   seedrandom: ["env/random.ts"],
   msgpackr: ["bridge/protocol.ts"],
-  zeromq: ["bridge/listening.ts", "bridge/gate.ts", "bridge/keys.ts", "bridge/client.ts"],
+  zeromq: ["bridge/listening.ts", "bridge/gate.ts", "bridge/keys.ts", "bridge/wire.ts", "bridge/client.ts"],
 };
 
 function packageName(specifier: string): string {

@@ -90,16 +90,11 @@ function scanValue(bytes: Uint8Array, at: number, depth: number, isKey = false):
     const length = type <= 0xbf ? type & 0x1f : readUint(bytes, at + 1, width);
     const start = at + 1 + width;
     if (length > bytes.length - start) throw truncated(bytes);
-    const text = bytes.subarray(start, start + length);
-    try {
-      utf8.decode(text);
-    } catch {
-      throw malformed("header", "UTF-8 strings", "other bytes");
-    }
-    if (isKey && length === 9 && utf8.decode(text) === "__proto__") {
-      throw malformed("header", "names of fields as keys", "__proto__");
-    }
-    return start + length;
+    const end = start + length;
+    let ascii = start;
+    while (ascii < end && bytes[ascii] < 0x80) ascii++;
+    if (ascii < end || (isKey && length === 9)) checkText(bytes.subarray(start, end), isKey);
+    return end;
   }
   if (type <= 0x7f || type >= 0xe0 || type === 0xc0 || type === 0xc2 || type === 0xc3) return at + 1;
   if (type >= 0x80 && type <= 0x8f) return scanItems(bytes, at + 1, type & 0x0f, depth, true);
@@ -140,6 +135,17 @@ function scanValue(bytes: Uint8Array, at: number, depth: number, isKey = false):
     default:
       throw malformed("header", "no extension types", `type 0x${type.toString(16)}`);
   }
+}
+
+/** Text that is not ASCII alone, or a key that may be a name which JavaScript gives a meaning. */
+function checkText(bytes: Uint8Array, isKey: boolean): void {
+  let text: string;
+  try {
+    text = utf8.decode(bytes);
+  } catch {
+    throw malformed("header", "UTF-8 strings", "other bytes");
+  }
+  if (isKey && text === "__proto__") throw malformed("header", "names of fields as keys", "__proto__");
 }
 
 function scanItems(bytes: Uint8Array, at: number, count: number, depth: number, isMap: boolean): number {

@@ -85,11 +85,10 @@ function isCount(value: unknown, min: number): boolean {
 /** The ids of a request, for its reply: only those that have the right form. */
 export function echo(header: Record<string, unknown> | Request): Pick<Reply, "v" | "op"> {
   const { op, requestId, session, epoch, group, seq } = header as Record<string, unknown>;
-  const ids: Record<string, unknown> = {
-    v: PROTOCOL_VERSION,
-    op: typeof op === "string" && op.length <= 64 ? op : null,
-  };
-  if (isId(session) && !(isId(requestId) && seq === undefined)) {
+  const v = PROTOCOL_VERSION;
+  const name = typeof op === "string" && op.length <= 64 ? op : null;
+  const ids: Record<string, unknown> = { v, op: name };
+  if (isId(session) && (seq !== undefined || !isId(requestId))) {
     ids.session = session;
     if (isCount(epoch, 0)) ids.epoch = epoch;
     if (isCount(group, 0)) ids.group = group;

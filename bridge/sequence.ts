@@ -13,11 +13,11 @@ export type Send = (reply: Message) => void;
 export interface SequenceEntry extends SequencedMessage {
   send: Send;
   readonly startMs: number;
-  reply?: Message;
+  reply: Message | undefined;
   /** How often the reply was sent. */
   numSent: number;
   /** Memory that the reply's body lies in. */
-  slot?: { readonly seat: LaneSeat; readonly index: number };
+  slot: { readonly seat: LaneSeat; readonly index: number } | undefined;
 }
 
 /** What a message turned out to be. */
@@ -81,7 +81,19 @@ export class Sequence {
         got: seq,
       });
     }
-    const entry: SequenceEntry = { ...message, send, startMs, numSent: 0 };
+    // field by field: this is on the way of every step, and an object that grows later is slow to make and to read
+    const { header, request, refusal, body } = message;
+    const entry: SequenceEntry = {
+      header,
+      request,
+      refusal,
+      body,
+      send,
+      startMs,
+      reply: undefined,
+      numSent: 0,
+      slot: undefined,
+    };
     this.#entries.set(seq, entry);
     return { kind: "new", entry };
   }

@@ -676,7 +676,10 @@ function readMessage(message: Message, { maxBodyBytes }: Limits): Record<string,
 }
 
 function successReply(request: Record<string, unknown> | Request, outcome: Outcome): Message {
-  const header = encodeHeader({ ...echo(request), ok: true, result: outcome.result } as Reply);
+  const reply = echo(request) as Record<string, unknown>;
+  reply.ok = true;
+  reply.result = outcome.result;
+  const header = encodeHeader(reply as unknown as Reply);
   return outcome.body === undefined ? [header] : [header, outcome.body];
 }
 

@@ -1,7 +1,7 @@
 /** Goes through an answer phrase by phrase, and finds what it decides. */
 
 import type { ParseResult } from "./parser.js";
-import { numberIn, numbersIn, type TokenKind, tokenPattern } from "./parser-tokens.js";
+import { numberIn, numbersIn, type TokenKind, tokenKinds, tokenPattern } from "./parser-tokens.js";
 
 /** One action named somewhere in a phrase. */
 interface Mention {
@@ -57,8 +57,10 @@ export class Reader {
   }
 
   read(): ParseResult {
-    for (const match of this.#text.matchAll(tokenPattern)) {
-      const kind = kindOf(match.groups as Record<string, string | undefined>);
+    // matchAll would make the expression anew for every text, which takes longer than most texts do
+    tokenPattern.lastIndex = 0;
+    for (let match = tokenPattern.exec(this.#text); match !== null; match = tokenPattern.exec(this.#text)) {
+      const kind = kindOf(match);
       this.#take(kind, match[0], match.index, match.index + match[0].length);
     }
     this.#endPhrase(this.#text.length, false);
@@ -305,8 +307,8 @@ export class Reader {
   }
 }
 
-function kindOf(groups: Record<string, string | undefined>): TokenKind {
-  for (const kind in groups) if (groups[kind] !== undefined) return kind as TokenKind;
+function kindOf(match: RegExpExecArray): TokenKind {
+  for (let group = 1; group < match.length; group++) if (match[group] !== undefined) return tokenKinds[group - 1];
   throw new Error("a match without a group");
 }
 

@@ -7,6 +7,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
+import { bridgeSection } from "../../benchmarks/speed/bridge.js";
 import { meetsGoal, valueText } from "../../benchmarks/speed/figures.js";
 import { kernelSections } from "../../benchmarks/speed/index.js";
 import { plotFigures } from "../../benchmarks/speed/plots.js";
@@ -18,7 +19,7 @@ import { startProgress } from "./progress.js";
 import { WorkerPool } from "./worker-pool.js";
 
 /** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
-const sections: readonly Section[] = kernelSections;
+const sections: readonly Section[] = [...kernelSections, bridgeSection];
 
 interface SpeedOptions {
   readonly repetitions: number;

@@ -184,6 +184,9 @@ async function jobEnd(host: SessionHost, job: string): Promise<Answer> {
   }
 }
 
+/** Threads of jobs take seconds to start where a machine is busy. */
+const JOB_MS = 120_000;
+
 describe("every limit", () => {
   it("stands in hello", async () => {
     const limits = Object.fromEntries(limitNames.map((name, i) => [name, 1000 + i])) as unknown as Limits;
@@ -196,6 +199,7 @@ describe("every limit", () => {
     async (name, place) => {
       expect(await violations[name](place)).toEqual([undefined, limitTable[name].error]);
     },
+    JOB_MS,
   );
 });
 
@@ -285,46 +289,56 @@ describe("jobs", () => {
     return Buffer.concat(bodies).toString();
   };
 
-  it("make a data set, in pages, and know how far they are; a repeated request is the same job", async () => {
-    const start = { op: "dataset", requestId: newId(), kind: "grpo", count: 5 };
-    const { result } = await granted(host, start);
-    expect((await granted(host, start)).result).toEqual(result);
-    const early = await ask(host, { op: "job-result", requestId: newId(), job: result.job, page: 0 });
-    expect(early.error?.code).toBe("jobNotDone");
-    const status = await jobEnd(host, result.job);
-    expect(status.result).toMatchObject({ state: "done", done: 5, total: 5, mediaType: "application/jsonl" });
-    const text = await pagesOf(result.job, status.result.pages);
-    expect(text.trim().split("\n")).toHaveLength(5);
-    expect(JSON.parse(text.split("\n")[4])).toMatchObject({ kind: "grpo", index: 4 });
-    const beyond = await ask(host, {
-      op: "job-result",
-      requestId: newId(),
-      job: result.job,
-      page: status.result.pages,
-    });
-    expect(beyond.error?.code).toBe("invalidRequest");
-    await granted(host, { op: "cancel", requestId: newId(), job: result.job });
-    expect((await ask(host, { op: "job-status", requestId: newId(), job: result.job })).error?.code).toBe("unknownJob");
-  });
+  it(
+    "make a data set, in pages, and know how far they are; a repeated request is the same job",
+    async () => {
+      const start = { op: "dataset", requestId: newId(), kind: "grpo", count: 5 };
+      const { result } = await granted(host, start);
+      expect((await granted(host, start)).result).toEqual(result);
+      const early = await ask(host, { op: "job-result", requestId: newId(), job: result.job, page: 0 });
+      expect(early.error?.code).toBe("jobNotDone");
+      const status = await jobEnd(host, result.job);
+      expect(status.result).toMatchObject({ state: "done", done: 5, total: 5, mediaType: "application/jsonl" });
+      const text = await pagesOf(result.job, status.result.pages);
+      expect(text.trim().split("\n")).toHaveLength(5);
+      expect(JSON.parse(text.split("\n")[4])).toMatchObject({ kind: "grpo", index: 4 });
+      const beyond = await ask(host, {
+        op: "job-result",
+        requestId: newId(),
+        job: result.job,
+        page: status.result.pages,
+      });
+      expect(beyond.error?.code).toBe("invalidRequest");
+      await granted(host, { op: "cancel", requestId: newId(), job: result.job });
+      expect((await ask(host, { op: "job-status", requestId: newId(), job: result.job })).error?.code).toBe(
+        "unknownJob",
+      );
+    },
+    JOB_MS,
+  );
 
-  it("play a suite, and end early where they are told to", async () => {
-    const start = (episodes: number) => ({
-      op: "evaluate",
-      requestId: newId(),
-      suite: "paper-table-2",
-      policies: ["oracle"],
-      episodes,
-    });
-    const { job } = (await granted(host, start(2))).result;
-    const { pages } = (await jobEnd(host, job)).result;
-    expect(JSON.parse(await pagesOf(job, pages))).toMatchObject({
-      suite: "paper-table-2",
-      settings: expect.any(Array),
-    });
-    const long = (await granted(host, start(65_535))).result.job;
-    expect((await granted(host, { op: "cancel", requestId: newId(), job: long })).result.state).toBe("running");
-    expect((await jobEnd(host, long)).result.state).toBe("cancelled");
-  });
+  it(
+    "play a suite, and end early where they are told to",
+    async () => {
+      const start = (episodes: number) => ({
+        op: "evaluate",
+        requestId: newId(),
+        suite: "paper-table-2",
+        policies: ["oracle"],
+        episodes,
+      });
+      const { job } = (await granted(host, start(2))).result;
+      const { pages } = (await jobEnd(host, job)).result;
+      expect(JSON.parse(await pagesOf(job, pages))).toMatchObject({
+        suite: "paper-table-2",
+        settings: expect.any(Array),
+      });
+      const long = (await granted(host, start(65_535))).result.job;
+      expect((await granted(host, { op: "cancel", requestId: newId(), job: long })).result.state).toBe("running");
+      expect((await jobEnd(host, long)).result.state).toBe("cancelled");
+    },
+    JOB_MS,
+  );
 
   it("refuse at once what there is not", async () => {
     const codes: (string | undefined)[] = [];

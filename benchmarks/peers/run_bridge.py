@@ -1,0 +1,183 @@
+"""A client of the bridge that is timed when told to: ``run_bridge.py --what lanes --lanes 8192 --groups 2``.
+
+It sets up what it is told, prints ``{"ready": true, "versions": …}``, and then, for each line ``run COUNT`` on its
+standard input, does at least so many steps (of lanes, requests or completions) and prints one line of JSON: ``steps``,
+``seconds``, and ``bytes`` that came in replies. It ends with its input. The server is a process of its own.
+
+``lanes``: steps of all groups, each with one request on its way, actions by a script. ``echo``: requests of one size,
+one on its way, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
+``reward``: the same by `python_reward.py`. ``policy``: steps that the server plays with the policy `oracle`, in
+``--sessions`` sessions at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zmq
+
+import mecgym
+from mecgym.command import find_command
+
+Play = Callable[[int], tuple[int, int]]
+"""Does at least so many steps; returns how many, and the bytes of their replies."""
+NUM_STATES, NUM_COMPLETIONS = 512, 4096
+SCRIPT = 16
+"""Actions of the script, which repeats."""
+
+
+def lanes_play(options: argparse.Namespace) -> Play:
+    """Step groups of lanes, each with one request on its way."""
+    lanes = mecgym.Lanes(
+        options.lanes, groups=options.groups, autoreset="same-step", seed=0, history=options.history, recovery=False
+    )
+    n, groups = lanes.lanes_per_group, lanes.num_groups
+    lane = np.arange(n)
+    script = [np.ascontiguousarray((i * 5 + lane * 3) % 7, dtype=np.int32) for i in range(SCRIPT)]
+    for group in range(groups):
+        lanes.reset(group=group)
+    at = 0
+
+    def play(count: int) -> tuple[int, int]:
+        nonlocal at
+        rounds = -(-count // (n * groups))
+        size = 0
+        for group in range(groups):
+            lanes.send_step(script[at % SCRIPT], group)
+        for i in range(rounds):
+            at += 1
+            for group in range(groups):
+                batch = lanes.receive(group)
+                size += batch.arrays.nbytes
+                if i + 1 < rounds:
+                    lanes.send_step(script[at % SCRIPT], group)
+        return rounds * n * groups, size
+
+    return play
+
+
+def echo_play(options: argparse.Namespace) -> Play:
+    """Exchange messages of given sizes with a server that does nothing."""
+    folder = tempfile.TemporaryDirectory(prefix="mecgym-")
+    address = f"ipc://{folder.name}/s"
+    command = ["node", str(Path(__file__).with_name("echo.mjs")), address, *options.reply.split(",")]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+    assert server.stdout is not None
+    server.stdout.readline()
+    socket = zmq.Context.instance().socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.connect(address)
+    sizes = [int(size) for size in options.request.split(",")]
+    parts = [bytes(size) for size in sizes if size > 0]
+
+    def play(count: int) -> tuple[int, int]:
+        size = 0
+        for _ in range(count):
+            socket.send_multipart(parts)
+            size += sum(map(len, socket.recv_multipart()))
+        return count, size
+
+    play.kept = (server, folder)  # type: ignore[attr-defined]
+    return play
+
+
+def questions() -> tuple[list[dict[str, Any]], list[str], list[int]]:
+    """Give 512 states of a data set, and 4,096 completions about them, none twice."""
+    with tempfile.TemporaryDirectory(prefix="mecgym-") as folder:
+        command = [*find_command(), "dataset", "grpo", "--count", str(NUM_STATES), "--out", folder]
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603
+        states = [json.loads(line) for line in Path(folder, "grpo.jsonl").read_text("utf-8").splitlines()]
+    texts = [
+        f"Request {i}: the queue at Server {(i * 5) % 6 + 1} is long, so I send the task on.\n\nServer {i % 6 + 1}"
+        if i % 7
+        else f"Request {i}: all queues are long, and the device is idle.\n\nLocal execution"
+        for i in range(NUM_COMPLETIONS)
+    ]
+    return states, texts, [i % NUM_STATES for i in range(NUM_COMPLETIONS)]
+
+
+def score_play(_options: argparse.Namespace) -> Play:
+    """Score completions by the server, from Python's texts to Python's numbers."""
+    states, texts, state_of = questions()
+
+    def play(count: int) -> tuple[int, int]:
+        rounds = -(-count // NUM_COMPLETIONS)
+        for _ in range(rounds):
+            rewards = mecgym.score(states, texts, state_of_answer=state_of, num_samples=3).reward.tolist()
+        return rounds * NUM_COMPLETIONS, 8 * len(rewards)
+
+    return play
+
+
+def reward_play(_options: argparse.Namespace) -> Play:
+    """Score the same by a straightforward Python function."""
+    import python_reward
+
+    states, texts, state_of = questions()
+
+    def play(count: int) -> tuple[int, int]:
+        number = max(1, min(count, NUM_COMPLETIONS))
+        python_reward.score(states, texts[:number], state_of[:number])
+        return number, 0
+
+    return play
+
+
+def policy_play(options: argparse.Namespace) -> Play:
+    """Let the server play, in several sessions at once."""
+    sessions = [mecgym.Lanes(options.lanes, autoreset="same-step", seed=i) for i in range(options.sessions)]
+    for lanes in sessions:
+        lanes.reset()
+
+    def play(count: int) -> tuple[int, int]:
+        steps = max(1, -(-count // (options.lanes * options.sessions)))
+        threads = [threading.Thread(target=lanes.run_policy, args=("oracle", steps)) for lanes in sessions]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return steps * options.lanes * options.sessions, 0
+
+    return play
+
+
+PLAYS = {"lanes": lanes_play, "echo": echo_play, "score": score_play, "reward": reward_play, "policy": policy_play}
+
+
+def main() -> None:
+    """Read the options, then serve the lines of the standard input."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--what", choices=sorted(PLAYS), default="lanes")
+    parser.add_argument("--lanes", type=int, default=1024)
+    parser.add_argument("--groups", type=int, default=1)
+    parser.add_argument("--sessions", type=int, default=1)
+    parser.add_argument("--history", action="store_true")
+    parser.add_argument("--request", default="64,0", help="bytes of a request's header and body (echo)")
+    parser.add_argument("--reply", default="64,0", help="bytes of a reply's (echo)")
+    options = parser.parse_args()
+    play = PLAYS[options.what](options)
+    versions = {"python": platform.python_version(), "numpy": np.__version__, "pyzmq": zmq.__version__}
+    print(json.dumps({"ready": True, "versions": versions}), flush=True)
+    for line in sys.stdin:
+        command, _, count = line.strip().partition(" ")
+        if command != "run" or not count.isdigit() or int(count) < 1:
+            sys.exit(f"run_bridge.py: a line must be 'run COUNT', got {line.strip()!r}")
+        start = time.perf_counter()
+        steps, size = play(int(count))
+        seconds = time.perf_counter() - start
+        print(json.dumps({"steps": steps, "seconds": seconds, "bytes": size}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -12,8 +12,7 @@ import { findSuite } from "../../benchmarks/suites.js";
 import { MecgymError } from "../../env/errors.js";
 import { resolveScenario } from "../../env/scenario.js";
 import { splits } from "../../env/seeds.js";
-import { startServer } from "../server.js";
-import { EXIT_CHECK_FAILED, EXIT_INTERRUPTED, integer, packageVersion, withExample } from "./program.js";
+import { EXIT_CHECK_FAILED, EXIT_INTERRUPTED, integer, withExample } from "./program.js";
 import { playSuite } from "./run.js";
 
 const SUITE = "paper-table-2";
@@ -59,16 +58,7 @@ async function demo(options: DemoOptions): Promise<void> {
     `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`,
   );
   out.write("   bridge, each time the action that its look-ahead shows to be cheapest.\n\n");
-  const server = await startServer({ packageVersion });
-  const interrupt = () => void server.close().then(() => process.exit(EXIT_INTERRUPTED));
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
-  let played: PythonReport;
-  try {
-    played = await playFromPython(python, server.address, count);
-  } finally {
-    await server.close();
-  }
+  const played = await playFromPython(python, count);
   const native = trajectoryDigest(resolveScenario(SCENARIO), findPolicy("oracle"), splits.test.start, count);
   out.write(
     `   python  ${played.decisions} decisions, average latency ${played.averageLatencySlots.toFixed(4)} slots\n`,
@@ -117,13 +107,21 @@ interface PythonReport {
   readonly digest: string;
 }
 
-async function playFromPython(python: string, address: string, episodes: number): Promise<PythonReport> {
+/** Python starts a server of its own, this very command, and ends it. */
+async function playFromPython(python: string, episodes: number): Promise<PythonReport> {
+  const { MECGYM_ADDRESS: _other, ...env } = process.env;
+  const command = [process.execPath, process.argv[1], "serve", "--until-stdin-closes"];
   const child = spawn(
     python,
     ["-m", "mecgym.demo", "--json", "--episodes", String(episodes), "--seed", String(splits.test.start)],
-    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, MECGYM_ADDRESS: address } },
+    { stdio: ["ignore", "pipe", "inherit"], env: { ...env, MECGYM_SERVER_COMMAND: JSON.stringify(command) } },
   );
   const timer = setTimeout(() => child.kill("SIGKILL"), PYTHON_DEADLINE_MS);
+  const interrupt = () => {
+    child.kill("SIGTERM");
+    process.exit(EXIT_INTERRUPTED);
+  };
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
   let text = "";
   child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
     text += chunk;

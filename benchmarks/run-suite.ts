@@ -293,7 +293,8 @@ function partOf(name: string, scenario: Scenario, figures: Figures, costs: CostS
   };
 }
 
-function withUnits(metrics: Metrics): PolicyResult["metrics"] {
+/** Metrics as a result has them. */
+export function withUnits(metrics: Metrics): PolicyResult["metrics"] {
   const entries = Object.entries(metrics) as [keyof Metrics, Estimate | null][];
   const described = entries.map(([name, estimate]) => [
     name,

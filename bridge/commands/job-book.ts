@@ -3,9 +3,12 @@
 import { type DatasetPlan, planDataset } from "../../benchmarks/dataset-plan.js";
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
+import { replayResult } from "../../benchmarks/replay.js";
 import { countsOf, runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite } from "../../benchmarks/suites.js";
-import { checkSeed, splits } from "../../env/index.js";
+import { checkSeed, MecgymError, splits } from "../../env/index.js";
+import type { Result } from "../../schemas/generated/types.js";
+import { findProblem } from "../../schemas/validate.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../jobs.js";
 import type { RequestOf } from "../requests.js";
 import { packageVersion } from "./program.js";
@@ -20,15 +23,15 @@ const MAX_AHEAD = 32;
 export function jobBook(numThreads: number): JobBook {
   const threads = new SharedThreads(Math.max(1, numThreads));
   return {
-    operations: ["dataset", "evaluate"],
-    start(request, _body, control) {
+    operations: ["dataset", "evaluate", "verify"],
+    start(request, body, control) {
       switch (request.op) {
         case "dataset":
           return dataset(request, control, threads);
         case "evaluate":
           return evaluate(request, control, threads);
-        default:
-          throw new Error(`no job ${request.op}`);
+        case "verify":
+          return verify(body, control, threads);
       }
     },
   };
@@ -123,4 +126,29 @@ function evaluate(request: RequestOf<"evaluate">, control: JobControl, threads: 
     }
     return { mediaType: "application/json", bytes: Buffer.concat(parts, bytes) };
   });
+}
+
+/** What is wrong with a result, after its action logs were replayed. */
+function verify(body: Uint8Array | undefined, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
+  const result = readResult(body);
+  findSuite(result.suite);
+  return threads.use(control, async (runner) => {
+    const report = await replayResult(result, runner, control.progress);
+    return { mediaType: "application/json", bytes: Buffer.from(`${JSON.stringify(report)}\n`) };
+  });
+}
+
+function readResult(body: Uint8Array | undefined): Result {
+  const refuse = (path: string, expected: string, got: unknown) =>
+    new MecgymError("invalidRecord", { path, expected, got });
+  if (body === undefined) throw refuse("body", "a result as JSON", undefined);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (error) {
+    throw refuse("body", `a result as JSON (${(error as Error).message})`, `${body.length} bytes`);
+  }
+  const problem = findProblem("result", value);
+  if (problem !== undefined) throw refuse(problem.path, problem.expected, problem.got);
+  return value as Result;
 }

@@ -340,6 +340,38 @@ describe("jobs", () => {
     JOB_MS,
   );
 
+  it.each(["paper-table-2", "paper-table-4"])(
+    "verify a result of %s: its own logs give its figures, and others do not",
+    async (suite) => {
+      const start = { op: "evaluate", requestId: newId(), suite, policies: ["random"], episodes: 3 };
+      const { job } = (await granted(host, start)).result;
+      const text = await pagesOf(job, (await jobEnd(host, job)).result.pages);
+      const verify = async (body: Uint8Array) => {
+        const { result } = await granted(host, { op: "verify", requestId: newId() }, body);
+        const { state, pages } = (await jobEnd(host, result.job)).result;
+        expect(state).toBe("done");
+        return JSON.parse(await pagesOf(result.job, pages));
+      };
+      const report = await verify(Buffer.from(text));
+      expect(report.problems).toEqual([]);
+      expect(report.checked.length).toBeGreaterThan(0);
+      const changed = JSON.parse(text);
+      const log = changed.settings[0].policies[0].actions[1];
+      log[0] = log[0] === 0 ? 1 : 0;
+      const { problems } = await verify(Buffer.from(JSON.stringify(changed)));
+      expect(problems.map(({ path }: { path: string }) => path)).toContain(
+        "/settings/0/policies/0/metrics/averageLatencySlots",
+      );
+      changed.settings[0].policies[0].actions[1].push(0);
+      const longer = await verify(Buffer.from(JSON.stringify(changed)));
+      expect(longer.problems[0].path).toMatch("/settings/0/policies/0/actions");
+      expect((await ask(host, { op: "verify", requestId: newId() }, Buffer.from("{}"))).error?.code).toBe(
+        "invalidRecord",
+      );
+    },
+    JOB_MS,
+  );
+
   it("refuse at once what there is not", async () => {
     const codes: (string | undefined)[] = [];
     for (const fields of [

@@ -222,6 +222,12 @@ export interface StepArrays {
   readonly finalObservation?: Float32Array;
 }
 
+/** A page of a snapshot: what describes itself. */
+export interface Page {
+  readonly layout: readonly ArraySpec[];
+  readonly body: Uint8Array;
+}
+
 interface SessionInfo {
   readonly session: string;
   readonly epoch: number;
@@ -234,23 +240,33 @@ interface SessionInfo {
 
 const NO_SEED = 0xffff_ffff;
 
-/** An open session. Requests of one group are sent one after another; different groups may be in flight together. */
+/**
+ * An open session. Requests are numbered as they are made and carried out in that order; each group may have as many on
+ * their way as `hello` says (`maxInFlight`), and different groups do not wait for each other.
+ */
 export class ClientSession {
   readonly info: SessionInfo & Record<string, unknown>;
   readonly #client: Client;
-  readonly #nextSeq: Float64Array;
+  readonly #groups: readonly { nextSeq: number; acked: number; readonly answered: Set<number> }[];
 
   constructor(client: Client, info: Record<string, unknown>) {
     this.#client = client;
     this.info = info as unknown as SessionInfo & Record<string, unknown>;
-    this.#nextSeq = new Float64Array(this.info.groups).fill(1);
+    this.#groups = Array.from({ length: this.info.groups }, () => ({ nextSeq: 1, acked: 0, answered: new Set() }));
   }
 
   async #request(group: number, fields: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
-    const seq = this.#nextSeq[group]++;
+    const sequence = this.#groups[group];
+    const seq = sequence.nextSeq++;
     const { session, epoch } = this.info;
-    const ids = { v: PROTOCOL_VERSION, session, epoch, group, seq, ack: seq - 1 };
-    return this.#client.request({ ...ids, ...fields } as unknown as Request, body);
+    const ids = { v: PROTOCOL_VERSION, session, epoch, group, seq, ack: sequence.acked };
+    try {
+      return await this.#client.request({ ...ids, ...fields } as unknown as Request, body);
+    } finally {
+      // a refusal is an answer too
+      sequence.answered.add(seq);
+      while (sequence.answered.delete(sequence.acked + 1)) sequence.acked += 1;
+    }
   }
 
   /** Starts episodes: the given seeds, or the next ones of the split, in all lanes of a group or the masked ones. */
@@ -282,6 +298,44 @@ export class ClientSession {
     const { result, body } = await this.#request(group, { op: "lookahead", ...options });
     const layout = result.layout as ArraySpec[];
     return Object.fromEntries(layout.map((spec) => [spec.name, readArray(body as Uint8Array, spec) as Float64Array]));
+  }
+
+  /** The state of all lanes of a group, page by page. */
+  async snapshot(group = 0): Promise<Page[]> {
+    const pages: Page[] = [];
+    const numLanes = this.info.layouts.stepRequest[0].shape[0];
+    for (let firstLane = 0; firstLane < numLanes; ) {
+      const { result, body } = await this.#request(group, { op: "snapshot", firstLane });
+      pages.push({ layout: result.layout as ArraySpec[], body: body as Uint8Array });
+      firstLane = result.nextLane as number;
+    }
+    return pages;
+  }
+
+  /** Puts lanes where snapshots of them were taken. */
+  async restore(pages: readonly Page[], group = 0): Promise<StepArrays> {
+    let last: StepArrays | undefined;
+    for (const { layout, body } of pages) {
+      const own = layout.filter(({ name }) => name !== "stateHash");
+      last = this.#arrays(await this.#request(group, { op: "restore", layout: own }, body));
+    }
+    if (last === undefined) throw new TypeError("a restore of no snapshots");
+    return last;
+  }
+
+  /** A session with a copy of all lanes as they are. */
+  async fork(): Promise<ClientSession> {
+    return new ClientSession(this.#client, (await this.#request(0, { op: "fork" })).result);
+  }
+
+  /** Lets a native policy of the server's play; the step's arrays after the last step, and those of the whole play. */
+  async runPolicy(policy: string, steps: number, group = 0): Promise<StepArrays & Record<string, unknown>> {
+    const answer = await this.#request(group, { op: "policy", policy, steps });
+    const play = (answer.result.policyLayout as ArraySpec[]).map((spec) => [
+      spec.name,
+      readArray(answer.body as Uint8Array, spec),
+    ]);
+    return { ...this.#arrays(answer), ...Object.fromEntries(play), steps: answer.result.steps };
   }
 
   async close(): Promise<void> {

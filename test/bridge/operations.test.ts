@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { costSums } from "../../benchmarks/metrics.js";
 import { findPolicy } from "../../benchmarks/policies/index.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
+import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../bridge/protocol.js";
 import {
   BatchEnv,
@@ -23,6 +24,7 @@ import {
   arrayOf,
   ask,
   granted,
+  makeHost,
   newId,
   next,
   type Opened,
@@ -476,6 +478,28 @@ describe.each(places)("lanes in %s", (place) => {
         expect(arrayOf(all.result.layout, all, name)).toHaveLength(2 * width);
       }
     });
+  });
+});
+
+describe("a session that asks for more than the socket's thread has time for", () => {
+  it("goes on in another one, and nobody can tell", async () => {
+    const small = { maxInlineLanes: 256, threads: { count: 1, entry: workerEntry() } };
+    const replies: string[][] = [];
+    const moved: number[][] = [];
+    for (const host of [makeHost("inline"), makeHost("inline", small)]) {
+      const opened = await started(await open(host, { numEnvs: 4 }), [1, 2, 3, 4]);
+      const own = await play(opened, 0, 30);
+      const took = await next(opened, "policy", { policy: "oracle", steps: 20_000 });
+      expect(took.error).toBeUndefined();
+      own.push(Buffer.from(took.body as Uint8Array).toString("base64"));
+      // lanes that are not reset show what they showed before
+      const some = await next(opened, "reset", {}, seedsBody(opened, [7, 7, 7, 7], [0, 1, 0, 1]));
+      own.push(Buffer.from(some.body as Uint8Array).toString("base64"));
+      replies.push([...own, ...(await play(opened, 30, 30))]);
+      moved.push(host.stats().workers.map(({ sessions }) => sessions));
+    }
+    expect(replies[1]).toEqual(replies[0]);
+    expect(moved).toEqual([[], [1]]);
   });
 });
 

@@ -4,11 +4,43 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import { DeadlineExceeded, RemoteError } from "../../bridge/client.js";
+import { policyBook } from "../../bridge/commands/policy-book.js";
+import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import { decodeHeader, encodeHeader, type Request } from "../../bridge/protocol.js";
 import { BatchEnv } from "../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "./servers.js";
 
 describe("a served session", () => {
+  it("takes several requests of a group at once, and branches", async () => {
+    const client = connect((await serve({ policies: policyBook })).address);
+    const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 3 });
+    const steps = await Promise.all([session.reset([1, 2, 3]), session.step([1, 2, 3]), session.step([4, 5, 6])]);
+    expect([...steps[2].decisionIndex]).toEqual([2, 2, 2]);
+    const pages = await session.snapshot();
+    const copy = await session.fork();
+    const played = await session.runPolicy("oracle", 50);
+    expect([played.steps, ...(played.decisions as Int32Array)]).toEqual([50, 50, 50, 50]);
+    expect((await copy.runPolicy("oracle", 50)).costSumSlots).toEqual(played.costSumSlots);
+    expect((await session.restore(pages)).observation).toEqual(steps[2].observation);
+    expect((await session.runPolicy("oracle", 50)).observation).toEqual(played.observation);
+  });
+
+  it("answers a ping while lanes are played in another thread", async () => {
+    const threads = { count: 1, entry: workerEntry() };
+    const { address } = await serve({ policies: policyBook, threads });
+    const session = await connect(address, { requestDeadlineMs: 60_000 }).open({
+      scenarios: ["paper-v1"],
+      numEnvs: 2048,
+    });
+    await session.reset();
+    const order: string[] = [];
+    const long = session.runPolicy("lacs", 300).then(() => order.push("policy"));
+    for (let i = 0; i < 5; i++) await connect(address).ping();
+    order.push("pings");
+    await long;
+    expect(order).toEqual(["pings", "policy"]);
+  });
+
   it("plays the episode that the simulator plays", async () => {
     const client = connect((await serve()).address);
     const session = await client.open({ scenarios: ["paper-3-to-11-servers-v1"], numEnvs: 2, autoreset: "same-step" });

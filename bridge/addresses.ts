@@ -8,6 +8,9 @@ import { MecgymError } from "../env/errors.js";
 /** Longest path of a Unix socket that every system takes, with room to spare. */
 const MAX_IPC_PATH_BYTES = 100;
 
+/** How the folders begin that servers make for themselves. */
+export const FOLDER_PREFIX = "mecgym-";
+
 /** An address to bind. `path` is the file of an ipc socket. */
 export interface Address {
   readonly text: string;
@@ -38,7 +41,7 @@ export function parseAddress(text: string): Address {
  */
 export function makePrivateFolder(): string | undefined {
   if (process.platform === "win32") return undefined;
-  const folder = mkdtempSync(join(tmpdir(), "mecgym-")); // mode 0700
+  const folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX)); // mode 0700
   if (fits(socketIn(folder))) return folder;
   rmSync(folder, { recursive: true, force: true });
   return undefined;

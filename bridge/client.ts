@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
 import type { ScenarioInput } from "../env/scenario.js";
-import type { ClientKeys } from "./keys.js";
+import { type ClientKeys, curveOptions } from "./keys.js";
 import {
   type ArraySpec,
   bodyBytes,
@@ -73,12 +73,9 @@ export class Client {
     this.address = address;
     this.#requestDeadlineMs = options.requestDeadlineMs ?? 30_000;
     this.#resendAfterMs = options.resendAfterMs ?? 1000;
-    const { keys } = options;
     this.#socket = new Dealer({
       linger: 0,
-      ...(keys === undefined
-        ? {}
-        : { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey }),
+      ...curveOptions(options.keys),
     });
     this.#socket.connect(address);
     void this.#receive();

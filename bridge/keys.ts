@@ -16,6 +16,12 @@ export interface ClientKeys extends KeyPair {
   readonly serverKey: string;
 }
 
+/** Options of a socket that connects with keys, or without any. */
+export function curveOptions(keys: ClientKeys | undefined) {
+  if (keys === undefined) return {};
+  return { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey };
+}
+
 /** Names of the key files that a server and a client look for in their folder. */
 export const SERVER_NAME = "server";
 export const CLIENT_NAME = "client";

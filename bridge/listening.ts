@@ -7,7 +7,7 @@ import { MecgymError } from "../env/errors.js";
 import { type Address, badAddress, makePrivateFolder, parseAddress, socketIn } from "./addresses.js";
 import { type Gate, openGate, ZAP_DOMAIN } from "./gate.js";
 import { type KeyPair, makeKeyPair } from "./keys.js";
-import { aloneIn, clearStaleSocket, removeSocket } from "./socket-files.js";
+import { aloneIn, clearDeadFolders, clearStaleSocket, removeSocket } from "./socket-files.js";
 
 /** A client that has not proved its key by then is cut off, ms. */
 const HANDSHAKE_DEADLINE_MS = 5000;
@@ -56,6 +56,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 }
 
 async function listenForOwner(options: ListenOptions): Promise<Listening> {
+  await clearDeadFolders();
   const folder = makePrivateFolder();
   if (folder !== undefined) {
     const removeFolder = () => rmSync(folder, { recursive: true, force: true });

@@ -3,12 +3,15 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { badAddress } from "./addresses.js";
+import { badAddress, FOLDER_PREFIX, socketIn } from "./addresses.js";
 
 /** Longest wait for other servers that start or end in the same folder. */
 const LOCK_DEADLINE_MS = 5000;
+/** A socket file of less than this age is left alone. */
+const YOUNG_MS = 60_000;
 const FLAG = /^\.m[0-9a-f]{6}$/;
 
 /**
@@ -71,6 +74,24 @@ export async function clearStaleSocket(path: string): Promise<void> {
   if (failure === undefined) throw refuse("an address that no running server holds");
   if (failure !== "ECONNREFUSED") throw refuse(`a socket that can be asked whether a server holds it (${failure})`);
   rmSync(path, { force: true });
+}
+
+/**
+ * Removes the folders of servers that were killed: those with a socket that nobody listens to. A young one may belong to a
+ * server that is about to listen.
+ */
+export async function clearDeadFolders(): Promise<void> {
+  const parent = tmpdir();
+  const isOld = (path: string) => Date.now() - lstatSync(path).mtimeMs > YOUNG_MS;
+  for (const name of readdirSync(parent).filter((one) => one.startsWith(FOLDER_PREFIX))) {
+    const socket = socketIn(join(parent, name));
+    try {
+      if (!lstatSync(socket).isSocket() || !isOld(socket)) continue;
+      if ((await failureToConnect(socket)) === "ECONNREFUSED") rmSync(join(parent, name), { recursive: true });
+    } catch {
+      // another one's, gone meanwhile, or something else
+    }
+  }
 }
 
 /** Takes away the file of a socket that was closed, unless another one stands in its place by now. */

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
-import type { ClientKeys } from "./keys.js";
+import { type ClientKeys, curveOptions } from "./keys.js";
 import { decodeHeader, encodeHeader, PROTOCOL_VERSION, type Request } from "./protocol.js";
 
 /** A reply as it came. */
@@ -23,9 +23,7 @@ export class Wire {
       linger: 0,
       sendTimeout: deadlineMs,
       receiveTimeout: deadlineMs,
-      ...(keys === undefined
-        ? {}
-        : { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey }),
+      ...curveOptions(keys),
     });
     this.#socket.connect(address);
   }

@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -41,6 +42,29 @@ describe("the address of a server that was given none", () => {
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
     await server.close();
     expect(existsSync(dirname(path))).toBe(false);
+  });
+
+  it("comes with a look at what servers that were killed left: their folders go, and no others", async () => {
+    const parent = temporaryFolder();
+    vi.stubEnv("TMPDIR", parent);
+    atEnd(() => vi.unstubAllEnvs());
+    const running = await serve();
+    const folder = (name: string) => {
+      mkdirSync(join(parent, name), { mode: 0o700 });
+      return join(parent, name);
+    };
+    const anHourAgo = new Date(Date.now() - 3_600_000);
+    const dead = join(folder("mecgym-dead"), "s");
+    const young = join(folder("mecgym-young"), "s");
+    for (const path of [dead, young]) staleSocket(path);
+    for (const path of [dead, running.address.slice("ipc://".length)]) utimesSync(path, anHourAgo, anHourAgo);
+    writeFileSync(join(folder("mecgym-notes"), "s"), "precious");
+    utimesSync(join(parent, "mecgym-notes", "s"), anHourAgo, anHourAgo);
+    folder("mecgym-empty");
+    const next = await serve();
+    const names = [running, next].map(({ address }) => address.split("/").at(-2));
+    expect(readdirSync(parent).sort()).toEqual(["mecgym-empty", "mecgym-notes", "mecgym-young", ...names].sort());
+    await expect(connect(running.address).ping()).resolves.toEqual({});
   });
 
   describe("where the temporary folder has too long a path", () => {

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync }
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readClientKeys, writeKeyPair } from "../../bridge/keys.js";
-import { root } from "./processes.js";
+import { readyLine, root } from "./processes.js";
 import { atEnd, connect, temporaryFolder } from "./servers.js";
 
 interface Step {
@@ -99,9 +99,7 @@ describe("the Dockerfile", { timeout: 60_000 }, () => {
     child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
       log += chunk;
     });
-    const ready = await new Promise<{ address: string }>((resolve) => {
-      child.stdout.once("data", (line: Buffer) => resolve(JSON.parse(String(line)) as { address: string }));
-    });
+    const ready = await readyLine(child);
     const client = connect(ready.address, { keys: readClientKeys(keys) });
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 600 });
     expect((await session.reset(new Array(600).fill(7))).observation[0]).toBe(3.413769006729126);

@@ -7,29 +7,18 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { Client } from "../../bridge/client.js";
 import { makeKeyPair, writeKeyPair } from "../../bridge/keys.js";
-import { type Ended, end, killAll, root, run, start } from "./processes.js";
+import { type Ended, end, killAll, readyLine, root, run, start } from "./processes.js";
 import { atEnd, connect, temporaryFolder } from "./servers.js";
 
 afterAll(killAll);
 
 const command = join(root, "scripts", "mecgym.mjs");
 
-interface Ready {
-  readonly address: string;
-  readonly pid: number;
-  readonly metrics?: string;
-  readonly serverKey?: string;
-}
-
 /** A server as a child process, from its ready line on; `ended` settles with what it wrote. */
 async function serveAsChild(args: string[], env: NodeJS.ProcessEnv = {}) {
   const child = start(["serve", ...args], { ...process.env, ...env });
   const ended = end(child);
-  const ready = await new Promise<Ready>((resolve, reject) => {
-    child.stdout.once("data", (line: string) => resolve(JSON.parse(line) as Ready));
-    void ended.then(({ stderr }) => reject(new Error(stderr)));
-  });
-  return { child, ended, ready };
+  return { child, ended, ready: await readyLine(child) };
 }
 
 /** Runs `mecgym serve` with standard output and error where the test wants them. */
@@ -87,7 +76,7 @@ describe("a server process", { timeout: 60_000 }, () => {
   it("whose log cannot be written, on a full disk, goes on serving", async () => {
     const address = `ipc://${join(temporaryFolder(), "s")}`;
     const child = serveInto("pipe", openSync("/dev/full", "w"), ["--address", address, "--log-level", "trace"]);
-    await new Promise((resolve) => child.stdout?.once("data", resolve));
+    await readyLine(child);
     const client = connect(address);
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 2 });
     for (let i = 0; i < 20; i++) await client.open({ scenarios: ["nowhere"], numEnvs: 1 }).catch(() => {});
@@ -138,12 +127,8 @@ describe("a server process", { timeout: 60_000 }, () => {
     expect(readdirSync(folder)).toEqual(["s"]);
     const children = Array.from({ length: 4 }, () => serveInto("pipe", "pipe", ["--address", address]));
     const endings = children.map(endOf);
-    const ready = await Promise.all(
-      children.map((child) =>
-        Promise.race([new Promise((resolve) => child.stdout?.once("data", resolve)), endOf(child)]),
-      ),
-    );
-    const winners = children.filter((_, i) => Buffer.isBuffer(ready[i]));
+    const starts = await Promise.allSettled(children.map(readyLine));
+    const winners = children.filter((_, i) => starts[i].status === "fulfilled");
     expect(winners.length).toBe(1);
     for (const [i, child] of children.entries()) {
       if (winners.includes(child)) continue;
@@ -201,9 +186,7 @@ describe("a server process", { timeout: 60_000 }, () => {
     `;
     const owner = spawn(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
     atEnd(() => owner.kill("SIGKILL"));
-    const ready = await new Promise<Ready>((resolve) => {
-      owner.stdout.once("data", (line: Buffer) => resolve(JSON.parse(String(line)) as Ready));
-    });
+    const ready = await readyLine(owner);
     expect(isAlive(ready.pid)).toBe(true);
     owner.kill("SIGKILL");
     expect(await goneSoon(ready.pid)).toBe(true);
@@ -217,9 +200,7 @@ describe("a server process", { timeout: 60_000 }, () => {
     const child = start(["serve", "--until-stdin-closes"], { ...process.env, TMPDIR });
     const ended = end(child);
     child.stdin.write(`${JSON.stringify({ publicKey: owner.publicKey })}\n`);
-    const ready = await new Promise<Ready>((resolve) => {
-      child.stdout.once("data", (line: string) => resolve(JSON.parse(line) as Ready));
-    });
+    const ready = await readyLine(child);
     const keys = { ...owner, serverKey: ready.serverKey as string };
     await expect(connect(ready.address, { keys }).ping()).resolves.toEqual({});
     child.stdin.end();

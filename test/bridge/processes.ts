@@ -41,3 +41,19 @@ export function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
 }
 
 export const run = (...args: string[]) => end(start(args));
+
+/** What `mecgym serve` says when it is ready. */
+export interface ReadyLine {
+  readonly address: string;
+  readonly pid: number;
+  readonly metrics?: string;
+  readonly serverKey?: string;
+}
+
+/** Waits for the ready line of a server. Rejects where its output ends without one. */
+export function readyLine({ stdout }: { readonly stdout: NodeJS.ReadableStream | null }): Promise<ReadyLine> {
+  return new Promise((resolve, reject) => {
+    stdout?.once("data", (line: Buffer | string) => resolve(JSON.parse(String(line)) as ReadyLine));
+    stdout?.once("end", () => reject(new Error("a server that ended before it was ready")));
+  });
+}

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import {
   type ClientKeys,
+  curveOptions,
   decodeZ85,
   type KeyPair,
   makeKeyPair,
@@ -35,9 +36,7 @@ async function isAnswered(address: string, keys: ClientKeys | undefined): Promis
   const socket = new Dealer({
     linger: 0,
     reconnectInterval: -1,
-    ...(keys === undefined
-      ? {}
-      : { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey }),
+    ...curveOptions(keys),
   });
   const failed = new Promise<boolean>((resolve) => {
     const fail = () => resolve(false);

@@ -9,7 +9,7 @@ import { Client } from "../../bridge/client.js";
 import { defaultLimits } from "../../bridge/limits.js";
 import { decodeHeader, encodeHeader, PROTOCOL_VERSION, type Request } from "../../bridge/protocol.js";
 import { BatchEnv } from "../../env/index.js";
-import { end, killAll, root, start } from "./processes.js";
+import { end, killAll, readyLine, root, start } from "./processes.js";
 import { atEnd, connect, serve } from "./servers.js";
 
 afterAll(killAll);
@@ -145,9 +145,7 @@ describe("the end of a process", () => {
   it("does not wait for a client that takes nothing", { timeout: 60_000 }, async () => {
     const child = start(["serve"]);
     const ended = end(child);
-    const { address } = await new Promise<{ address: string }>((resolve) => {
-      child.stdout.once("data", (line: string) => resolve(JSON.parse(line) as { address: string }));
-    });
+    const { address } = await readyLine(child);
     const deaf = dealer(address);
     for (let i = 0; i < 300; i++) await deaf.send(request({ op: "scenarios", requestId: id(i) }));
     await connect(address).ping(); // the server is at work on them
@@ -184,9 +182,7 @@ describe("threads", () => {
   it("compute while hello and ping are answered", { timeout: 60_000 }, async () => {
     const child = start(["serve", "--threads", "2"]);
     const ended = end(child);
-    const { address } = await new Promise<{ address: string }>((resolve) => {
-      child.stdout.once("data", (line: string) => resolve(JSON.parse(line) as { address: string }));
-    });
+    const { address } = await readyLine(child);
     const client = new Client(address, { requestDeadlineMs: 30_000, resendAfterMs: 30_000 });
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 16_384 });
     await session.reset();

@@ -77,19 +77,21 @@ export async function clearStaleSocket(path: string): Promise<void> {
 }
 
 /**
- * Removes the folders of servers that were killed: those with a socket that nobody listens to. A young one may belong to a
- * server that is about to listen.
+ * Removes the user's own folders of servers that were killed: those with a socket that nobody listens to. A young one may
+ * belong to a server that is about to listen.
  */
 export async function clearDeadFolders(): Promise<void> {
-  const parent = tmpdir();
-  const isOld = (path: string) => Date.now() - lstatSync(path).mtimeMs > YOUNG_MS;
-  for (const name of readdirSync(parent).filter((one) => one.startsWith(FOLDER_PREFIX))) {
-    const socket = socketIn(join(parent, name));
+  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(FOLDER_PREFIX))) {
+    const folder = join(tmpdir(), name);
     try {
-      if (!lstatSync(socket).isSocket() || !isOld(socket)) continue;
-      if ((await failureToConnect(socket)) === "ECONNREFUSED") rmSync(join(parent, name), { recursive: true });
+      // another user could put anything in the place of a folder of his while it is being removed
+      const status = lstatSync(folder);
+      if (!status.isDirectory() || status.uid !== process.getuid?.()) continue;
+      const socket = lstatSync(socketIn(folder));
+      if (!socket.isSocket() || Date.now() - socket.mtimeMs < YOUNG_MS) continue;
+      if ((await failureToConnect(socketIn(folder))) === "ECONNREFUSED") rmSync(folder, { recursive: true });
     } catch {
-      // another one's, gone meanwhile, or something else
+      // no socket in it, or gone meanwhile
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { MecgymError } from "../../env/errors.js";
 import { type CheckOutcome, checkServer, checks } from "../compliance.js";
 import { readClientKeys } from "../keys.js";
-import { type ConnectOptions, clientCommand } from "./connecting.js";
+import { type ConnectOptions, clientCommand, noAnswer } from "./connecting.js";
 import { EXIT_CHECK_FAILED, list, printJson, withExample } from "./program.js";
 
 export function checkServerCommand(): Command {
@@ -40,9 +40,7 @@ async function check(address: string, options: CheckOptions): Promise<void> {
       },
     });
   } catch (error) {
-    if (error instanceof MecgymError) throw error;
-    const expected = `a server that answers hello (${(error as Error).message})`;
-    throw new MecgymError("invalidOption", { path: "address", got: address, expected });
+    throw error instanceof MecgymError ? error : noAnswer(address, error as Error);
   }
   const count = (outcome: CheckOutcome["outcome"]) => outcomes.filter((one) => one.outcome === outcome).length;
   const [passed, failed, skipped] = [count("pass"), count("fail"), count("skip")];

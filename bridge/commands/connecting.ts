@@ -33,21 +33,21 @@ export async function withClient<T>(
   try {
     return await work(client);
   } catch (error) {
-    if (error instanceof DeadlineExceeded) {
-      throw new MecgymError("invalidOption", {
-        path: "address",
-        got: address,
-        expected: `a server (${error.message})`,
-      });
-    }
-    throw error;
+    throw error instanceof DeadlineExceeded ? noAnswer(address, error) : error;
   } finally {
     client.close();
   }
 }
 
+/** The error of an address where nobody answers; a server that does not know the client's key looks like that, too. */
+export function noAnswer(address: string, reason: Error): MecgymError {
+  const hint = address.startsWith("tcp:") ? "; such a server answers only clients whose keys it knows: --keys" : "";
+  const expected = `a server that answers (${reason.message})${hint}`;
+  return new MecgymError("invalidOption", { path: "address", got: address, expected });
+}
+
 /** @throws MecgymError `invalidOption` */
-export function openClient(address: string, { keys, timeoutSeconds }: ConnectOptions): Client {
+function openClient(address: string, { keys, timeoutSeconds }: ConnectOptions): Client {
   const options: ClientOptions = {
     requestDeadlineMs: timeoutSeconds * 1000,
     ...(keys === undefined ? {} : { keys: readClientKeys(keys) }),

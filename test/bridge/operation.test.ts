@@ -50,7 +50,9 @@ describe("mecgym top", () => {
   it("says in one line that nobody answers", async () => {
     const { code, stdout, stderr } = await run("top", "ipc:///tmp/mecgym-nobody", "--once", "--timeout-seconds", "0.3");
     expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toMatch(/^mecgym: invalidOption at address: expected a server \(no reply to stats .*\n$/);
+    expect(stderr).toMatch(
+      /^mecgym: invalidOption at address: expected a server that answers \(no reply to stats .*\n$/,
+    );
   });
 
   it("shows rates between two looks", async () => {

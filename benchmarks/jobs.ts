@@ -1,12 +1,6 @@
 /** The pieces a suite's work is cut into: plain data in, plain data out, so that any thread can do any of them. */
 
-import {
-  isObservedActionAvailable,
-  MecgymError,
-  resolveScenario,
-  type ScenarioInput,
-  scenarioHash,
-} from "../env/index.js";
+import { resolveScenario, type ScenarioInput, scenarioHash } from "../env/index.js";
 import type { DatasetPlan } from "./dataset-plan.js";
 import { RecordMaker, recordLine } from "./datasets.js";
 import {
@@ -18,7 +12,8 @@ import {
   type Metrics,
   type Protocol,
 } from "./metrics.js";
-import { findPolicy, type Policy } from "./policies/index.js";
+import { findPolicy } from "./policies/index.js";
+import { type ActionLogs, type LogFault, type Replayed, replayAnswers, replayEpisodes } from "./replay.js";
 import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS } from "./stability.js";
 import { type Estimate, ResamplePlan } from "./statistics.js";
@@ -50,6 +45,17 @@ export interface AnswerJob {
   readonly sizeMbit: number | undefined;
 }
 
+/** Plays the episodes from firstSeed on with the actions of logs, or gives them as answers where there are states. */
+export interface ReplayJob {
+  readonly kind: "replay";
+  readonly scenario: string | ScenarioInput;
+  readonly firstSeed: number;
+  /** One state for each list, in the static protocol. */
+  readonly states: readonly RecordedState[] | null;
+  readonly sizeMbit: number | undefined;
+  readonly logs: ActionLogs;
+}
+
 /** Computes one policy's figures from its units. */
 export interface FiguresJob {
   readonly kind: "figures";
@@ -73,18 +79,7 @@ export interface RecordsJob {
   readonly count: number;
 }
 
-/** Plays logged actions again: of episodes firstSeed …, or of states where there are some. */
-export interface ReplayJob {
-  readonly kind: "replay";
-  readonly scenario: string | ScenarioInput;
-  readonly firstSeed: number;
-  /** A log for each episode or state. */
-  readonly actions: readonly (readonly number[])[];
-  readonly states: readonly RecordedState[] | undefined;
-  readonly sizeMbit: number | undefined;
-}
-
-export type Job = PlayJob | VisitJob | AnswerJob | FiguresJob | RecordsJob | ReplayJob;
+export type Job = PlayJob | VisitJob | AnswerJob | ReplayJob | FiguresJob | RecordsJob;
 
 export interface Figures {
   readonly metrics: Metrics;
@@ -106,9 +101,9 @@ interface JobResults {
   readonly play: Played;
   readonly visit: RecordedState[];
   readonly answer: Played;
+  readonly replay: Played | { readonly fault: LogFault };
   readonly figures: Figures;
   readonly records: RecordLines;
-  readonly replay: Played;
 }
 
 /** Units as they were played, and what each cost in all. */
@@ -149,38 +144,21 @@ export class JobWorker {
         return [...visitStates(resolveScenario(job.scenario), job.firstSeed, job.count)];
       case "answer":
         return playedOf(answerStates(findPolicy(job.policy), resolveScenario(job.scenario), job.states, job.sizeMbit));
+      case "replay":
+        return this.#replay(job);
       case "figures":
         return this.#figures(job);
       case "records":
         return this.#records(job);
-      case "replay":
-        return this.#replay(job);
     }
   }
 
-  /** @throws MecgymError `invalidRecord` where a log is not as long as what it is of, or names what cannot be chosen */
-  #replay({ scenario, firstSeed, actions, states, sizeMbit }: ReplayJob): Played {
-    if (states !== undefined) {
-      const wrong = actions.findIndex(({ length }) => length !== 1);
-      if (wrong >= 0) {
-        const got = `${actions[wrong].length} actions`;
-        throw new MecgymError("invalidRecord", { path: `actions/${wrong}`, expected: "one action for a state", got });
-      }
-      const log = replayer(actions.map((one) => one[0]));
-      const entry = { name: "replay", description: "", make: () => log.policy };
-      const units = answerStates(entry, resolveScenario(scenario), states, sizeMbit);
-      log.end("actions");
-      return playedOf(units);
-    }
-    const player = this.#playerOf(scenario);
-    return playedOf(
-      actions.map((one, i) => {
-        const log = replayer(one);
-        const unit = player.play(log.policy, firstSeed + i);
-        log.end(`actions/${i}`);
-        return unit;
-      }),
-    );
+  #replay({ scenario, firstSeed, states, sizeMbit, logs }: ReplayJob): JobResults["replay"] {
+    const replayed: Replayed =
+      states === null
+        ? replayEpisodes(this.#playerOf(scenario), firstSeed, logs)
+        : replayAnswers(resolveScenario(scenario), states, sizeMbit, logs);
+    return "fault" in replayed ? replayed : playedOf(replayed.units);
   }
 
   #records({ plan, firstIndex, count }: RecordsJob): RecordLines {
@@ -237,24 +215,6 @@ export class JobWorker {
       ),
     };
   }
-}
-
-/** A policy that does what a log says. */
-function replayer(actions: readonly number[]): { policy: Policy; end: (path: string) => void } {
-  let at = 0;
-  let wrong: unknown;
-  const policy: Policy = (observation) => {
-    const action = actions[at++];
-    if (isObservedActionAvailable(observation, action)) return action;
-    wrong ??= action ?? "the end of the log";
-    return 0;
-  };
-  const end = (path: string) => {
-    if (wrong === undefined && at === actions.length) return;
-    const expected = `${at} actions, each of which can be chosen`;
-    throw new MecgymError("invalidRecord", { path, expected, got: wrong ?? `${actions.length} actions` });
-  };
-  return { policy, end };
 }
 
 function playedOf(units: readonly Unit[]): Played {

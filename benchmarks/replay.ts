@@ -1,147 +1,96 @@
-/** Verifies a result: plays its action logs again in the simulator, and compares the figures. */
+/** Plays an action log again: every decision must be one that can be taken, and the log ends where the episode does. */
 
-import { MecgymError, resolveScenario, scenarioHash } from "../env/index.js";
-import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
-import type { JobRunner, Played } from "./jobs.js";
-import type { CostSums } from "./metrics.js";
-import { withUnits } from "./run-suite.js";
-import type { RecordedState } from "./runner.js";
-import { findSuite, type Setting } from "./suites.js";
+import { isObservedActionAvailable, type Scenario } from "../env/index.js";
+import type { Policy } from "./policies/index.js";
+import { answerStates, type EpisodePlayer, type RecordedState } from "./runner.js";
+import type { Unit } from "./units.js";
 
-/** What is wrong with a result, and where in it. */
-export interface ReplayProblem {
-  readonly path: string;
+/** The actions of episodes or states, a list for each. */
+export type ActionLogs = readonly (readonly number[])[];
+
+/** Where a log cannot be what happened. */
+export interface LogFault {
+  /** Which of the lists, from 0. */
+  readonly unit: number;
+  /** Which of its actions; null for the list as a whole. */
+  readonly decision: number | null;
   readonly expected: string;
-  readonly got: unknown;
+  readonly got: number;
 }
 
-export interface ReplayReport {
-  readonly suite: string;
-  /** What was replayed, a line for each policy of each setting. */
-  readonly checked: readonly string[];
-  readonly problems: readonly ReplayProblem[];
-}
+/** Units as the log plays them, or the first thing in it that cannot be. */
+export type Replayed = { readonly units: readonly Unit[] } | { readonly fault: LogFault };
 
-/** Metrics that no log of executed actions tells. */
-const NOT_LOGGED: ReadonlySet<string> = new Set(["invalidActionPercent", "parseFailurePercent"]);
+/** Ends a replay in the middle of an episode; never leaves this file. */
+class Stop extends Error {
+  readonly fault: LogFault;
 
-/**
- * Replays a result that fits its schema.
- *
- * @throws MecgymError `unknownSuite`
- */
-export async function replayResult(
-  result: Result,
-  runner: JobRunner,
-  onProgress: (done: number, total: number, what: string) => void = () => {},
-): Promise<ReplayReport> {
-  const suite = findSuite(result.suite);
-  const checked: string[] = [];
-  const problems: ReplayProblem[] = [];
-  const total = result.settings.reduce((sum, { policies }) => sum + policies.length, 0);
-  for (const [s, setting] of result.settings.entries()) {
-    const at = `/settings/${s}`;
-    const known = suite.settings.find(({ id }) => id === setting.id);
-    if (known === undefined) {
-      const expected = `a setting of ${suite.id}: ${suite.settings.map(({ id }) => id).join(", ")}`;
-      problems.push({ path: `${at}/id`, expected, got: setting.id });
-      continue;
-    }
-    const hash = scenarioHash(resolveScenario(known.scenario));
-    if (hash !== setting.scenario.hash) {
-      problems.push({
-        path: `${at}/scenario/hash`,
-        expected: `${hash}, as the suite has it`,
-        got: setting.scenario.hash,
-      });
-      continue;
-    }
-    const replay = new SettingReplay(suite.id, known, setting, runner);
-    for (const [p, policy] of setting.policies.entries()) {
-      const found = await replay.problems(policy);
-      problems.push(...found.map((problem) => ({ ...problem, path: `${at}/policies/${p}${problem.path}` })));
-      checked.push(`${setting.id}: ${policy.policy.name}, ${policy.actions.length} logs`);
-      onProgress(checked.length, total, `${setting.id} ${policy.policy.name}`);
-    }
+  constructor(fault: LogFault) {
+    super("the log cannot be replayed");
+    this.fault = fault;
   }
-  return { suite: suite.id, checked, problems };
 }
 
-/** One setting: what its policies are compared with is played once. */
-class SettingReplay {
-  readonly #suiteId: string;
-  readonly #known: Setting;
-  readonly #setting: SettingResult;
-  readonly #runner: JobRunner;
-  #states: Promise<RecordedState[]> | undefined;
-  readonly #costs = new Map<string, Promise<CostSums>>();
+/** Plays episodes firstSeed … with the decisions of `logs`. */
+export function replayEpisodes(player: EpisodePlayer, firstSeed: number, logs: ActionLogs): Replayed {
+  return catchStop(() =>
+    logs.map((log, unit) => {
+      const played = player.play(policyOf(log, unit), firstSeed + unit);
+      if (played.decisions.length < log.length) throw lengthFault(unit, played.decisions.length, log.length);
+      return played;
+    }),
+  );
+}
 
-  constructor(suiteId: string, known: Setting, setting: SettingResult, runner: JobRunner) {
-    this.#suiteId = suiteId;
-    this.#known = known;
-    this.#setting = setting;
-    this.#runner = runner;
-  }
-
-  async problems(result: PolicyResult): Promise<ReplayProblem[]> {
-    const { first: firstSeed, count } = this.#setting.seeds;
-    const { actions } = result;
-    if (actions.length !== count) {
-      return [{ path: "/actions", expected: `${count} logs, one for each seed`, got: actions.length }];
-    }
-    const { scenario, protocol, fixedSizeMbit: sizeMbit, reference } = this.#known;
-    let played: Played;
-    try {
-      const states = protocol === "static" ? await this.#visited() : undefined;
-      played = await this.#runner.run({ kind: "replay", scenario, firstSeed, actions, states, sizeMbit });
-    } catch (error) {
-      if (!(error instanceof MecgymError)) throw error;
-      return [{ path: `/${error.path}`, expected: error.expected, got: error.got }];
-    }
-    const figures = await this.#runner.run({
-      kind: "figures",
-      protocol,
-      units: [played.units],
-      oracle: await this.#costsOf("oracle"),
-      reference: reference === undefined ? null : await this.#costsOf(reference),
-      episodeSlots: resolveScenario(scenario).episodeSlots,
-      plan: `${this.#suiteId}/${this.#setting.id}`,
-    });
-    const replayed: Record<string, unknown> = {
-      ...withUnits(figures.metrics),
-      differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
-      isUnstable: figures.isUnstable,
-      actionCounts: [...figures.actionCounts],
+/** Gives the answers of `logs`, one to each state. */
+export function replayAnswers(
+  scenario: Scenario,
+  states: readonly RecordedState[],
+  sizeMbit: number | undefined,
+  logs: ActionLogs,
+): Replayed {
+  return catchStop(() => {
+    for (const [unit, log] of logs.entries()) if (log.length !== 1) throw lengthFault(unit, 1, log.length);
+    let unit = 0;
+    const answer: Policy = (state) => {
+      const decide = policyOf(logs[unit], unit);
+      unit++;
+      return decide(state);
     };
-    const { metrics, ...others } = result;
-    const stated: Record<string, unknown> = { ...metrics, ...others };
-    return Object.entries(replayed).flatMap(([name, value]) => {
-      if (NOT_LOGGED.has(name) || JSON.stringify(stated[name]) === JSON.stringify(value)) return [];
-      const path = name in metrics ? `/metrics/${name}` : `/${name}`;
-      return [{ path, expected: `${JSON.stringify(value)}, as the replay gives`, got: stated[name] }];
-    });
-  }
+    return answerStates({ make: () => answer }, scenario, states, sizeMbit);
+  });
+}
 
-  #visited(): Promise<RecordedState[]> {
-    const { first: firstSeed, count } = this.#setting.seeds;
-    this.#states ??= this.#runner.run({ kind: "visit", scenario: this.#known.scenario, firstSeed, count });
-    return this.#states;
+function catchStop(play: () => Unit[]): Replayed {
+  try {
+    return { units: play() };
+  } catch (error) {
+    if (error instanceof Stop) return { fault: error.fault };
+    throw error;
   }
+}
 
-  /** What a native policy costs on the same seeds. */
-  #costsOf(policy: string): Promise<CostSums> {
-    const known = this.#costs.get(policy) ?? this.#play(policy);
-    this.#costs.set(policy, known);
-    return known;
-  }
+/** Decides as the log says, one action after another. */
+function policyOf(log: readonly number[], unit: number): Policy {
+  let decision = 0;
+  return (observation) => {
+    if (decision === log.length) {
+      throw new Stop({
+        unit,
+        decision: null,
+        expected: `more than ${log.length} actions: the episode goes on`,
+        got: log.length,
+      });
+    }
+    const action = log[decision];
+    if (!isObservedActionAvailable(observation, action)) {
+      throw new Stop({ unit, decision, expected: "an action that can be taken then", got: action });
+    }
+    decision++;
+    return action;
+  };
+}
 
-  async #play(policy: string): Promise<CostSums> {
-    const { first: firstSeed, count } = this.#setting.seeds;
-    const { scenario, protocol, fixedSizeMbit: sizeMbit } = this.#known;
-    const played =
-      protocol === "static"
-        ? await this.#runner.run({ kind: "answer", scenario, policy, states: await this.#visited(), sizeMbit })
-        : await this.#runner.run({ kind: "play", scenario, policy, firstSeed, count });
-    return played.costs;
-  }
+function lengthFault(unit: number, wanted: number, got: number): Stop {
+  return new Stop({ unit, decision: null, expected: `${wanted} actions, which is all there is to decide`, got });
 }

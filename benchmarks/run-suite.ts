@@ -101,6 +101,14 @@ type Tick = (what: string, amount: number) => void;
 /** Slots that one job of playing covers, about: short enough for a bar to move, long against the cost of a message. */
 const SLOTS_PER_JOB = 2000;
 
+/** Episodes that one job plays. */
+export function episodesPerJob(scenario: Scenario): number {
+  return Math.min(50, Math.max(1, Math.floor(SLOTS_PER_JOB / scenario.episodeSlots)));
+}
+
+/** States of the static protocol that one job finds. */
+export const STATES_PER_JOB = 20;
+
 /** One setting of a run: the parts that are kept, and the work that is left. */
 class SettingRun {
   readonly #suite: Suite;
@@ -190,9 +198,13 @@ class SettingRun {
 
   #playEpisodes(tick: Tick): Promise<Map<string, Part>> {
     return this.#parts(tick, async (policy) => {
-      const step = Math.min(50, Math.max(1, Math.floor(SLOTS_PER_JOB / this.#scenario.episodeSlots)));
-      return this.#inSteps(step, `${this.#setting.id} ${policy}`, tick, this.#partWork / 2, (firstSeed, count) =>
-        this.#runner.run({ kind: "play", scenario: this.#setting.scenario, policy, firstSeed, count }),
+      return this.#inSteps(
+        episodesPerJob(this.#scenario),
+        `${this.#setting.id} ${policy}`,
+        tick,
+        this.#partWork / 2,
+        (firstSeed, count) =>
+          this.#runner.run({ kind: "play", scenario: this.#setting.scenario, policy, firstSeed, count }),
       );
     });
   }
@@ -201,7 +213,9 @@ class SettingRun {
     const isWhole = this.#played().every((name) => this.#kept.has(name));
     const visit = async (firstSeed: number, count: number) =>
       this.#runner.run({ kind: "visit", scenario: this.#setting.scenario, firstSeed, count });
-    const states = isWhole ? [] : (await this.#inSteps(20, this.#setting.id, tick, this.#visitWork, visit)).flat();
+    const states = isWhole
+      ? []
+      : (await this.#inSteps(STATES_PER_JOB, this.#setting.id, tick, this.#visitWork, visit)).flat();
     return this.#parts(tick, async (policy) => {
       const { scenario, fixedSizeMbit: sizeMbit } = this.#setting;
       const played = await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
@@ -268,7 +282,8 @@ function costsOf({ costs }: Part): CostSums {
   return { costSlots: Float64Array.from(costs.costSlots), decisions: Float64Array.from(costs.decisions) };
 }
 
-function joinedCosts(played: readonly Played[]): CostSums {
+/** The costs of all that was played, behind each other. */
+export function joinedCosts(played: readonly Played[]): CostSums {
   const joined = (of: (costs: CostSums) => Float64Array) =>
     Float64Array.from(played.flatMap(({ costs }) => [...of(costs)]));
   return { costSlots: joined((costs) => costs.costSlots), decisions: joined((costs) => costs.decisions) };
@@ -276,25 +291,31 @@ function joinedCosts(played: readonly Played[]): CostSums {
 
 function partOf(name: string, scenario: Scenario, figures: Figures, costs: CostSums): Part {
   const { parameters } = findPolicy(name);
-  let at = 0;
   return {
     result: {
       policy: { name, kind: "native", ...(parameters === undefined ? {} : { parameters: parameters(scenario) }) },
-      metrics: withUnits(figures.metrics),
-      isUnstable: figures.isUnstable,
-      differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
-      actionCounts: [...figures.actionCounts],
-      actions: Array.from(figures.lengths, (length) => {
-        at += length;
-        return Array.from(figures.actions.subarray(at - length, at));
-      }),
+      ...describeFigures(figures),
     },
     costs: { costSlots: Array.from(costs.costSlots), decisions: Array.from(costs.decisions) },
   };
 }
 
-/** Metrics as a result has them. */
-export function withUnits(metrics: Metrics): PolicyResult["metrics"] {
+/** What a result says of a policy, its name apart. */
+export function describeFigures(figures: Figures): Omit<PolicyResult, "policy"> {
+  let at = 0;
+  return {
+    metrics: withUnits(figures.metrics),
+    isUnstable: figures.isUnstable,
+    differenceToOracleSlots: { ...figures.differenceToOracleSlots, unit: "slots" },
+    actionCounts: [...figures.actionCounts],
+    actions: Array.from(figures.lengths, (length) => {
+      at += length;
+      return Array.from(figures.actions.subarray(at - length, at));
+    }),
+  };
+}
+
+function withUnits(metrics: Metrics): PolicyResult["metrics"] {
   const entries = Object.entries(metrics) as [keyof Metrics, Estimate | null][];
   const described = entries.map(([name, estimate]) => [
     name,

@@ -152,7 +152,7 @@ export function* visitStates(scenario: Scenario, firstSeed: number, count: numbe
 
 /** A policy's answer to each state, once; `sizeMbit` replaces the size of the current task where given. */
 export function answerStates(
-  entry: PolicyEntry,
+  entry: Pick<PolicyEntry, "make">,
   scenario: Scenario,
   records: readonly RecordedState[],
   sizeMbit?: number,

@@ -18,6 +18,7 @@ import { speedCommand } from "./commands/speed.js";
 import { submitCommand } from "./commands/submit.js";
 import { topCommand } from "./commands/top.js";
 import { tuneCommand } from "./commands/tune.js";
+import { verifyCommand } from "./commands/verify.js";
 
 const program = new Command("mecgym")
   .description("Task offloading in mobile edge computing: simulator, benchmark and bridge.")
@@ -34,6 +35,7 @@ const program = new Command("mecgym")
   .addCommand(keysCommand())
   .addCommand(topCommand())
   .addCommand(checkServerCommand())
+  .addCommand(verifyCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

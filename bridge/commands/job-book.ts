@@ -3,12 +3,10 @@
 import { type DatasetPlan, planDataset } from "../../benchmarks/dataset-plan.js";
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
-import { replayResult } from "../../benchmarks/replay.js";
 import { countsOf, runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite } from "../../benchmarks/suites.js";
+import { parseResult, verifyResult } from "../../benchmarks/verify.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import type { Result } from "../../schemas/generated/types.js";
-import { findProblem } from "../../schemas/validate.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../jobs.js";
 import type { RequestOf } from "../requests.js";
 import { packageVersion } from "./program.js";
@@ -128,27 +126,21 @@ function evaluate(request: RequestOf<"evaluate">, control: JobControl, threads: 
   });
 }
 
-/** What is wrong with a result, after its action logs were replayed. */
+/** What `mecgym verify --json` finds in one file. */
 function verify(body: Uint8Array | undefined, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
-  const result = readResult(body);
-  findSuite(result.suite);
+  const result = parseResult(textOf(body), "body");
   return threads.use(control, async (runner) => {
-    const report = await replayResult(result, runner, control.progress);
+    const report = await verifyResult(result, { runner, onProgress: control.progress });
     return { mediaType: "application/json", bytes: Buffer.from(`${JSON.stringify(report)}\n`) };
   });
 }
 
-function readResult(body: Uint8Array | undefined): Result {
-  const refuse = (path: string, expected: string, got: unknown) =>
-    new MecgymError("invalidRecord", { path, expected, got });
-  if (body === undefined) throw refuse("body", "a result as JSON", undefined);
-  let value: unknown;
+function textOf(body: Uint8Array | undefined): string {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch (error) {
-    throw refuse("body", `a result as JSON (${(error as Error).message})`, `${body.length} bytes`);
+    if (body !== undefined) return new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    // what follows says what came
   }
-  const problem = findProblem("result", value);
-  if (problem !== undefined) throw refuse(problem.path, problem.expected, problem.got);
-  return value as Result;
+  const got = body === undefined ? undefined : `${body.length} bytes`;
+  throw new MecgymError("invalidRecord", { path: "body", expected: "a result as JSON, in UTF-8", got });
 }

@@ -360,11 +360,11 @@ describe("jobs", () => {
       log[0] = log[0] === 0 ? 1 : 0;
       const { problems } = await verify(Buffer.from(JSON.stringify(changed)));
       expect(problems.map(({ path }: { path: string }) => path)).toContain(
-        "/settings/0/policies/0/metrics/averageLatencySlots",
+        "/settings/0/policies/0/metrics/averageLatencySlots/value",
       );
       changed.settings[0].policies[0].actions[1].push(0);
       const longer = await verify(Buffer.from(JSON.stringify(changed)));
-      expect(longer.problems[0].path).toMatch("/settings/0/policies/0/actions");
+      expect(longer.problems[0].path).toBe("/settings/0/policies/0/actions/1");
       expect((await ask(host, { op: "verify", requestId: newId() }, Buffer.from("{}"))).error?.code).toBe(
         "invalidRecord",
       );

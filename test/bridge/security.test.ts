@@ -15,8 +15,9 @@ import {
   readServerKeys,
   writeKeyPair,
 } from "../../bridge/keys.js";
+import { listen } from "../../bridge/listening.js";
 import { encodeHeader, PROTOCOL_VERSION, type Request } from "../../bridge/protocol.js";
-import { connect, serve, temporaryFolder } from "./servers.js";
+import { atEnd, connect, serve, temporaryFolder } from "./servers.js";
 
 /** Connections of each kind of stranger; 2,500 of each of the four make the 10,000 of docs/security.md. */
 const TRIES = Number(process.env.MECGYM_AUTH_TRIES ?? 400) / 4;
@@ -138,6 +139,22 @@ describe("a server with keys", () => {
     isOver = true;
     await Promise.all(floods);
     expect(server.stats().transport?.clientsRefused).toBeGreaterThanOrEqual(200);
+  });
+
+  it("lets nobody in whose key nobody could look up, the right one included", async () => {
+    const keys = makeKeyPair();
+    const client = makeKeyPair();
+    const { address, socket, gate, close } = await listen({
+      address: "tcp://127.0.0.1:*",
+      security: { keys, allowed: [client.publicKey] },
+      maxMessageBytes: 4096,
+      log: () => {},
+    });
+    atEnd(close);
+    socket.receiveTimeout = 200;
+    gate?.close();
+    expect(await isAnswered(address, { ...client, serverKey: keys.publicKey })).toBe(false);
+    await expect(socket.receive()).rejects.toMatchObject({ code: "EAGAIN" });
   });
 
   it("ends when its gate fails, rather than run on with nobody let in", async () => {

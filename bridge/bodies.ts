@@ -54,7 +54,7 @@ export function checkNoBody(op: string, body: Uint8Array | undefined): void {
 
 /** The same bytes, at a multiple of 8: views of them need no copy. */
 function aligned(body: Uint8Array): Uint8Array {
-  return body.byteOffset % 8 === 0 ? body : Uint8Array.from(body);
+  return body.byteOffset % 8 === 0 ? body : new Uint8Array(body);
 }
 
 /**

@@ -185,5 +185,5 @@ class ThreadSeat implements LaneSeat {
 
 /** The body in memory that can be moved: what came from the socket cannot, and is kept to compare a repetition with. */
 function copyOf(body: Uint8Array | undefined): { body?: Uint8Array } {
-  return body === undefined ? {} : { body: Uint8Array.from(body) };
+  return body === undefined ? {} : { body: new Uint8Array(body) };
 }

@@ -54,7 +54,7 @@ export interface HostOptions {
   readonly jobs?: JobBook;
   /** Threads for large sessions and questions; everything is done in this one where left out. */
   readonly threads?: { readonly count: number; readonly entry: URL };
-  /** Sessions of at most so many lanes stay in this thread; 256 where left out. */
+  /** Sessions whose groups have at most so many lanes stay in this thread; 256 where left out. */
   readonly maxInlineLanes?: number;
   /** A clock that never goes back, ms. */
   readonly nowMs?: () => number;
@@ -398,7 +398,8 @@ export class SessionHost {
     const seatIn = (take: Done): LaneSeat => {
       const isText = options.prompts !== undefined;
       const mostInline = isText ? this.#maxInlineLanes / 8 : this.#maxInlineLanes;
-      if (this.#threads !== undefined && options.numLanes > mostInline) {
+      // what counts is how long one step keeps the socket's thread
+      if (this.#threads !== undefined && options.numLanes / options.numGroups > mostInline) {
         return this.#threads.open(options, undefined, take);
       }
       const { seat, answer } = InlineLanes.open(options, this.#options.policies);
@@ -525,7 +526,7 @@ export class SessionHost {
 
   /** Sends a reply once more: a copy, for the first one may still be on its way in memory that is used again. */
   #sendAgain(session: Session, entry: SequenceEntry): void {
-    const copy = (entry.reply as Message).map((part) => Uint8Array.from(part));
+    const copy = (entry.reply as Message).map((part) => new Uint8Array(part));
     entry.numSent += 1;
     this.#counters.resent += 1;
     session.resentBytes += copy.reduce((sum, part) => sum + part.length, 0);

@@ -33,6 +33,9 @@ from mecgym.command import find_command
 Play = Callable[[int], tuple[int, int]]
 """Does at least so many steps; returns how many, and the bytes of their replies."""
 NUM_STATES, NUM_COMPLETIONS = 512, 4096
+WARM_UP_SECONDS = 3.0
+"""Time that the client and its server have to compile what they run, before they are timed."""
+WARM_UP_STEPS = {"echo": 100, "score": NUM_COMPLETIONS, "reward": NUM_COMPLETIONS}
 SCRIPT = 16
 """Actions of the script, which repeats."""
 
@@ -167,6 +170,9 @@ def main() -> None:
     parser.add_argument("--reply", default="64,0", help="bytes of a reply's (echo)")
     options = parser.parse_args()
     play = PLAYS[options.what](options)
+    until = time.perf_counter() + WARM_UP_SECONDS
+    while time.perf_counter() < until:
+        play(WARM_UP_STEPS.get(options.what, options.lanes * options.groups))
     versions = {"python": platform.python_version(), "numpy": np.__version__, "pyzmq": zmq.__version__}
     print(json.dumps({"ready": True, "versions": versions}), flush=True)
     for line in sys.stdin:

@@ -6,19 +6,19 @@ standard input, does at least so many steps (of lanes, requests or completions) 
 
 ``lanes``: steps of all groups, each with one request on its way, actions by a script. ``echo``: requests of one size,
 one on its way, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
-``reward``: the same by `python_reward.py`. ``policy``: steps that the server plays with the policy `oracle`, in
-``--sessions`` sessions at once.
+``reward``: the same by `python_reward.py`. ``policy``: steps that the server plays with the policy `oracle`;
+``policies``: in ``--sessions`` sessions at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -138,24 +138,46 @@ def reward_play(_options: argparse.Namespace) -> Play:
 
 
 def policy_play(options: argparse.Namespace) -> Play:
-    """Let the server play, in several sessions at once."""
-    sessions = [mecgym.Lanes(options.lanes, autoreset="same-step", seed=i) for i in range(options.sessions)]
-    for lanes in sessions:
-        lanes.reset()
+    """Let the server play a session."""
+    lanes = mecgym.Lanes(options.lanes, autoreset="same-step", seed=0)
+    lanes.reset()
 
     def play(count: int) -> tuple[int, int]:
-        steps = max(1, -(-count // (options.lanes * options.sessions)))
-        threads = [threading.Thread(target=lanes.run_policy, args=("oracle", steps)) for lanes in sessions]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        return steps * options.lanes * options.sessions, 0
+        steps = max(1, -(-count // options.lanes))
+        lanes.run_policy("oracle", steps)
+        return steps * options.lanes, 0
 
     return play
 
 
-PLAYS = {"lanes": lanes_play, "echo": echo_play, "score": score_play, "reward": reward_play, "policy": policy_play}
+def policies_play(options: argparse.Namespace) -> Play:
+    """Let one server play several sessions at once, each of a client in its own process: a connection takes turns."""
+    server = mecgym.LocalServer()
+    command = [sys.executable, __file__, "--what", "policy", "--lanes", str(options.lanes)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "MECGYM_ADDRESS": server.address}
+    clients = [subprocess.Popen(command, env=environment, **pipes) for _ in range(options.sessions)]  # noqa: S603
+    for client in clients:
+        client.stdout.readline()
+
+    def play(count: int) -> tuple[int, int]:
+        for client in clients:
+            client.stdin.write(f"run {max(1, count // len(clients))}\n")
+            client.stdin.flush()
+        return sum(json.loads(client.stdout.readline())["steps"] for client in clients), 0
+
+    play.kept = server  # type: ignore[attr-defined]
+    return play
+
+
+PLAYS = {
+    "lanes": lanes_play,
+    "echo": echo_play,
+    "score": score_play,
+    "reward": reward_play,
+    "policy": policy_play,
+    "policies": policies_play,
+}
 
 
 def main() -> None:

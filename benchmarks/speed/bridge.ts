@@ -130,8 +130,8 @@ async function compareScore(context: SpeedContext, clients: Clients): Promise<Sp
 
 async function comparePolicy(context: SpeedContext, clients: Clients): Promise<SpeedFigure[]> {
   const rates = await measure(context, "policy", [
-    await clients.contender("one", "--what", "policy", "--lanes", 1024, "--sessions", 1),
-    await clients.contender("two", "--what", "policy", "--lanes", 1024, "--sessions", 2),
+    await clients.contender("one", "--what", "policies", "--lanes", 1024, "--sessions", 1),
+    await clients.contender("two", "--what", "policies", "--lanes", 1024, "--sessions", 2),
   ]);
   return [figure("bridge/policy/two-sessions-over-one", "1", ratio(rates.two, rates.one), "higher", 1.8)];
 }

@@ -10,6 +10,7 @@ import { demoCommand } from "./commands/demo.js";
 import { keysCommand } from "./commands/keys.js";
 import { runProgram } from "./commands/program.js";
 import { promptCommand } from "./commands/prompt.js";
+import { reportCommand } from "./commands/report.js";
 import { runCommand } from "./commands/run.js";
 import { scenariosCommand } from "./commands/scenarios.js";
 import { scoreCommand } from "./commands/score.js";
@@ -36,6 +37,7 @@ const program = new Command("mecgym")
   .addCommand(topCommand())
   .addCommand(checkServerCommand())
   .addCommand(verifyCommand())
+  .addCommand(reportCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

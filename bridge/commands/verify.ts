@@ -35,7 +35,7 @@ export function verifyCommand(): Command {
 }
 
 /** Replays one file with a pool of threads and a progress bar. */
-function verifyFile(file: string, numWorkers: number | undefined): Promise<VerifyReport> {
+export function verifyFile(file: string, numWorkers: number | undefined): Promise<VerifyReport> {
   const result = readResult(file);
   const consequence = `${file} is neither verified nor refuted`;
   const most = Math.max(...result.settings.map(({ seeds, policies }) => seeds.count * (policies.length + 1)));
@@ -49,7 +49,7 @@ function verifyFile(file: string, numWorkers: number | undefined): Promise<Verif
 }
 
 /** @throws MecgymError `invalidRecord` where the file cannot be read, or holds no result */
-function readResult(file: string): Result {
+export function readResult(file: string): Result {
   let text: string;
   try {
     text = readFileSync(file, "utf8");

@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { calibrateCommand } from "./commands/calibrate.js";
 import { capacityCommand } from "./commands/capacity.js";
+import { chaosCommand } from "./commands/chaos.js";
 import { checkServerCommand } from "./commands/check-server.js";
 import { datasetCommand } from "./commands/dataset.js";
 import { demoCommand } from "./commands/demo.js";
@@ -38,6 +39,7 @@ const program = new Command("mecgym")
   .addCommand(checkServerCommand())
   .addCommand(verifyCommand())
   .addCommand(reportCommand())
+  .addCommand(chaosCommand())
   .addCommand(submitCommand())
   .addCommand(demoCommand());
 

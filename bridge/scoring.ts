@@ -111,6 +111,8 @@ function paperScores(
   }
   const { chargedAction, isInvalid, ...figures } = score(scenario, states, action, stateOfAction, options);
   const { latencySlots, costSlots, impactSlots, reward, cheapestCostSlots } = figures;
+  // what could not be read is a parse failure, and no invalid action
+  for (let i = 0; i < count; i++) if (parseFailure[i] !== 0) isInvalid[i] = 0;
   return reply("paper", {
     ...{ action, parseFailure, chargedAction, isInvalid },
     ...{ latencySlots, costSlots, impactSlots, reward, cheapestCostSlots },

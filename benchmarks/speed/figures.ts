@@ -34,7 +34,11 @@ export function ratio(above: readonly number[], below: readonly number[]): numbe
 }
 
 /** Whether a figure is on the right side of its goal; undefined where it has none. */
-export function meetsGoal({ value, goal, better }: SpeedFigure): boolean | undefined {
+export function meetsGoal({
+  value,
+  goal,
+  better,
+}: Pick<SpeedFigure, "value" | "goal" | "better">): boolean | undefined {
   if (goal === null) return undefined;
   return better === "higher" ? value >= goal : value <= goal;
 }

@@ -2,7 +2,6 @@
 
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { basename, dirname, extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
@@ -16,6 +15,7 @@ import { MecgymError } from "../../env/errors.js";
 import { prepareFolder, writeWhole } from "./output.js";
 import { integer, list, number, packageVersion, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
+import { repositoryRoot } from "./repository.js";
 import { WorkerPool } from "./worker-pool.js";
 
 /** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
@@ -128,12 +128,6 @@ function render({ figures, notMeasured }: SectionResult): string {
     return `not measured: ${id} (${reason})${command === null ? "" : `; to measure it: ${command}`}`;
   });
   return `${[table, ...missing].join("\n")}\n`;
-}
-
-/** The clone that this command was built in, or runs in; a package has no such files, and nothing is found there. */
-function repositoryRoot(): string {
-  const isBuilt = !import.meta.url.endsWith(".ts");
-  return fileURLToPath(new URL(isBuilt ? ".." : "../..", import.meta.url));
 }
 
 function cpuSeconds(): number {

@@ -8,6 +8,7 @@ from .branching import EnvSnapshot
 from .digest import TrajectoryDigest
 from .env import OffloadingEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
+from .jobs import evaluate, make_dataset, verify
 from .lanes import Lanes
 from .look_ahead import LookAhead
 from .playing import Played, play_seeds, random_policy
@@ -41,11 +42,14 @@ __all__ = [
     "Snapshots",
     "TrajectoryDigest",
     "__version__",
+    "evaluate",
     "list_scenarios",
+    "make_dataset",
     "play_seeds",
     "random_policy",
     "scenario_hash",
     "score",
+    "verify",
 ]
 
 __version__ = "0.1.0"

@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from .resend import ResendTimer
 
 if TYPE_CHECKING:
     from .keys import ClientKeys
+    from .link import SessionLink
     from .server import LocalServer
 
 __all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending"]
@@ -99,6 +101,9 @@ class Connection:
         self._waiting: dict[Hashable, Pending] = {}
         self._last_words: deque[bytes] = deque()
         self._is_closed = False
+        #: Set when the connection is closed, for threads that serve it.
+        self.is_over = threading.Event()
+        self._links: weakref.WeakSet[SessionLink] = weakref.WeakSet()
         self._receive_timeout_ms = -1
         self._timer = ResendTimer()
         self._replies = ReplyMemo()
@@ -130,6 +135,14 @@ class Connection:
         if self._is_closed or os.getpid() != self._owner_pid:
             return False
         return self._server is None or self._server.is_alive()
+
+    def sessions(self) -> set[str]:
+        """Give the ids of the sessions that use this connection."""
+        return {link.session for link in list(self._links) if link.connection is self and not link.is_closed}
+
+    def note_session(self, link: SessionLink) -> None:
+        """Take note of a session that uses this connection."""
+        self._links.add(link)
 
     @property
     def is_owned(self) -> bool:
@@ -246,6 +259,7 @@ class Connection:
         """Close the socket; does nothing the second time, or in a forked child."""
         if self._is_closed or os.getpid() != self._owner_pid:
             return
+        self.is_over.set()
         with self._lock:
             self._is_closed = True
             self._waiting.clear()

@@ -12,6 +12,7 @@ from .client import DEFAULT_TIMEOUT_SECONDS, Body, Connection
 from .command import ADDRESS_VARIABLE
 from .errors import SessionLost, malformed
 from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
+from .leases import keep_leases
 from .server import shared_server
 
 __all__ = ["call", "connect", "reconnect"]
@@ -73,6 +74,9 @@ def connect(
             if not isinstance(max_in_flight, int):
                 malformed("hello/limits/maxInFlight", "an integer", max_in_flight)
             connection.max_in_flight = max_in_flight
+            lease_seconds = limits.get("leaseSeconds") if isinstance(limits, dict) else None
+            if server is None and isinstance(lease_seconds, (int, float)) and lease_seconds > 0:
+                keep_leases(connection, lease_seconds)
         except BaseException:
             connection.close()
             raise

@@ -61,10 +61,12 @@ class SessionLink:
         self.timeout_seconds = timeout_seconds
         self.recovery = recovery
         self.groups: list[RequestSequence] = []
+        self.is_closed = False
         #: How often the session was brought back.
         self.num_recoveries = 0
         self._fields = fields
         self._attempts = 0
+        connection.note_session(self)
         #: Why the session has to be brought back, where that was begun and not finished.
         self._unfinished: SessionLost | None = None
 
@@ -122,6 +124,7 @@ class SessionLink:
         # a server that only gave up this session still has the others of the same connection
         if loss.code not in SESSION_LOSSES or not self.connection.is_usable:
             self.connection = reconnect(self.connection, timeout_seconds=remaining)
+            self.connection.note_session(self)
         ids = {"session": self.session, "epoch": self.epoch}
         try:
             resumed = self.connection.request("resume", {**self._fields, **ids}, timeout_seconds=remaining)

@@ -18,6 +18,7 @@ __all__ = [
     "ReplyHeader",
     "decode_reply",
     "encode_header",
+    "error_of",
 ]
 
 PROTOCOL_VERSION = "1.2"
@@ -104,7 +105,7 @@ def decode_reply(data: bytes) -> ReplyHeader:
         malformed("op", "text or nothing", op)
     is_ok = fields.get("ok")
     if is_ok is False:  # whatever the version: a server of another one says so in this way
-        return ReplyHeader(_key_of(fields), op, None, _error_of(fields.get("error")))
+        return ReplyHeader(_key_of(fields), op, None, error_of(fields.get("error")))
     version = fields.get("v")
     if version != PROTOCOL_VERSION and (not isinstance(version, str) or version.split(".")[0] != MAJOR_VERSION):
         malformed("v", f"protocol version {PROTOCOL_VERSION}", version)
@@ -131,7 +132,14 @@ def _key_of(fields: dict[str, Any]) -> Hashable:
     return key
 
 
-def _error_of(error: Any) -> MecgymError:
+def error_of(error: Any) -> MecgymError:
+    """Give the error that a reply or a job tells of.
+
+    Raises
+    ------
+    ServerError
+        ``malformedReply`` where it is none.
+    """
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         malformed("error", "a map with a code", error)
     code, message, path = error["code"], error.get("message"), error.get("path")

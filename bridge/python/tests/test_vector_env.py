@@ -261,6 +261,22 @@ def test_what_is_returned_is_the_callers_own(make_vec: MakeVec) -> None:
     assert infos["action_mask"].flags.writeable
 
 
+def test_views_are_read_only_and_say_the_same(make_vec: MakeVec) -> None:
+    copies, views = make_vec(3), make_vec(3, copy=False)
+    kept = []
+    for envs in (copies, views):
+        first, _infos = envs.reset(seed=1)
+        before = first.copy()
+        observations, rewards, *_rest = envs.step([1, 2, 3])
+        # an older view is not written over by the next message
+        np.testing.assert_array_equal(first, before)
+        kept.append((observations, rewards))
+        assert observations.flags.writeable == rewards.flags.writeable == (envs is copies)
+        assert observations.flags.owndata == (envs is copies)
+    for mine, other in zip(*kept, strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
 def test_rendering_has_a_text_for_each_environment(make_vec: MakeVec) -> None:
     envs = make_vec(2, render_mode="ansi")
     envs.reset(seed=1)

@@ -23,6 +23,14 @@ env.reset(seed=3)
 print(env.step(1)[4]["decision_index"])
 """
 
+LARGE = """
+import gymnasium, mecgym
+envs = gymnasium.make_vec("mecgym/Offloading-v0", num_envs=16384)
+envs.reset(seed=3)
+print(envs.step(envs.action_space.sample())[1].shape)
+envs.close()
+"""
+
 
 def build(repository: Path, folder: Path) -> Path:
     script = repository / "scripts" / "wheel.mjs"
@@ -76,6 +84,9 @@ def test_it_trains_with_the_server_it_brings(installed: Installed, repository: P
     done = installed.run(installed.python, script)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (examples / "random-search.txt").read_text(encoding="utf-8")
+    # a session so large is played in a thread of its own, whose code has to be there
+    done = installed.run(installed.python, "-c", LARGE)
+    assert (done.stdout, done.stderr) == ("(16384,)\n", "")
 
 
 def test_without_node_it_says_both_ways_to_get_one(installed: Installed) -> None:

@@ -47,6 +47,9 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
         ``"SameStep"`` at once, ``"Disabled"`` never, `reset` with the option ``reset_mask`` does.
+    copy : bool
+        Whether observations and rewards are the caller's own. Otherwise they are read-only views of the message they
+        came in, which stays in memory as long as they do.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         scenario: ScenarioInput = "paper-v1",
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
         history: bool = False,
         max_servers: int | None = None,
         split: str = "train",
@@ -76,6 +80,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
             "num_envs": num_envs,
             "scenario": scenario,
             "autoreset_mode": mode,
+            "copy": copy,
             "history": history,
             "max_servers": max_servers,
             "split": split,
@@ -102,6 +107,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._mode = mode
+        self._copies = bool(copy)
         #: Environments whose episode has ended and that were not reset since.
         self._has_ended = np.zeros(self.num_envs, np.bool_)
         self._batch: Batch | None = None
@@ -182,7 +188,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         if has_stepped.any():
             infos.update(masked(outcomes_of(batch), has_stepped))
         infos.update(masked(decisions_of(batch), np.ones(self.num_envs, np.bool_)))
-        rewards = batch.arrays["reward"].astype(np.float64)
+        rewards: NDArray[np.float64] = batch.arrays["reward"].astype(np.float64, copy=self._copies)
         return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -345,7 +351,6 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
             final_obs = batch.final["finalObservation"][row].copy()
             self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, lane)
 
-    @staticmethod
-    def _observations(batch: Batch) -> NDArray[np.float32]:
-        observations: NDArray[np.float32] = batch.arrays["observation"].astype(np.float32)
+    def _observations(self, batch: Batch) -> NDArray[np.float32]:
+        observations: NDArray[np.float32] = batch.arrays["observation"].astype(np.float32, copy=self._copies)
         return observations

@@ -12,29 +12,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from datasets import Dataset, load_dataset
+from datasets import load_dataset
 from transformers import AutoTokenizer
-from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+from trl import GRPOConfig, GRPOTrainer
 
-from conftest import ROOT, Write, records_of
+from conftest import ON_CPU, ROOT, Write, load, records_of, sft
 
 # these libraries call deprecated functions of each other
 pytestmark = [pytest.mark.filterwarnings(f"ignore::{name}") for name in ("DeprecationWarning", "FutureWarning")]
 
-ON_CPU = {
-    "use_cpu": True,
-    "bf16": False,
-    "gradient_checkpointing": False,
-    "report_to": "none",
-    "logging_steps": 1,
-    "save_strategy": "no",
-    "disable_tqdm": True,
-}
 NO_ANSWER = -30.0
-
-
-def load(file: Path, cache: Path) -> Dataset:
-    return load_dataset("json", data_files=str(file), split="train", cache_dir=str(cache))
 
 
 def same(found: object, written: object) -> bool:
@@ -49,27 +36,6 @@ def text_of(words: str | list[dict]) -> str:
 def actions_of(record: dict) -> dict[str, int]:
     """Return the answers that a prompt of template en-v1 asks for, and the actions they stand for."""
     return {"Local": 0} | {f"Server {e}": e for e in range(1, len(record["costSlots"]))}
-
-
-def sft(model: Path, data: Dataset, out: Path, max_steps: int) -> tuple[SFTTrainer, list[float]]:
-    """Train on all columns; return the trainer and the loss of every step."""
-    args = SFTConfig(
-        output_dir=str(out), max_steps=max_steps, per_device_train_batch_size=4, learning_rate=1e-2, **ON_CPU
-    )
-    trainer = SFTTrainer(model=str(model), args=args, train_dataset=data)
-    trainer.train()
-    assert trainer.state.global_step == max_steps
-    return trainer, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-
-
-@pytest.fixture(scope="session")
-def trained_model(base_model: Path, sft_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save a model that has learnt the form of an answer, so that rewards of a group differ."""
-    out = tmp_path_factory.mktemp("trained")
-    trainer, losses = sft(base_model, load(sft_file, out / "cache"), out, max_steps=60)
-    assert sum(losses[-5:]) < sum(losses[:5]) / 3
-    trainer.save_model()
-    return out
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,8 @@ export class ReplySlots {
       const isRoom = end <= this.#slotBytes;
       const body = isRoom ? new Uint8Array(slot.memory, 0, end) : new Uint8Array(end);
       if (!isRoom) body.set(new Uint8Array(slot.memory, 0, this.#stepBytes));
+      // a reply is the same bytes whatever its slot was used for before, those between two arrays among them
+      body.fill(0, this.#stepBytes);
       for (const write of packed) write(body);
       if (!isRoom) {
         this.#free.push(slot);

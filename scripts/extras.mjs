@@ -27,6 +27,7 @@ const extras = {
   sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
   cleanrl: { libraries: "PyTorch alone", ...torch },
   ray: { libraries: "PyTorch, Ray and RLlib", ...torch },
+  minari: { libraries: "Minari", ...torch },
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
   wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 110 },
   gymnasium: {

@@ -31,8 +31,8 @@ DEFAULT_TIMEOUT_SECONDS = 60.0
 SLICE_SECONDS = 0.05
 #: How often a request that the server could not read is sent again before that counts as its answer.
 MAX_UNREAD = 3
-#: A request that so many later ones of its session were answered before is taken for lost, and sent again at once.
-MAX_OVERTAKEN = 2
+#: A request is taken for lost, and sent again at once, when so many later ones of its session were answered before it.
+MAX_OVERTAKEN = 1
 
 #: As a number, because an enumeration's member takes longer to combine than to send.
 SEND_MORE = int(zmq.SNDMORE)

@@ -2,13 +2,14 @@
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
 import { meetsGoal } from "../../benchmarks/speed/figures.js";
-import { EXIT_CHECK_FAILED, integer, list, packageVersion, printJson, withExample } from "./program.js";
+import { machineConditions } from "./machine.js";
+import { EXIT_CHECK_FAILED, integer, list, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
 import { repositoryRoot } from "./repository.js";
 
@@ -144,12 +145,7 @@ async function chaos({ parts: chosen, quick = false, seed, json }: ChaosOptions)
   const conditions = {
     parts: Object.fromEntries(chosen.map((part) => [part.name, quick ? part.quick : part.full])),
     seed,
-    packageVersion,
-    node: process.version,
-    platform: `${process.platform}-${process.arch}`,
-    cpu: cpus()[0]?.model ?? "unknown",
-    numCpus: availableParallelism(),
-    memoryGB: Math.round(totalmem() / 1e9),
+    ...machineConditions(),
     loadBefore,
   };
   if (json) printJson({ figures, notMeasured, conditions });

@@ -1,6 +1,6 @@
 /** `mecgym speed`: measures how fast things are, as ratios within one run. */
 
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { basename, dirname, extname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -12,8 +12,9 @@ import { kernelSections } from "../../benchmarks/speed/index.js";
 import { plotFigures } from "../../benchmarks/speed/plots.js";
 import { measureSections, type Section, type SectionResult } from "../../benchmarks/speed/section.js";
 import { MecgymError } from "../../env/errors.js";
+import { machineConditions } from "./machine.js";
 import { prepareFolder, writeWhole } from "./output.js";
-import { integer, list, number, packageVersion, printJson, withExample } from "./program.js";
+import { integer, list, number, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
 import { repositoryRoot } from "./repository.js";
 import { WorkerPool } from "./worker-pool.js";
@@ -89,12 +90,7 @@ async function run(chosen: readonly Section[], options: SpeedOptions): Promise<S
         sections: chosen.map(({ name }) => name),
         repetitions: options.repetitions,
         secondsPerTurn: options.seconds,
-        packageVersion,
-        node: process.version,
-        platform: `${process.platform}-${process.arch}`,
-        cpu: cpus()[0]?.model ?? "unknown",
-        numCpus: availableParallelism(),
-        memoryGB: Math.round(totalmem() / 1e9),
+        ...machineConditions(),
         loadBefore,
         clock: "processor time; wall time for workers",
         ...conditions,

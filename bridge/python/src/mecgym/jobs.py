@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .client import Body, Connection
-from .connections import connect
+from .connections import MAX_ATTEMPTS, connect
 from .errors import MecgymError, SessionLost, malformed
 from .protocol import error_of
 from .scenarios import ScenarioInput, read_scenario
@@ -42,6 +43,7 @@ def make_dataset(
     out: str | Path | None = None,
     show_progress: bool = True,
     address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Make training or test data, the same bytes as the command ``mecgym dataset`` writes.
 
@@ -57,7 +59,7 @@ def make_dataset(
         File to write the JSON lines to, too.
     show_progress : bool
         Whether to show a bar (with ``tqdm``), or lines, on standard error.
-    address : str, optional
+    address, keys
         As of `OffloadingEnv`.
 
     Returns
@@ -83,7 +85,7 @@ def make_dataset(
         "system": system,
         "form": form,
     }
-    data = _run("dataset", fields, None, show_progress, address)
+    data = _run("dataset", fields, None, show_progress, address, keys)
     if out is not None:
         Path(out).write_bytes(data)
     return [json.loads(line) for line in data.splitlines()]
@@ -97,6 +99,7 @@ def evaluate(
     first_seed: int | None = None,
     show_progress: bool = True,
     address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Play native policies on a suite, and give the result that the command ``mecgym run`` writes.
 
@@ -110,7 +113,7 @@ def evaluate(
         Episodes of each setting; the suite's own number where left out.
     first_seed : int, optional
         Seed of the first; that of the test split where left out.
-    show_progress, address
+    show_progress, address, keys
         As of `make_dataset`.
 
     Raises
@@ -119,12 +122,16 @@ def evaluate(
         ``unknownSuite``, ``unknownPolicy``, ``invalidSeed``.
     """
     fields = {"suite": suite, "policies": list(policies), "episodes": episodes, "firstSeed": first_seed}
-    result: dict[str, Any] = json.loads(_run("evaluate", fields, None, show_progress, address))
+    result: dict[str, Any] = json.loads(_run("evaluate", fields, None, show_progress, address, keys))
     return result
 
 
 def verify(
-    result: Mapping[str, Any] | bytes, *, show_progress: bool = True, address: str | None = None
+    result: Mapping[str, Any] | bytes,
+    *,
+    show_progress: bool = True,
+    address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Replay the action log of a result in the simulator, and compute every metric anew.
 
@@ -132,7 +139,7 @@ def verify(
     ----------
     result : dict or bytes
         What `evaluate` gave, or a result file's bytes.
-    show_progress, address
+    show_progress, address, keys
         As of `make_dataset`.
 
     Returns
@@ -147,20 +154,28 @@ def verify(
     """
     body = result if isinstance(result, bytes) else json.dumps(result).encode()
     padded = body + b" " * (-len(body) % 8)
-    outcome: dict[str, Any] = json.loads(_run("verify", {}, padded, show_progress, address))
+    outcome: dict[str, Any] = json.loads(_run("verify", {}, padded, show_progress, address, keys))
     return outcome
 
 
-def _run(op: str, fields: Mapping[str, Any], body: bytes | None, show_progress: bool, address: str | None) -> bytes:
+def _run(
+    op: str,
+    fields: Mapping[str, Any],
+    body: bytes | None,
+    show_progress: bool,
+    address: str | None,
+    keys: str | os.PathLike[str] | None,
+) -> bytes:
     """Run a job to its end, from the start again where this process's own server is lost meanwhile."""
     plain = {name: value for name, value in fields.items() if value is not None}
-    while True:
-        connection = connect(address)
+    for _attempt in range(MAX_ATTEMPTS - 1):
+        connection = connect(address, keys)
         try:
             return _run_once(connection, op, plain, body, show_progress)
         except SessionLost as loss:
             if not connection.is_owned or loss.code == "forked":
                 raise
+    return _run_once(connect(address, keys), op, plain, body, show_progress)
 
 
 def _run_once(

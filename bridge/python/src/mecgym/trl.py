@@ -6,18 +6,16 @@ The server reads what a model wrote and computes every figure; here is no parser
 from __future__ import annotations
 
 import logging
-import subprocess
-import tempfile
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import jobs
 from .checks import check_timeout
 from .client import DEFAULT_TIMEOUT_SECONDS
-from .command import find_command
 from .errors import MecgymError, ServerError, ServerNotFound
 from .look_ahead import look_ahead_fields
 from .scenarios import ScenarioInput
@@ -53,6 +51,8 @@ class _ScoredReward:
     address : str, optional
         Address of a running server; where left out, ``MECGYM_ADDRESS``, or else each process's own server, which is
         started again where it dies.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some.
     timeout_seconds : float
         How long the server may take, in seconds.
     """
@@ -67,6 +67,7 @@ class _ScoredReward:
         mode: str | None = None,
         rates: str | None = None,
         address: str | None = None,
+        keys: str | os.PathLike[str] | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> None:
         look_ahead_fields(num_samples, weight, size_factor, mode, rates)
@@ -78,6 +79,7 @@ class _ScoredReward:
             "mode": mode,
             "rates": rates,
             "address": address,
+            "keys": keys,
             "timeout_seconds": check_timeout(timeout_seconds),
         }
         self.__name__ = type(self).__name__  # the name that TRL logs
@@ -177,29 +179,17 @@ def make_dataset(kind: str, **options: Any) -> Any:
     kind : {"sft", "grpo", "test"}
         ``sft`` has prompts and decisions, ``grpo`` prompts with what the rewards need, ``test`` held-out states.
     **options
-        Options of the command: ``count=2000``, ``scenario="paper-v1"``, ``template="en-compact-v1"``, ``form="chat"``,
-        ``system=True`` and so on.
+        Arguments of `mecgym.make_dataset`: ``count=2000``, ``scenario="paper-v1"``, ``template="en-compact-v1"``,
+        ``form="chat"``, ``system=True`` and so on.
 
     Raises
     ------
     MecgymError
-        ``invalidOption`` with what the command says; ``serverNotFound``.
+        As of `mecgym.make_dataset`.
     """
     from datasets import Dataset
 
-    arguments: list[str] = []
-    for name, value in options.items():
-        flag = f"--{name.replace('_', '-')}"
-        arguments += [flag] if value is True else [] if value in (None, False) else [flag, str(value)]
-    with tempfile.TemporaryDirectory(prefix="mecgym-") as folder:
-        command = [*find_command(), "dataset", kind, *arguments, "--out", folder]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
-        if done.returncode != 0:
-            raise MecgymError(
-                "invalidOption", path="dataset", expected="what the command takes", got=done.stderr.strip()
-            )
-        (file,) = Path(folder).glob("*.jsonl")
-        return Dataset.from_json(str(file), keep_in_memory=True, cache_dir=folder)
+    return Dataset.from_list(jobs.make_dataset(kind, **options))
 
 
 def _text_of(completion: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import random
 import signal
 import threading
@@ -83,24 +84,26 @@ def test_lanes_go_on_after_their_server_was_killed(recovery: Recovery, undisturb
 
 def test_lanes_survive_kills_at_any_instant(undisturbed: list[bytes]) -> None:
     choose = random.Random(4)  # noqa: S311 - when to kill is no secret
-    is_over = threading.Event()
+    num_kills = 6
+    turns = queue.SimpleQueue[bool]()
 
-    def kill_now_and_then() -> None:
-        for _ in range(6):
-            if is_over.wait(choose.uniform(0.05, 0.6)):
-                return
+    def kill_soon_after_each_turn() -> None:
+        while turns.get():
+            time.sleep(choose.uniform(0, 0.02))
             os.kill(shared_server().pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_now_and_then)
+    killer = threading.Thread(target=kill_soon_after_each_turn)
     with Lanes(LANES, SMALL, groups=GROUPS, seed=1, recovery=Recovery(max_replay_steps=11)) as lanes:
         trainer = Trainer(lanes)
         killer.start()
         try:
-            while killer.is_alive() and len(trainer.seen) < len(undisturbed):
-                trainer.go_on(1)
+            for _ in range(num_kills):
+                turns.put(True)
+                trainer.go_on(100 // num_kills)
         finally:
+            turns.put(False)
             killer.join()
-            is_over.set()
+        # however fast or slow this machine is, some steps are left for a server that was killed last
         trainer.go_on(120 - trainer.step)
         assert trainer.seen == undisturbed
         assert lanes.session.num_recoveries >= 1

@@ -29,7 +29,7 @@ const MAX_WEAK_GAP = 12;
 /** A longer phrase is not a decision alone. */
 const MAX_ALONE = 80;
 
-/** Goes through a text once, phrase by phrase. */
+/** Goes through a text phrase by phrase. */
 export class Reader {
   readonly #text: string;
   #phraseStart = 0;
@@ -56,14 +56,29 @@ export class Reader {
     this.#text = text;
   }
 
-  read(): ParseResult {
+  /** Reads from where a phrase begins to where one ends. */
+  read(start: number, end: number): void {
+    this.#clear(start);
+    this.#cueEnd = start;
     // matchAll would make the expression anew for every text, which takes longer than most texts do
-    tokenPattern.lastIndex = 0;
+    tokenPattern.lastIndex = start;
     for (let match = tokenPattern.exec(this.#text); match !== null; match = tokenPattern.exec(this.#text)) {
+      if (match.index >= end) break;
       const kind = kindOf(match);
       this.#take(kind, match[0], match.index, match.index + match[0].length);
+      // the next token could be far
+      if (tokenPattern.lastIndex >= end) break;
     }
-    this.#endPhrase(this.#text.length, false);
+    this.#endPhrase(end, false);
+  }
+
+  /** Whether what was read states a decision. */
+  get hasDecision(): boolean {
+    return this.#decision !== undefined;
+  }
+
+  /** What was read so far says. */
+  result(): ParseResult {
     if (this.#decision !== undefined) return { action: this.#decision };
     if (this.#hasAlternatives) return { failure: "ambiguous" };
     if (this.#named === undefined || Number.isNaN(this.#named)) return { failure: "noDecision" };

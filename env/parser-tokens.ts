@@ -49,11 +49,14 @@ const numberWord = `${englishNumeral}(?![a-z-]| hundred)|${chineseNumeral}(?![ä¸
 const signs = "(?:[^\\S\\n]|[*_`~\"'#([{}\\\\$-]){0,6}";
 const toNumber = `${signs}(?:(?:no\\.?|number|nr\\.?|id)${gap}#?)?(?:[:=](?:[^\\S\\n]|[*_\`"'({]){0,4})?`;
 
+/** White space, lines too, between the mark of a tool's parameter and its number; no other token goes over a line's end. */
+export const MAX_CALL_SPACE = 4;
+
 const sources: readonly (readonly [TokenKind, string])[] = [
   // offload(server=3), <parameter=server>3, <server>3</server>, run_local()
   [
     "call",
-    `(?<![a-z])offload(?:_?to)?(?:_?(?:edge_?)?server)?${gap}\\(${gap}(?:server\\w{0,8}${gap}=${gap})?(?:${quote})?-?${number}|<(?:parameter[= ]${gap}(?:name=)?)?(?:${quote})?(?:server|action)(?:_id)?(?:${quote})?>\\s{0,4}-?${number}|(?<![a-z])(?:run|execute)_?local(?:ly)?(?![a-z])`,
+    `(?<![a-z])offload(?:_?to)?(?:_?(?:edge_?)?server)?${gap}\\(${gap}(?:server\\w{0,8}${gap}=${gap})?(?:${quote})?-?${number}|<(?:parameter[= ]${gap}(?:name=)?)?(?:${quote})?(?:server|action)(?:_id)?(?:${quote})?>\\s{0,${MAX_CALL_SPACE}}-?${number}|(?<![a-z])(?:run|execute)_?local(?:ly)?(?![a-z])`,
   ],
   // "action": 3 and "server": "4" among the fields of an object
   [

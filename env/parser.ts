@@ -1,6 +1,8 @@
 /** Reads a decision from what a language model wrote: an action, or the reason why there is none. */
 
 import { Reader } from "./parser-reader.js";
+import { afterReasoning, mayHoldMarks, normalise } from "./parser-text.js";
+import { MAX_CALL_SPACE } from "./parser-tokens.js";
 
 /** Why a completion holds no decision. */
 export type ParseFailure =
@@ -24,44 +26,63 @@ export type ParseResult = { readonly action: number } | { readonly failure: Pars
  * linear in the length of the text.
  */
 export function parseCompletion(completion: string): ParseResult {
-  if (completion.length <= MAX_EXACT) {
-    const exact = exactAnswer.exec(completion);
-    if (exact !== null) return { action: exact[1] === undefined ? 0 : Number(exact[1]) || -1 };
-  }
+  // without a sign that could open a mark, nothing before the last line can be reasoning that goes on in it
+  const early = mayHoldMarks(completion) ? undefined : exactAction(completion);
+  if (early !== undefined) return { action: early };
   const text = normalise(completion);
   if (text.trim() === "") return { failure: "empty" };
   const answer = afterReasoning(text);
   if (answer === undefined) return { failure: "unfinishedReasoning" };
-  return new Reader(answer).read();
+  const action = exactAction(answer);
+  return action === undefined ? readLines(answer) : { action };
 }
 
-/** A decision string and nothing else: what trained models answer, and much quicker to read. */
-const exactAnswer = /^\s*(?:(?:server |卸载到边缘服务器)(\d{1,9})|local|本地执行)\.?\s*$/i;
-/** A longer text is not looked at for it, so that its white space costs nothing. */
+/** A decision string and nothing else. */
+const exactAnswer = /^\s*(?:(?:server |卸载到边缘服务器)(\d{1,9})|local(?: execution)?|本地执行)\.?$/i;
+/** A longer line is not looked at for it, so that its white space costs nothing. */
 const MAX_EXACT = 32;
 
-/** Lower case, with full-width letters, digits and signs and circled digits as their usual forms, without what is invisible. */
-function normalise(text: string): string {
-  if (!/[^\0-\x7f]/.test(text)) return text.toLowerCase();
-  return text
-    .replace(/[\u00ad\u200b-\u200f\u202a-\u202e\u2060\ufeff]/g, "")
-    .replace(/[\u2460-\u2473]/g, (character) => ` ${character.charCodeAt(0) - 0x245f}`)
-    .replace(/[\uff01-\uff5e]/g, (character) => String.fromCharCode(character.charCodeAt(0) - 0xfee0))
-    .replace(/\u3000/g, " ")
-    .toLowerCase();
+/**
+ * The action of a text whose last line is a decision string: what trained models end with, and much quicker to read. It is
+ * the last decision stated, whatever stands before it, for a phrase ends with its line.
+ */
+function exactAction(text: string): number | undefined {
+  const end = text.trimEnd().length;
+  const start = text.lastIndexOf("\n", end) + 1;
+  if (start >= end || end - start > MAX_EXACT) return undefined;
+  const exact = exactAnswer.exec(text.slice(start, end));
+  if (exact === null) return undefined;
+  return exact[1] === undefined ? 0 : Number(exact[1]) || -1;
 }
 
-const reasoningMarks = [
-  ...["think", "thinking", "thought", "reasoning"].map((name) => [`<${name}>`, `</${name}>`]),
-  ["◁think▷", "◁/think▷"],
-];
+/**
+ * Reads the lines of a text from the last to the first, until one states a decision. That is the one a reading from the
+ * front would end with: a line is phrases of its own, and what phrases name without deciding adds up in any order.
+ */
+function readLines(text: string): ParseResult {
+  const reader = new Reader(text);
+  for (let end = text.length; end > 0; ) {
+    const start = startOfLine(text, end);
+    reader.read(start, end);
+    if (reader.hasDecision) break;
+    end = start;
+  }
+  return reader.result();
+}
 
-/** What follows the reasoning; undefined where the reasoning does not end. */
-function afterReasoning(text: string): string | undefined {
-  const ends = reasoningMarks.map(([, close]) => {
-    const at = text.lastIndexOf(close);
-    return at < 0 ? 0 : at + close.length;
-  });
-  const rest = text.slice(Math.max(...ends));
-  return reasoningMarks.some(([open]) => rest.includes(open)) ? undefined : rest;
+/** Where the line begins that ends before `end`. One that a mark of a tool call could go on in belongs to the one before. */
+function startOfLine(text: string, end: number): number {
+  for (let at = end - 2; at >= 0; at--) {
+    at = text.lastIndexOf("\n", at);
+    // "<server>", and the number in the next line
+    if (
+      at < 0 ||
+      !text
+        .slice(Math.max(0, at - MAX_CALL_SPACE), at)
+        .trimEnd()
+        .endsWith(">")
+    )
+      return at + 1;
+  }
+  return 0;
 }

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseCompletion, perturbationIds, renderAction, renderPrompt, templateIds } from "../../env/index.js";
+import { Reader } from "../../env/parser-reader.js";
+import { afterReasoning, normalise } from "../../env/parser-text.js";
 import { tokenPattern } from "../../env/parser-tokens.js";
 import { makeState, withOneRate } from "./states.js";
 
@@ -56,6 +58,71 @@ describe("parseCompletion", () => {
         const answer = renderAction(a, id);
         expect(parseCompletion(`${answer}${"\n".repeat(40)}`)).toEqual(parseCompletion(answer));
       }),
+    );
+  });
+
+  /** The rules alone, read from the front in one go. */
+  function readWhole(completion: string) {
+    const text = normalise(completion);
+    if (text.trim() === "") return { failure: "empty" };
+    const answer = afterReasoning(text);
+    if (answer === undefined) return { failure: "unfinishedReasoning" };
+    const reader = new Reader(answer);
+    reader.read(0, answer.length);
+    return reader.result();
+  }
+
+  it("gives what a reading of the whole text gives, for completions put together and changed", () => {
+    const piece = fc.oneof(
+      { weight: 6, arbitrary: fc.constantFrom(...completions.map(({ text }) => text)) },
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom(
+          ...["Server 3", "server 0", "Local execution", "local.", "本地执行", "卸载到边缘服务器4", "I choose", "not "],
+          ...[
+            "<server>",
+            "</server>",
+            "<parameter=server>",
+            "-2",
+            "7",
+            "or Server 5",
+            "if Server 1 is",
+            "wait,",
+            "?",
+            ".",
+          ],
+          ...[
+            "<think>",
+            "</think>",
+            "<ｔhink>",
+            "＜think＞",
+            "◁think▷",
+            "◁/think▷",
+            "\u200b",
+            "Server ３",
+            "②",
+            "\u2028",
+          ],
+        ),
+      },
+      { weight: 5, arbitrary: fc.constantFrom("\n", "\n\n", " ", "\r\n", "\n    ", "\n   \n ", "\t", ", ") },
+      { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 6 }) },
+    );
+    const text = fc.array(piece, { minLength: 1, maxLength: 8 }).map((pieces) => pieces.join(""));
+    const change = fc.record({
+      at: fc.nat(),
+      cut: fc.nat(4),
+      put: fc.constantFrom("", "\n", " ", "<", ">", "3", "s", "-", "."),
+    });
+    fc.assert(
+      fc.property(text, fc.array(change, { maxLength: 4 }), (whole, changes) => {
+        const changed = changes.reduce((now, { at, cut, put }) => {
+          const from = at % (now.length + 1);
+          return now.slice(0, from) + put + now.slice(from + cut);
+        }, whole);
+        expect(parseCompletion(changed)).toEqual(readWhole(changed));
+      }),
+      { numRuns: 5000 },
     );
   });
 

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { end, killAll, run, start } from "./processes.js";
+import { interrupt, killAll, run, start } from "./processes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mecgym-capacity-"));
 afterAll(() => {
@@ -37,11 +37,13 @@ describe("mecgym capacity", { timeout: 120_000 }, () => {
     expect(conditions).toMatchObject({ scenario: "paper-long-v1", numServers: 6, episodes: 4, firstSeed: 2_000_000 });
     expect(read("1", "table.md")).toMatch(/\| priced:tollSlots=2 \| +≥ 3.00 \|/);
 
-    const child = start([...args, "--workers", "2", "--out", join(folder, "2")]);
-    const ended = end(child);
-    while (probesOf("2").length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
-    child.kill("SIGINT");
-    const { code, stderr } = await ended;
+    const { code, stderr } = await interrupt(
+      () => probesOf("2").length >= 3,
+      () => {
+        rmSync(join(folder, "2"), { recursive: true, force: true });
+        return start([...args, "--workers", "2", "--out", join(folder, "2")]);
+      },
+    );
     expect(code).toBe(130);
     expect(stderr).toMatch(/interrupted.*--resume/);
     expect(() => read("2")).toThrow();

@@ -42,6 +42,26 @@ export function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
 
 export const run = (...args: string[]) => end(start(args));
 
+/**
+ * Ends a command by Ctrl-C as soon as `isTime`, and says how it ended. A command that was done before anybody looked is
+ * started anew: how fast it is, and how often this process gets to look, is the machine's affair.
+ */
+export async function interrupt(
+  isTime: () => boolean,
+  startAnew: () => ChildProcessWithoutNullStreams,
+): Promise<Ended> {
+  for (let tries = 0; tries < 10; tries++) {
+    const child = startAnew();
+    const ended = end(child);
+    while (child.exitCode === null && child.signalCode === null && !isTime())
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    child.kill("SIGINT");
+    const result = await ended;
+    if (result.code !== 0) return result;
+  }
+  throw new Error("a command that is always done before it can be interrupted");
+}
+
 /** What `mecgym serve` says when it is ready. */
 export interface ReadyLine {
   readonly address: string;

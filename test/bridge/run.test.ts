@@ -11,7 +11,7 @@ import { type RunOptions, runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite, type Suite } from "../../benchmarks/suites.js";
 import { TimeLeft } from "../../bridge/commands/progress.js";
 import { WorkerDied, WorkerPool } from "../../bridge/commands/worker-pool.js";
-import { end, killAll, run, start } from "./processes.js";
+import { end, interrupt, killAll, run, start } from "./processes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mecgym-run-"));
 afterAll(() => {
@@ -108,11 +108,13 @@ describe("mecgym run", { timeout: 120_000 }, () => {
       expect(read(workers, "table.md")).toBe(read("1", "table.md"));
     }
 
-    const child = start([...args, "--workers", "2", "--out", join(folder, "parts")]);
-    const ended = end(child);
-    while (partsOf("parts").length < 6) await new Promise((resolve) => setTimeout(resolve, 5));
-    child.kill("SIGINT");
-    const { code, stderr } = await ended;
+    const { code, stderr } = await interrupt(
+      () => partsOf("parts").length >= 6,
+      () => {
+        rmSync(join(folder, "parts"), { recursive: true, force: true });
+        return start([...args, "--workers", "2", "--out", join(folder, "parts")]);
+      },
+    );
     expect(code).toBe(130);
     expect(stderr).toMatch(/interrupted.*--resume/);
     expect(() => read("parts")).toThrow();

@@ -191,7 +191,7 @@ def test_nobody_at_the_address() -> None:
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         OffloadingEnv(address="ipc:///tmp/mecgym-nobody-is-here", timeout_seconds=0.3)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 8
     assert "`hello`" in str(caught.value)
     assert "0.3 s" in str(caught.value)
 
@@ -212,7 +212,7 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
         env.step(1)
-    assert 0.3 < time.monotonic() - start < 5
+    assert 0.3 < time.monotonic() - start < 8
     assert (caught.value.code, caught.value.path) == ("deadlineExceeded", "step")
     assert "0.4 s" in str(caught.value)
     # whether the step was carried out is not known, so the episode cannot go on
@@ -229,12 +229,12 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
 
 
 def test_closing_does_not_wait_for_a_stopped_server(own_server: LocalServer) -> None:
-    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=10)
+    env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=60)
     env.reset(seed=3)
     os.kill(own_server.pid, signal.SIGSTOP)
     start = time.monotonic()
     env.close()
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 8
 
 
 def test_a_killed_server_is_noticed() -> None:
@@ -248,7 +248,7 @@ def test_a_killed_server_is_noticed() -> None:
             env.step(1)
         assert caught.value.code == "serverEnded"
         assert "SIGKILL" in str(caught.value)
-    assert time.monotonic() - start < 3
+    assert time.monotonic() - start < 8
     with pytest.raises(SessionLost):
         env.reset(seed=3)
     # a new environment starts a new server, and the old one still says what happened
@@ -270,7 +270,7 @@ def test_a_server_that_dies_during_a_request_is_noticed() -> None:
     start = time.monotonic()
     with pytest.raises(SessionLost):
         env.step(1)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 8
     env.close()
 
 

@@ -120,20 +120,26 @@ export function needArray<A extends Values>(array: Values | undefined, name: str
 /**
  * The pieces of a list of bytes: entry i is bytes offsets[i] to offsets[i+1].
  *
- * @throws BridgeError `invalidBody` unless the offsets begin at 0, never fall and end with the bytes
+ * @throws BridgeError `invalidBody` as `checkOffsets`
  */
 export function piecesOf(name: string, offsets: ArrayLike<number>, bytes: Uint8Array): Uint8Array[] {
+  checkOffsets(name, offsets, bytes.length);
+  return Array.from({ length: offsets.length - 1 }, (_, i) => bytes.subarray(offsets[i], offsets[i + 1]));
+}
+
+/** @throws BridgeError `invalidBody` unless the offsets begin at 0, never fall and end with the `numBytes` there are */
+export function checkOffsets(name: string, offsets: ArrayLike<number>, numBytes: number): void {
   const last = offsets.length - 1;
-  if (offsets[0] !== 0 || offsets[last] !== bytes.length) {
-    const expected = `offsets from 0 to ${bytes.length}`;
+  if (offsets[0] !== 0 || offsets[last] !== numBytes) {
+    const expected = `offsets from 0 to ${numBytes}`;
     throw new BridgeError("invalidBody", { path: name, expected, got: `${offsets[0]} to ${offsets[last]}` });
   }
-  return Array.from({ length: last }, (_, i) => {
+  for (let i = 0; i < last; i++) {
     const [start, end] = [offsets[i], offsets[i + 1]];
     // a place beyond the end is found out here: the last offset is the end, so some later one must fall
-    if (start <= end) return bytes.subarray(start, end);
+    if (start <= end) continue;
     throw new BridgeError("invalidBody", { path: `${name}/${i + 1}`, expected: `${start} or more`, got: end });
-  });
+  }
 }
 
 /** Pieces behind one another, and where each begins. */

@@ -5,7 +5,7 @@ import type { Observation } from "../env/observation.js";
 import { deriveParameters } from "../env/parameters.js";
 import type { Scenario } from "../env/scenario.js";
 import type { ScoredState } from "../env/score.js";
-import { checkSeed } from "../env/seeds.js";
+import { checkSeed, isSeed } from "../env/seeds.js";
 import { findProblem } from "../schemas/validate.js";
 import { type ArrayForm, type BodyArrays, needArray, piecesOf } from "./bodies.js";
 import { BridgeError } from "./protocol.js";
@@ -108,30 +108,23 @@ function readPacked(
   }
   const p = deriveParameters(scenario);
   checkAmounts({ sizeMbit, localBacklogMbit, ...(networkWaitSlots === undefined ? {} : { networkWaitSlots }) });
-  const noHistory = new Float64Array(W);
+  const noHistory = Array.from({ length: E }, () => new Float64Array(W));
+  const historyOf = (first: number, count: number) =>
+    history === undefined
+      ? noHistory.slice(0, count)
+      : Array.from({ length: count }, (_, e) => history.subarray((first + e) * W, (first + e + 1) * W));
   return Array.from({ length: S }, (_, i) => {
     const count = numServers[i];
     if (count < 1 || count > E) {
       throw unsupported(`numServers/${i}`, `1 to ${E}, the room of the arrays`, count);
     }
     const [first, end] = [i * E, i * E + count];
-    const check = (name: string, values: ArrayLike<number>, isRight: (value: number, at: number) => boolean) => {
-      for (let at = first; at < end; at++) {
-        if (isRight(values[at], at)) continue;
-        throw unsupported(
-          `${name}/${i}/${at - first}`,
-          "a finite number of 0 or more, above 0 where it divides",
-          values[at],
-        );
-      }
-    };
-    const isThere = (at: number) => isAvailable === undefined || isAvailable[at] !== 0;
-    check("cpuGHz", cpuGHz, (value, at) => isAmount(value) && (value > 0 || !isThere(at)));
-    check("rateMbps", rateMbps, (value, at) => isAmount(value) && (value > 0 || !isThere(at)));
-    check("workloadMbit", workloadMbit, isAmount);
-    check("activeTasks", activeTasks, isAmount);
+    checkRow("cpuGHz", cpuGHz, i, first, end, isAvailable, true);
+    checkRow("rateMbps", rateMbps, i, first, end, isAvailable, true);
+    checkRow("workloadMbit", workloadMbit, i, first, end, isAvailable, false);
+    checkRow("activeTasks", activeTasks, i, first, end, isAvailable, false);
     if (decisionIndex[i] < 0) throw unsupported(`decisionIndex/${i}`, "0 or more", decisionIndex[i]);
-    checkSeed(episodeSeed[i], `episodeSeed/${i}`);
+    if (!isSeed(episodeSeed[i])) checkSeed(episodeSeed[i], `episodeSeed/${i}`);
     const backlog = localBacklogMbit[i];
     const state: Observation = {
       slot: slot?.[i] ?? 0,
@@ -151,12 +144,27 @@ function readPacked(
       activeTasks: activeTasks.subarray(first, end),
       workloadMbit: workloadMbit.subarray(first, end),
       ...(isAvailable === undefined ? {} : { isAvailable: isAvailable.subarray(first, end) }),
-      workloadHistoryMbit: Array.from({ length: count }, (_, e) =>
-        history === undefined ? noHistory : history.subarray((first + e) * W, (first + e + 1) * W),
-      ),
+      workloadHistoryMbit: historyOf(first, count),
     };
     return { episodeSeed: episodeSeed[i], state, networkWaitSlots: networkWaitSlots?.[i] ?? 0 };
   });
+}
+
+/** Refuses a state's row of one number a server; one that divides is above 0 where the server is there. */
+function checkRow(
+  name: string,
+  values: ArrayLike<number>,
+  i: number,
+  first: number,
+  end: number,
+  isAvailable: ArrayLike<number> | undefined,
+  divides: boolean,
+): void {
+  for (let at = first; at < end; at++) {
+    const value = values[at];
+    if (isAmount(value) && (value > 0 || !divides || (isAvailable !== undefined && isAvailable[at] === 0))) continue;
+    throw unsupported(`${name}/${i}/${at - first}`, "a finite number of 0 or more, above 0 where it divides", value);
+  }
 }
 
 /** Numbers of states that no scenario could come by would come back as NaN, which tells nobody why. */

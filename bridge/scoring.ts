@@ -6,7 +6,7 @@ import { scoreRelease } from "../env/release/score.js";
 import { releaseStateOf } from "../env/release/state.js";
 import { resolveScenario, type ScenarioInput } from "../env/scenario.js";
 import { score } from "../env/score.js";
-import { bodyOf, joinPieces, needArray, type Outcome, piecesOf, type ReplyArray, readBody } from "./bodies.js";
+import { bodyOf, checkOffsets, joinPieces, needArray, type Outcome, type ReplyArray, readBody } from "./bodies.js";
 import { type GivenState, readStates, stateForms } from "./given-states.js";
 import { tooLarge } from "./lane-questions.js";
 import type { Limits } from "./limits.js";
@@ -38,7 +38,8 @@ interface Questions {
   readonly states: readonly GivenState[];
   readonly stateOfAction: ArrayLike<number> | undefined;
   readonly actions: Int32Array | undefined;
-  readonly completions: readonly Uint8Array[];
+  /** Completion i; none where actions are given. */
+  readonly completion: ((i: number) => string) | undefined;
   readonly count: number;
 }
 
@@ -80,31 +81,43 @@ function readQuestions(
     throw new BridgeError("invalidRequest", { path: "/layout", expected, got: actions ? "both" : "neither" });
   }
   const bytes = actions ? undefined : needArray<Uint8Array>(completionBytes, "completionBytes");
-  const completions = bytes === undefined ? [] : piecesOf("completionOffsets", completionOffsets as Uint32Array, bytes);
-  for (const [i, { length }] of completions.entries()) {
+  const offsets = completionOffsets as Uint32Array;
+  if (bytes !== undefined) checkOffsets("completionOffsets", offsets, bytes.length);
+  const numCompletions = bytes === undefined ? 0 : offsets.length - 1;
+  for (let i = 0; i < numCompletions; i++) {
+    const length = offsets[i + 1] - offsets[i];
     if (length <= maxCompletionBytes) continue;
     const expected = `at most ${maxCompletionBytes} bytes (maxCompletionBytes)`;
     throw new BridgeError("completionTooLong", { path: `completions/${i}`, expected, got: `${length} bytes` });
   }
-  const count = actions?.length ?? completions.length;
+  const count = actions?.length ?? numCompletions;
   if (stateOfAction === undefined && count !== states.length) {
     const expected = `${states.length} questions, one for each state, or an array stateOfAction`;
     throw new BridgeError("invalidRequest", { path: "/layout", expected, got: count });
   }
-  return { states, stateOfAction, actions, completions, count };
+  const completion = bytes === undefined ? undefined : textsOf(offsets, bytes);
+  return { states, stateOfAction, actions, completion, count };
 }
 
 const lenient = new TextDecoder();
 
+/** Text i of those in `bytes`. */
+function textsOf(offsets: ArrayLike<number>, bytes: Uint8Array): (i: number) => string {
+  // a character for each byte: then no text has one of several bytes, and pieces of the whole are what each would be alone
+  const whole = lenient.decode(bytes);
+  if (whole.length === bytes.length) return (i) => whole.slice(offsets[i], offsets[i + 1]);
+  return (i) => lenient.decode(bytes.subarray(offsets[i], offsets[i + 1]));
+}
+
 function paperScores(
   scenario: ScenarioInput | string,
-  { states, stateOfAction, actions, completions, count }: Questions,
+  { states, stateOfAction, actions, completion, count }: Questions,
   options: object,
 ): Outcome {
   const action = actions ?? new Int32Array(count);
   const parseFailure = new Uint8Array(count);
-  for (const [i, bytes] of completions.entries()) {
-    const parsed = parseCompletion(lenient.decode(bytes));
+  for (let i = 0; completion !== undefined && i < count; i++) {
+    const parsed = parseCompletion(completion(i));
     if ("failure" in parsed) parseFailure[i] = failureCodes[parsed.failure];
     // a number beyond 32 bits names no server, as −1 does
     action[i] = "failure" in parsed ? NO_ACTION : (parsed.action | 0) === parsed.action ? parsed.action : -1;
@@ -119,8 +132,8 @@ function paperScores(
   });
 }
 
-function releaseScores({ states, stateOfAction, actions, completions, count }: Questions, options: object): Outcome {
-  if (actions !== undefined) {
+function releaseScores({ states, stateOfAction, completion, count }: Questions, options: object): Outcome {
+  if (completion === undefined) {
     const expected = "completions: profile comllm-release rewards their form too";
     throw new BridgeError("invalidRequest", { path: "/layout", expected, got: "actions" });
   }
@@ -130,13 +143,13 @@ function releaseScores({ states, stateOfAction, actions, completions, count }: Q
   const parseFailure = new Uint8Array(count);
   const names = ["costSlots", "impactSlots", "taskReward", "formatReward", "reward"] as const;
   const columns = Object.fromEntries(names.map((name) => [name, new Float64Array(count)]));
-  for (const [i, bytes] of completions.entries()) {
+  for (let i = 0; i < count; i++) {
     const state = release[of[i]];
     if (state === undefined) {
       const expected = `an index from 0 to ${states.length - 1}`;
       throw new BridgeError("invalidRequest", { path: `stateOfAction/${i}`, expected, got: of[i] });
     }
-    const scored = scoreRelease(state, lenient.decode(bytes), options);
+    const scored = scoreRelease(state, completion(i), options);
     action[i] = scored.action ?? NO_ACTION;
     parseFailure[i] = scored.action === null ? failureCodes.noDecision : 0;
     for (const name of names) columns[name][i] = scored[name] ?? Number.NaN;

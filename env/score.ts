@@ -11,8 +11,8 @@ import {
 } from "./look-ahead.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
 import { deriveParameters } from "./parameters.js";
-import { resolveScenario, type Scenario, type ScenarioInput } from "./scenario.js";
-import { checkSeed } from "./seeds.js";
+import { resolveScenario, type ScenarioInput } from "./scenario.js";
+import { checkSeed, isSeed } from "./seeds.js";
 
 /** A state, and the episode it was met in, on which its futures hang. */
 export interface ScoredState {
@@ -67,48 +67,47 @@ export function score(
     reward: new Float64Array(count),
     cheapestCostSlots: new Float64Array(count),
   };
-  const table = makeTables(resolved, states, settings);
-  for (let i = 0; i < count; i++) {
-    const index = stateOfAction === undefined ? i : stateOfAction[i];
-    const { result, cheapest, costliest } = table(index);
-    const isInvalid = !isObservedActionAvailable(states[index].state, actions[i]);
-    const action = isInvalid ? costliest : actions[i];
-    scores.chargedAction[i] = action;
-    scores.isInvalid[i] = isInvalid ? 1 : 0;
-    scores.latencySlots[i] = result.latencySlots[action];
-    scores.costSlots[i] = result.costSlots[action];
-    scores.impactSlots[i] = result.impactSlots[action];
-    scores.reward[i] = result.reward[action];
-    scores.cheapestCostSlots[i] = result.costSlots[cheapest];
+  const parameters = deriveParameters(resolved);
+  const widest = states.reduce((most, { state }) => Math.max(most, state.numServers), 1);
+  const lookAhead = new LookAhead(widest);
+  const result = allocateLookAhead(widest);
+  const { first, next } = groupByState(states.length, count, stateOfAction);
+  for (let index = 0; index < states.length; index++) {
+    if (first[index] < 0) continue;
+    // most states are asked for by a whole group: their look-ahead is made once
+    const { state, episodeSeed } = states[index];
+    lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
+    const cheapestCost = result.costSlots[extreme(state, result, -1)];
+    const costliest = extreme(state, result, 1);
+    for (let i = first[index]; i >= 0; i = next[i]) {
+      const isInvalid = !isObservedActionAvailable(state, actions[i]);
+      const action = isInvalid ? costliest : actions[i];
+      scores.chargedAction[i] = action;
+      scores.isInvalid[i] = isInvalid ? 1 : 0;
+      scores.latencySlots[i] = result.latencySlots[action];
+      scores.costSlots[i] = result.costSlots[action];
+      scores.impactSlots[i] = result.impactSlots[action];
+      scores.reward[i] = result.reward[action];
+      scores.cheapestCostSlots[i] = cheapestCost;
+    }
   }
   return scores;
 }
 
-interface StateTable {
-  readonly result: LookAheadResult;
-  readonly cheapest: number;
-  readonly costliest: number;
-}
-
-/** The look-ahead of each state, made when it is first asked for: most states are asked for by a whole group. */
-function makeTables(
-  scenario: Scenario,
-  states: readonly ScoredState[],
-  settings: LookAheadOptions,
-): (index: number) => StateTable {
-  const parameters = deriveParameters(scenario);
-  const lookAhead = new LookAhead(states.reduce((most, { state }) => Math.max(most, state.numServers), 1));
-  const tables = new Array<StateTable | undefined>(states.length);
-  return (index) => {
-    const known = tables[index];
-    if (known !== undefined) return known;
-    const { state, episodeSeed } = states[index];
-    const result = allocateLookAhead(state.numServers);
-    lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
-    const made = { result, cheapest: extreme(state, result, -1), costliest: extreme(state, result, 1) };
-    tables[index] = made;
-    return made;
-  };
+/** The actions of each state as a chain: `first` of each state, and the `next` of each action; −1 ends it. */
+function groupByState(
+  numStates: number,
+  count: number,
+  stateOfAction: ArrayLike<number> | undefined,
+): { first: Int32Array; next: Int32Array } {
+  const first = new Int32Array(numStates).fill(-1);
+  const next = new Int32Array(count);
+  for (let i = count - 1; i >= 0; i--) {
+    const index = stateOfAction === undefined ? i : stateOfAction[i];
+    next[i] = first[index];
+    first[index] = i;
+  }
+  return { first, next };
 }
 
 /** The available action of the largest (sign 1) or smallest (−1) cost, ties to the lowest index. */
@@ -130,7 +129,10 @@ function checkCall(
     const expected = `${numExpected}, one for each ${stateOfAction === undefined ? "state" : "entry of stateOfAction"}`;
     throw new MecgymError("invalidOption", { path: "actions", got: `${actions.length} values`, expected });
   }
-  for (const [i, { episodeSeed }] of states.entries()) checkSeed(episodeSeed, `states/${i}/episodeSeed`);
+  for (let i = 0; i < states.length; i++) {
+    const { episodeSeed } = states[i];
+    if (!isSeed(episodeSeed)) checkSeed(episodeSeed, `states/${i}/episodeSeed`);
+  }
   for (let i = 0; i < actions.length; i++) {
     const action = actions[i];
     if ((action | 0) !== action) {

@@ -22,9 +22,14 @@ export function nextEpisodeSeed(split: Split, seed: number, lane: number, episod
   return start + Math.floor(createStream(streamName("episode-seed", split, seed, lane, episode))() * size);
 }
 
+/** Whether `seed` is an integer in [0, 2^53). */
+export function isSeed(seed: unknown): seed is number {
+  return typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED;
+}
+
 /** @throws MecgymError `invalidSeed` unless `seed` is an integer in [0, 2^53) */
 export function checkSeed(seed: unknown, path: string): void {
-  if (typeof seed !== "number" || !Number.isInteger(seed) || seed < 0 || seed > MAX_SEED) {
+  if (!isSeed(seed)) {
     throw new MecgymError("invalidSeed", { path, got: seed, expected: "an integer from 0 to 2^53 − 1" });
   }
 }

@@ -35,34 +35,112 @@ export function createStream(name: string): Uniform {
  * seedrandom's to the bit.
  */
 export function seedStream(name: string, states: Float64Array, offset: number): void {
-  hashSum = 0xefc8249d;
-  for (let i = 0; i < 3; i++) states[offset + i] = mash(" ");
+  let sum = START_SUM;
   for (let i = 0; i < 3; i++) {
-    const value = states[offset + i] - mash(name);
-    states[offset + i] = value < 0 ? value + 1 : value;
+    for (let c = 0; c < name.length; c++) sum = hashed(sum, name.charCodeAt(c));
+    states[offset + i] = lessWord(START_WORDS[i], sum);
   }
   states[offset + 3] = 1;
 }
 
-/** What Baagøe's Mash has made of all it was given since it was started. */
-let hashSum = 0;
+/**
+ * Seeds the streams `streamName(purpose, key)` of several purposes together, as `seedStream` does one by one. A hash waits
+ * for each character's arithmetic before it takes the next; of several side by side the processor computes one while it
+ * waits for the others.
+ */
+export class StreamGroup {
+  /** Characters of the names row by row, how many they are without the key, and with it. */
+  readonly #codes: Uint8Array;
+  readonly #prefixLengths: readonly number[];
+  readonly #lengths: Int32Array;
+  /** Hashes of the names as far as the key, the first time round; and as they go on from there. */
+  readonly #prefixSums: Float64Array;
+  readonly #sums: Float64Array;
 
-/** Adds `text` to the hash; what it is now, in [0, 1). */
-function mash(text: string): number {
-  let n = hashSum;
-  for (let i = 0; i < text.length; i++) {
-    n += text.charCodeAt(i);
-    let h = 0.02519603282416938 * n;
-    n = h >>> 0;
-    h -= n;
-    h *= n;
-    n = h >>> 0;
-    h -= n;
-    n += h * 0x100000000;
+  constructor(purposes: readonly string[]) {
+    const prefixes = purposes.map((purpose) => streamName(purpose, ""));
+    this.#codes = new Uint8Array(purposes.length * MAX_NAME_LENGTH);
+    this.#prefixLengths = prefixes.map(({ length }) => length);
+    this.#lengths = new Int32Array(purposes.length);
+    this.#prefixSums = new Float64Array(purposes.length).fill(START_SUM);
+    this.#sums = new Float64Array(purposes.length);
+    for (const [k, prefix] of prefixes.entries()) {
+      for (let c = 0; c < prefix.length; c++) {
+        this.#codes[k * MAX_NAME_LENGTH + c] = prefix.charCodeAt(c);
+        this.#prefixSums[k] = hashed(this.#prefixSums[k], prefix.charCodeAt(c));
+      }
+    }
   }
-  hashSum = n;
-  return (n >>> 0) * TWO_TO_MINUS_32;
+
+  /** Into `states`, one stream behind another. */
+  seed(key: number, states: Float64Array): void {
+    const codes = this.#codes;
+    const lengths = this.#lengths;
+    const sums = this.#sums;
+    const count = sums.length;
+    const digits = String(key);
+    let shortest = MAX_NAME_LENGTH;
+    for (let k = 0; k < count; k++) {
+      sums[k] = this.#prefixSums[k];
+      const prefixLength = this.#prefixLengths[k];
+      const length = prefixLength + digits.length;
+      lengths[k] = length;
+      if (length < shortest) shortest = length;
+      const at = k * MAX_NAME_LENGTH + prefixLength;
+      for (let d = 0; d < digits.length; d++) codes[at + d] = digits.charCodeAt(d);
+    }
+    for (let d = 0; d < digits.length; d++) {
+      for (let k = 0; k < count; k++) sums[k] = hashed(sums[k], digits.charCodeAt(d));
+    }
+    for (let k = 0; k < count; k++) {
+      states[k * STREAM_SIZE] = lessWord(START_WORDS[0], sums[k]);
+      states[k * STREAM_SIZE + 3] = 1;
+    }
+    for (let i = 1; i < 3; i++) {
+      for (let c = 0; c < shortest; c++) {
+        for (let k = 0; k < count; k++) sums[k] = hashed(sums[k], codes[k * MAX_NAME_LENGTH + c]);
+      }
+      for (let k = 0; k < count; k++) {
+        let sum = sums[k];
+        for (let c = shortest; c < lengths[k]; c++) sum = hashed(sum, codes[k * MAX_NAME_LENGTH + c]);
+        states[k * STREAM_SIZE + i] = lessWord(START_WORDS[i], sum);
+        sums[k] = sum;
+      }
+    }
+  }
 }
+
+/** A purpose and a seed of 16 digits fit in. */
+const MAX_NAME_LENGTH = 64;
+
+/**
+ * What Baagøe's Mash has made of all it was given, with one more character. Where his takes the lower 32 bits of a number
+ * by `>>> 0`, the number is below 2^32, and `Math.floor` says the same twice as fast.
+ */
+function hashed(sum: number, code: number): number {
+  let h = 0.02519603282416938 * (sum + code);
+  const high = Math.floor(h);
+  h = (h - high) * high;
+  const low = Math.floor(h);
+  return low + (h - low) * 0x100000000;
+}
+
+/** A hash in [0, 1). */
+function wordOf(sum: number): number {
+  return (sum >>> 0) * TWO_TO_MINUS_32;
+}
+
+/** A word less that of `sum`, in [0, 1). */
+function lessWord(word: number, sum: number): number {
+  const value = word - wordOf(sum);
+  return value < 0 ? value + 1 : value;
+}
+
+/** Alea starts every stream with the hash of three spaces, one word after each. */
+const startSums = [0xefc8249d];
+for (let i = 0; i < 3; i++) startSums.push(hashed(startSums[i], " ".charCodeAt(0)));
+const START_WORDS = Float64Array.from(startSums.slice(1), wordOf);
+const START_SUM = startSums[3];
 
 /** The next uniform draw in [0, 1) of the stream at `offset`. */
 export function drawUniform(states: Float64Array, offset: number): number {
@@ -79,8 +157,13 @@ export function drawUniform(states: Float64Array, offset: number): number {
 /** Draws the two 32-bit keys under which an episode's look-ahead futures are found, into `keys` from `offset` on. */
 export function seedFutureKeys(episodeSeed: number, keys: Int32Array, offset: number): void {
   seedStream(streamName("future", episodeSeed), futureStream, 0);
-  keys[offset] = drawUniform(futureStream, 0) * 0x100000000;
-  keys[offset + 1] = drawUniform(futureStream, 0) * 0x100000000;
+  drawFutureKeys(futureStream, 0, keys, offset);
+}
+
+/** The same of a stream that is seeded already, at `from` in `states`. */
+export function drawFutureKeys(states: Float64Array, from: number, keys: Int32Array, offset: number): void {
+  keys[offset] = drawUniform(states, from) * 0x100000000;
+  keys[offset + 1] = drawUniform(states, from) * 0x100000000;
 }
 
 const futureStream = new Float64Array(STREAM_SIZE);

@@ -1,7 +1,7 @@
 /** Which episode seeds belong to which split, and which one an unseeded reset plays next. */
 
 import { MecgymError } from "./errors.js";
-import { createStream, MAX_SEED, streamName } from "./random.js";
+import { drawUniform, MAX_SEED, STREAM_SIZE, seedStream, streamName } from "./random.js";
 
 /** First seed of each split and how many there are. No two splits share a seed. */
 export const splits = {
@@ -19,8 +19,11 @@ export type Split = keyof typeof splits;
  */
 export function nextEpisodeSeed(split: Split, seed: number, lane: number, episode: number): number {
   const { start, size } = splits[split];
-  return start + Math.floor(createStream(streamName("episode-seed", split, seed, lane, episode))() * size);
+  seedStream(streamName("episode-seed", split, seed, lane, episode), seedsStream, 0);
+  return start + Math.floor(drawUniform(seedsStream, 0) * size);
 }
+
+const seedsStream = new Float64Array(STREAM_SIZE);
 
 /** Whether `seed` is an integer in [0, 2^53). */
 export function isSeed(seed: unknown): seed is number {

@@ -3,7 +3,16 @@
 import { changeServers, startChurn } from "./churn.js";
 import { drawRates } from "./fading.js";
 import type { Lanes } from "./kernel.js";
-import { ALEA_MULTIPLIER, drawUniform, seedFutureKeys, seedStream, streamName, TWO_TO_MINUS_32 } from "./random.js";
+import {
+  ALEA_MULTIPLIER,
+  drawFutureKeys,
+  drawUniform,
+  STREAM_SIZE,
+  StreamGroup,
+  seedStream,
+  streamName,
+  TWO_TO_MINUS_32,
+} from "./random.js";
 import type { Scenario } from "./scenario.js";
 import { countUnfinished, serveSlots } from "./service.js";
 
@@ -12,8 +21,11 @@ export const PHASE_UNUSED = 0;
 export const PHASE_RUNNING = 1;
 export const PHASE_ENDED = 2;
 
-/** Scratch for the topology stream, which is needed only while an episode is set up. */
-const topologyStream = new Float64Array(4);
+/** The streams that every episode has, and where they are seeded: the last two are needed only while it is set up. */
+const episodeStreams = new StreamGroup(["arrivals", "sizes", "fading", "future", "topology"]);
+const seeded = new Float64Array(5 * STREAM_SIZE);
+const FUTURE = 3 * STREAM_SIZE;
+const TOPOLOGY = 4 * STREAM_SIZE;
 
 /**
  * Sets a lane to the first decision of episode `seed`: empty queues, capacities drawn, slots played until a task
@@ -31,16 +43,18 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   clear(arrays.backlogMbit, size.maxUsers);
   clear(arrays.addedBacklogMbit, size.maxUsers);
 
-  seedStream(streamName("arrivals", seed), arrays.arrivalStream, lane * 4);
-  seedStream(streamName("sizes", seed), arrays.sizeStream, lane * 4);
-  seedStream(streamName("fading", seed), arrays.fadingStream, lane * 4);
+  episodeStreams.seed(seed, seeded);
+  for (let i = 0; i < STREAM_SIZE; i++) {
+    arrays.arrivalStream[lane * STREAM_SIZE + i] = seeded[i];
+    arrays.sizeStream[lane * STREAM_SIZE + i] = seeded[STREAM_SIZE + i];
+    arrays.fadingStream[lane * STREAM_SIZE + i] = seeded[2 * STREAM_SIZE + i];
+  }
+  drawFutureKeys(seeded, FUTURE, arrays.futureKeys, lane * 2);
   arrays.isBusy[lane] = 0;
   if (p.isBursty) {
     seedStream(streamName("bursts", seed), arrays.burstStream, lane * 4);
     arrays.isBusy[lane] = drawUniform(arrays.burstStream, lane * 4) < p.busyShare ? 1 : 0;
   } else clear(arrays.burstStream, 4);
-  seedFutureKeys(seed, arrays.futureKeys, lane * 2);
-  seedStream(streamName("topology", seed), topologyStream, 0);
   drawTopology(lanes, lane, scenario);
   startChurn(lanes, lane, seed);
 
@@ -71,7 +85,7 @@ function drawTopology(lanes: Lanes, lane: number, scenario: Scenario): void {
   if (typeof numServers === "number") {
     count = numServers;
   } else {
-    const u = drawUniform(topologyStream, 0);
+    const u = drawUniform(seeded, TOPOLOGY);
     count = Array.isArray(numServers)
       ? numServers[Math.floor(u * numServers.length)]
       : numServers.min + Math.floor(u * (numServers.max - numServers.min + 1));
@@ -82,7 +96,7 @@ function drawTopology(lanes: Lanes, lane: number, scenario: Scenario): void {
   for (let e = 0; e < count; e++) {
     arrays.cpuGHz[firstServer + e] = Array.isArray(serverCpuGHz)
       ? serverCpuGHz[e]
-      : serverCpuGHz.min + (serverCpuGHz.max - serverCpuGHz.min) * drawUniform(topologyStream, 0);
+      : serverCpuGHz.min + (serverCpuGHz.max - serverCpuGHz.min) * drawUniform(seeded, TOPOLOGY);
   }
 }
 

@@ -4,9 +4,9 @@ import stdlibExp from "@stdlib/math-base-special-exp";
 import stdlibLn from "@stdlib/math-base-special-ln";
 import seedrandom from "seedrandom";
 import { describe, expect, it } from "vitest";
-import { createStream, makeEnv, streamName } from "../../env/index.js";
+import { createStream, makeEnv, nextEpisodeSeed, streamName } from "../../env/index.js";
 import { exp, expIntegralE1, LN2, LN10, ln, lnInPlace, wordsOf } from "../../env/math.js";
-import { drawUniform, futureUniform, seedFutureKeys, seedStream } from "../../env/random.js";
+import { drawUniform, futureUniform, MAX_SEED, StreamGroup, seedFutureKeys, seedStream } from "../../env/random.js";
 import { resolveScenario } from "../../env/scenario.js";
 import { exponentialIntegral } from "../reference/reference-model.js";
 
@@ -223,6 +223,31 @@ describe("the streams", () => {
         if (value < 0 || value >= 1 || (value * 2 ** 32) % 1 !== 0) throw new Error(`draw ${i} is ${value}`);
       }
       expect([...states.slice(0, 4), ...states.slice(8)]).toEqual(new Array(8).fill(0));
+    }
+  });
+
+  it("give the seeds of episodes that nobody named", () => {
+    for (const [seed, lane, episode] of [
+      [0, 0, 0],
+      [MAX_SEED, 8191, 123_456],
+    ]) {
+      const draw = seedrandom.alea(`mecgym/v1/episode-seed/test/${seed}/${lane}/${episode}`)();
+      expect(nextEpisodeSeed("test", seed, lane, episode)).toBe(2_000_000 + Math.floor(draw * 10_000));
+    }
+  });
+
+  it("seeds streams together as it seeds them alone", () => {
+    const purposes = ["arrivals", "x", "a purpose of some length", "sizes"];
+    const group = new StreamGroup(purposes);
+    const together = new Float64Array(4 * purposes.length);
+    const alone = new Float64Array(4);
+    for (const key of [0, 9, 1_000_000, MAX_SEED, 12]) {
+      group.seed(key, together);
+      for (const [k, purpose] of purposes.entries()) {
+        seedStream(`mecgym/v1/${purpose}/${key}`, alone, 0);
+        expect(together.slice(4 * k, 4 * k + 4)).toEqual(alone);
+        expect(drawUniform(together, 4 * k)).toBe(seedrandom.alea(`mecgym/v1/${purpose}/${key}`)());
+      }
     }
   });
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -161,11 +161,20 @@ def score(
 
 def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
     """Give the pair of arrays `…Offsets`, `…Bytes` of some texts; halves of surrogate pairs become question marks."""
-    pieces = [text.encode("utf-8", "replace") for text in texts]
-    offsets = np.fromiter(accumulate(map(len, pieces), initial=0), dtype=np.int64, count=len(pieces) + 1)
+    offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
+    whole = "".join(texts)
+    if whole.isascii():
+        # a byte for each character: one text less to make for every text
+        data = whole.encode()
+        lengths = map(len, texts)
+    else:
+        pieces = [text.encode("utf-8", "replace") for text in texts]
+        data = b"".join(pieces)
+        lengths = map(len, pieces)
+    np.cumsum(np.fromiter(lengths, dtype=np.int64, count=len(texts)), out=offsets[1:])
     if offsets[-1] >= 2**31:
         raise MecgymError("invalidOption", path="answers", expected="less than 2 GiB of text", got=int(offsets[-1]))
-    return offsets.astype(np.uint32), np.frombuffer(b"".join(pieces), dtype=np.uint8)
+    return offsets.astype(np.uint32), np.frombuffer(data, dtype=np.uint8)
 
 
 def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
@@ -186,7 +195,11 @@ def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]
         is_even = bool((counts == room).all())
         for name, kind in names.items():
             if is_even:
-                arrays[name] = _numbers([state[name] for state in states], kind).reshape(len(states), room)
+                rows = [state[name] for state in states]
+                if set(map(len, rows)) - {room}:
+                    raise ValueError(f"`{name}` without one entry for each server")
+                # one list is read quicker than lists in a list
+                arrays[name] = _numbers(list(chain.from_iterable(rows)), kind).reshape(len(states), room)
                 continue
             arrays[name] = np.zeros((len(states), room), dtype=kind)
             for row, state in enumerate(states):

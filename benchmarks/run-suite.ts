@@ -1,10 +1,12 @@
 /** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
 
-import { checkSeed, maxUsersOf, resolveScenario, type Scenario, scenarioHash } from "../env/index.js";
+import { checkSeed, MecgymError, maxUsersOf, resolveScenario, type Scenario, scenarioHash } from "../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../schemas/generated/types.js";
 import { type Figures, InlineRunner, type JobRunner, type Played } from "./jobs.js";
 import { type CostSums, type Metrics, metricUnits } from "./metrics.js";
-import { checkCanPlay, findPolicy } from "./policies/index.js";
+import { checkCanPlay, findPolicy, policies } from "./policies/index.js";
+import type { ActionLogs } from "./replay.js";
+import type { RecordedState } from "./runner.js";
 import { type Estimate, NUM_RESAMPLES } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
 
@@ -34,9 +36,20 @@ export interface PartStore<K = PartKey, P = Part> {
   save(key: K, part: P): void;
 }
 
+/** A policy that decided elsewhere: its decisions are played again, and measured as those of any other policy. */
+export interface ExternalPolicy {
+  /** Its description in the result; no native policy has its name. */
+  readonly name: string;
+  readonly parameters?: Readonly<Record<string, number | string>>;
+  /** What it did in each setting, by the setting's id: a list for each episode or state. */
+  readonly logs: ReadonlyMap<string, ActionLogs>;
+}
+
 export interface RunOptions {
   /** Names of native policies. */
   readonly policies: readonly string[];
+  /** Others, behind them; none where left out. */
+  readonly external?: readonly ExternalPolicy[];
   /** Episodes, or states of the static protocol; the suite's own numbers where left out. */
   readonly episodes?: number;
   /** First episode seed. */
@@ -54,7 +67,7 @@ export interface RunOptions {
 /** Everything of a result but its settings. */
 export function resultFrame(suite: Suite, options: RunOptions): Omit<Result, "settings"> {
   return {
-    schemaVersion: "1.1",
+    schemaVersion: "1.2",
     suite: suite.id,
     profile: "paper",
     packageVersion: options.packageVersion,
@@ -71,7 +84,8 @@ export function countsOf(suite: Suite, episodes: number | undefined): number[] {
 /**
  * Plays a suite.
  *
- * @throws MecgymError `unknownPolicy`, `invalidSeed`, before anything is played
+ * @throws MecgymError `unknownPolicy`, `invalidSeed`, before anything is played; `invalidRecord` for an external policy's
+ *   log that cannot be what happened
  */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
   const names = [...new Set(options.policies)];
@@ -80,6 +94,7 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
     for (const { protocol } of suite.settings) checkCanPlay(name, protocol);
   }
   const counts = countsOf(suite, options.episodes);
+  checkExternal(suite, counts, options.external ?? []);
   checkSeed(options.firstSeed, "seed");
   checkSeed(options.firstSeed + Math.max(...counts) - 1, "last seed");
   const runner = options.runner ?? new InlineRunner();
@@ -94,6 +109,23 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
   // all settings at once: the runner takes their jobs in order, and no thread waits for the end of a setting
   const settings = await Promise.all(runs.map((run) => run.play(tick)));
   return { ...resultFrame(suite, options), settings };
+}
+
+/** Every external policy has a name of its own, and a list for each episode or state of every setting. */
+function checkExternal(suite: Suite, counts: readonly number[], external: readonly ExternalPolicy[]): void {
+  for (const [i, { name, logs }] of external.entries()) {
+    const isTaken = external.findIndex((other) => other.name === name) < i;
+    if (isTaken || policies.some((native) => native.name === name.split(":")[0])) {
+      const expected = "a name that no other policy of the run and no native policy has";
+      throw new MecgymError("invalidOption", { path: `/external/${i}/name`, expected, got: name });
+    }
+    for (const [j, { id }] of suite.settings.entries()) {
+      const got = logs.get(id)?.length ?? 0;
+      if (got === counts[j]) continue;
+      const expected = `${counts[j]} lists of actions, one for each seed of ${id}`;
+      throw new MecgymError("invalidRecord", { path: `${name}/${id}`, expected, got });
+    }
+  }
 }
 
 type Tick = (what: string, amount: number) => void;
@@ -116,6 +148,7 @@ class SettingRun {
   readonly #scenario: Scenario;
   readonly #count: number;
   readonly #names: readonly string[];
+  readonly #external: ReadonlyMap<string, ExternalPolicy>;
   readonly #options: RunOptions;
   readonly #runner: JobRunner;
   readonly #kept = new Map<string, Part>();
@@ -136,11 +169,14 @@ class SettingRun {
     this.#setting = setting;
     this.#scenario = resolveScenario(setting.scenario);
     this.#count = count;
-    this.#names = names;
+    this.#external = new Map((options.external ?? []).map((policy) => [policy.name, policy]));
+    this.#names = [...names, ...this.#external.keys()];
     this.#options = options;
     this.#runner = runner;
     const played = this.#played();
     for (const name of played) {
+      // a name says nothing of what an external policy did
+      if (this.#external.has(name)) continue;
       const part = options.store?.load(this.#key(name));
       if (part !== undefined) this.#kept.set(name, part);
     }
@@ -204,7 +240,9 @@ class SettingRun {
         tick,
         this.#partWork / 2,
         (firstSeed, count) =>
-          this.#runner.run({ kind: "play", scenario: this.#setting.scenario, policy, firstSeed, count }),
+          this.#external.has(policy)
+            ? this.#replay(policy, firstSeed, count, null)
+            : this.#runner.run({ kind: "play", scenario: this.#setting.scenario, policy, firstSeed, count }),
       );
     });
   }
@@ -218,10 +256,30 @@ class SettingRun {
       : (await this.#inSteps(STATES_PER_JOB, this.#setting.id, tick, this.#visitWork, visit)).flat();
     return this.#parts(tick, async (policy) => {
       const { scenario, fixedSizeMbit: sizeMbit } = this.#setting;
-      const played = await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
+      const played = this.#external.has(policy)
+        ? await this.#replay(policy, this.#options.firstSeed, this.#count, states)
+        : await this.#runner.run({ kind: "answer", scenario, policy, states, sizeMbit });
       tick(`${this.#setting.id} ${policy}`, this.#partWork / 2);
       return [played];
     });
+  }
+
+  /** Plays what an external policy did, on some of the seeds. */
+  async #replay(
+    policy: string,
+    firstSeed: number,
+    count: number,
+    states: readonly RecordedState[] | null,
+  ): Promise<Played> {
+    const { id, scenario, fixedSizeMbit: sizeMbit } = this.#setting;
+    const start = firstSeed - this.#options.firstSeed;
+    const { logs: allLogs } = this.#external.get(policy) as ExternalPolicy;
+    const logs = (allLogs.get(id) as ActionLogs).slice(start, start + count);
+    const replayed = await this.#runner.run({ kind: "replay", scenario, firstSeed, states, sizeMbit, logs });
+    if (!("fault" in replayed)) return replayed;
+    const { unit, decision, expected, got } = replayed.fault;
+    const path = `${policy}/${id}/${start + unit}${decision === null ? "" : `/${decision}`}`;
+    throw new MecgymError("invalidRecord", { path, expected, got });
   }
 
   /** Covers the seeds in steps; tells of `work` by and by. */
@@ -262,8 +320,9 @@ class SettingRun {
         episodeSlots: this.#scenario.episodeSlots,
         plan: `${this.#suite.id}/${this.#setting.id}`,
       });
-      const part = partOf(policy, this.#scenario, figures, (await costs.get(policy)) as CostSums);
-      this.#options.store?.save(this.#key(policy), part);
+      const external = this.#external.get(policy);
+      const part = partOf(policy, this.#scenario, figures, (await costs.get(policy)) as CostSums, external);
+      if (external === undefined) this.#options.store?.save(this.#key(policy), part);
       tick(`${this.#setting.id} ${policy}, figures`, this.#partWork / 2);
       return part;
     };
@@ -289,11 +348,18 @@ export function joinedCosts(played: readonly Played[]): CostSums {
   return { costSlots: joined((costs) => costs.costSlots), decisions: joined((costs) => costs.decisions) };
 }
 
-function partOf(name: string, scenario: Scenario, figures: Figures, costs: CostSums): Part {
-  const { parameters } = findPolicy(name);
+function partOf(
+  name: string,
+  scenario: Scenario,
+  figures: Figures,
+  costs: CostSums,
+  external: ExternalPolicy | undefined,
+): Part {
+  const parameters = external === undefined ? findPolicy(name).parameters?.(scenario) : external.parameters;
+  const kind = external === undefined ? "native" : "external";
   return {
     result: {
-      policy: { name, kind: "native", ...(parameters === undefined ? {} : { parameters: parameters(scenario) }) },
+      policy: { name, kind, ...(parameters === undefined ? {} : { parameters }) },
       ...describeFigures(figures),
     },
     costs: { costSlots: Array.from(costs.costSlots), decisions: Array.from(costs.decisions) },

@@ -223,3 +223,19 @@ export function findSuite(id: string): Suite {
   }
   return suite;
 }
+
+/**
+ * A suite with some of its settings alone; all of them where none are named.
+ *
+ * @param path names the ids in errors
+ * @throws MecgymError `invalidOption` for a setting that the suite does not have
+ */
+export function withSettings(suite: Suite, ids: readonly string[] | undefined, path: string): Suite {
+  if (ids === undefined) return suite;
+  for (const id of ids) {
+    if (suite.settings.some((setting) => setting.id === id)) continue;
+    const expected = `one of ${suite.settings.map((setting) => setting.id).join(", ")}`;
+    throw new MecgymError("invalidOption", { path, got: id, expected });
+  }
+  return { ...suite, settings: suite.settings.filter((setting) => ids.includes(setting.id)) };
+}

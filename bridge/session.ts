@@ -276,7 +276,7 @@ export class SessionHost {
 
 /** What every server's lanes can do. */
 const LANE_CAPABILITIES = ["lookahead", "prompt", "snapshot", "restore", "fork"] as const;
-const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify"]);
+const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify", "evaluate"]);
 /** A question with a longer body is answered in another thread, where there is one. */
 const MAX_INLINE_QUESTION_BYTES = 16_384;
 

@@ -3,11 +3,13 @@
 import { type DatasetPlan, planDataset } from "../../benchmarks/dataset-plan.js";
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
-import { countsOf, runSuite } from "../../benchmarks/run-suite.js";
-import { findSuite } from "../../benchmarks/suites.js";
+import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/run-suite.js";
+import { findSuite, type Suite, withSettings } from "../../benchmarks/suites.js";
 import { parseResult, verifyResult } from "../../benchmarks/verify.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
+import { checkNoBody, needArray, readBody } from "../bodies.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../jobs.js";
+import { BridgeError } from "../protocol.js";
 import type { RequestOf } from "../requests.js";
 import { packageVersion } from "./program.js";
 import { resultPieces } from "./run.js";
@@ -16,6 +18,9 @@ import { WorkerPool } from "./worker-pool.js";
 /** Records a thread makes at a time, and jobs that are under way before the first is taken. */
 const RECORDS_PER_JOB = 100;
 const MAX_AHEAD = 32;
+
+/** Arrays of a body with the decisions of external policies. */
+const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
 
 /** A book whose work is done by so many threads; they are there while there is work. */
 export function jobBook(numThreads: number): JobBook {
@@ -27,7 +32,7 @@ export function jobBook(numThreads: number): JobBook {
         case "dataset":
           return dataset(request, control, threads);
         case "evaluate":
-          return evaluate(request, control, threads);
+          return evaluate(request, body, control, threads);
         case "verify":
           return verify(body, control, threads);
       }
@@ -99,15 +104,23 @@ function dataset(request: RequestOf<"dataset">, control: JobControl, threads: Sh
   });
 }
 
-/** The result that `mecgym run` writes. */
-function evaluate(request: RequestOf<"evaluate">, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
-  const suite = findSuite(request.suite);
+/** The result that `mecgym run` writes, and in it what external policies did. */
+function evaluate(
+  request: RequestOf<"evaluate">,
+  body: Uint8Array | undefined,
+  control: JobControl,
+  threads: SharedThreads,
+): Promise<JobOutput> {
+  const suite = withSettings(findSuite(request.suite), request.settings, "settings");
   const { policies, episodes, firstSeed = splits.test.start } = request;
   for (const name of policies) for (const { protocol } of suite.settings) checkCanPlay(name, protocol);
-  checkSeed(firstSeed + Math.max(...countsOf(suite, episodes)) - 1, "firstSeed");
+  const counts = countsOf(suite, episodes);
+  checkSeed(firstSeed + Math.max(...counts) - 1, "firstSeed");
+  const external = externalOf(request, body, suite, counts);
   return threads.use(control, async (runner) => {
     const result = await runSuite(suite, {
       policies,
+      external,
       firstSeed,
       packageVersion,
       runtime: { node: process.version, platform: process.platform, arch: process.arch },
@@ -124,6 +137,45 @@ function evaluate(request: RequestOf<"evaluate">, control: JobControl, threads: 
     }
     return { mediaType: "application/json", bytes: Buffer.concat(parts, bytes) };
   });
+}
+
+/**
+ * What external policies did: for each of them, each setting and each seed a length, and the actions behind one another.
+ *
+ * @throws BridgeError `invalidRequest`, `invalidBody` unless that is what the body holds
+ */
+function externalOf(
+  { external = [], layout = [], settings }: RequestOf<"evaluate">,
+  body: Uint8Array | undefined,
+  suite: Suite,
+  counts: readonly number[],
+): ExternalPolicy[] {
+  if (external.length === 0) checkNoBody("evaluate, unless there are external policies", body);
+  if (external.length === 0) return [];
+  const { arrays } = readBody(layout, body, LOG_FORMS);
+  const lengths = needArray<Uint32Array>(arrays.logLengths, "logLengths");
+  const actions = needArray<Int32Array>(arrays.logActions, "logActions");
+  const countOf = new Map(suite.settings.map(({ id }, i) => [id, counts[i]]));
+  const numLists = external.length * counts.reduce((sum, count) => sum + count, 0);
+  const numActions = lengths.reduce((sum, length) => sum + length, 0);
+  for (const [name, expected, got] of [
+    ["logLengths", numLists, lengths.length],
+    ["logActions", numActions, actions.length],
+  ] as const) {
+    if (expected !== got) throw new BridgeError("invalidBody", { path: name, expected: `${expected} numbers`, got });
+  }
+  let [list, at] = [0, 0];
+  const next = () => {
+    const start = at;
+    at += lengths[list++];
+    return Array.from(actions.subarray(start, at));
+  };
+  // in the order that the request names the settings in
+  const ids = settings ?? [...countOf.keys()];
+  return external.map((policy) => ({
+    ...policy,
+    logs: new Map(ids.map((id) => [id, Array.from({ length: countOf.get(id) as number }, next)])),
+  }));
 }
 
 /** What `mecgym verify --json` finds in one file. */

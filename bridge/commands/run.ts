@@ -5,8 +5,8 @@ import { Argument, Command } from "commander";
 import { checkCanPlay, findPolicy, policies } from "../../benchmarks/policies/index.js";
 import { renderMarkdown, renderTable } from "../../benchmarks/report.js";
 import { countsOf, resultFrame, runSuite } from "../../benchmarks/run-suite.js";
-import { findSuite, type Suite, suites } from "../../benchmarks/suites.js";
-import { checkSeed, MecgymError, splits } from "../../env/index.js";
+import { findSuite, suites, withSettings } from "../../benchmarks/suites.js";
+import { checkSeed, splits } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
 import { PartFiles, prepareFolder, writeWhole } from "./output.js";
 import { integer, list, packageVersion, withExample } from "./program.js";
@@ -58,7 +58,7 @@ export async function playSuite(
   suiteId: string,
   options: RunCommandOptions,
 ): Promise<{ result: Result; folder: string; write: () => void }> {
-  const suite = withSettings(findSuite(suiteId), options.settings);
+  const suite = withSettings(findSuite(suiteId), options.settings, "--settings");
   const names = options.policies ?? policyNames;
   for (const name of names) {
     findPolicy(name);
@@ -86,17 +86,6 @@ export async function playSuite(
     store.remove();
   };
   return { result, folder, write };
-}
-
-/** @throws MecgymError `invalidOption` for a setting that the suite does not have */
-function withSettings(suite: Suite, ids: readonly string[] | undefined): Suite {
-  if (ids === undefined) return suite;
-  for (const id of ids) {
-    if (suite.settings.some((setting) => setting.id === id)) continue;
-    const expected = `one of ${suite.settings.map((setting) => setting.id).join(", ")}`;
-    throw new MecgymError("invalidOption", { path: "--settings", got: id, expected });
-  }
-  return { ...suite, settings: suite.settings.filter((setting) => ids.includes(setting.id)) };
 }
 
 /** The text of a result file, a policy at a time: all action logs together may be longer than a string can be. */

@@ -3406,7 +3406,7 @@ export const requestSchema = {
     },
     "Evaluate": {
       "title": "EvaluateRequest",
-      "description": "Starts a job that plays a suite with native policies.",
+      "description": "Starts a job that plays a suite with native policies, and plays again what external ones did; the body has their logs.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3416,6 +3416,14 @@ export const requestSchema = {
         "suite",
         "policies"
       ],
+      "dependentRequired": {
+        "external": [
+          "layout"
+        ],
+        "layout": [
+          "external"
+        ]
+      },
       "properties": {
         "v": {
           "description": "Protocol version, major.minor.",
@@ -3460,6 +3468,62 @@ export const requestSchema = {
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
+        },
+        "settings": {
+          "description": "Ids of the settings that are played, 1 to 64 entries; all of the suite where left out.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 64,
+          "uniqueItems": true,
+          "items": {
+            "description": "Id of a setting.",
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 64
+          }
+        },
+        "external": {
+          "description": "Policies that decided elsewhere, 1 to 16 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 16,
+          "items": {
+            "title": "ExternalPolicyRequest",
+            "description": "One of them.",
+            "type": "object",
+            "additionalProperties": false,
+            "required": [
+              "name"
+            ],
+            "properties": {
+              "name": {
+                "description": "Name; no native policy has it.",
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 64
+              },
+              "parameters": {
+                "description": "What the result says of it, by name; 64 or fewer entries.",
+                "type": "object",
+                "maxProperties": 64,
+                "additionalProperties": {
+                  "type": [
+                    "number",
+                    "string"
+                  ]
+                }
+              }
+            }
+          }
+        },
+        "layout": {
+          "description": "Arrays of the body, 1 to 32 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 32,
+          "items": {
+            "$ref": "#/$defs/Array"
+          }
         }
       }
     },
@@ -3733,7 +3797,7 @@ export const requestSchema = {
 
 export const resultSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "$id": "urn:mecgym:schema:result:1.1",
+  "$id": "urn:mecgym:schema:result:1.2",
   "title": "Result",
   "description": "What a suite's run found, with all that is needed to replay it.",
   "type": "object",
@@ -3751,9 +3815,10 @@ export const resultSchema = {
     "schemaVersion": {
       "enum": [
         "1.0",
-        "1.1"
+        "1.1",
+        "1.2"
       ],
-      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes.",
+      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes, 1.2 policies that decided elsewhere.",
       "type": "string"
     },
     "suite": {
@@ -3927,10 +3992,11 @@ export const resultSchema = {
               "type": "string"
             },
             "kind": {
-              "description": "native: part of this package.",
+              "description": "native: part of this package. external: decided elsewhere; its decisions were played again.",
               "type": "string",
               "enum": [
-                "native"
+                "native",
+                "external"
               ]
             },
             "parameters": {

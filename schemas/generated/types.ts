@@ -1211,7 +1211,7 @@ export interface DatasetRequest {
   form?: "plain" | "chat" | "messages" | "release";
 }
 /**
- * Starts a job that plays a suite with native policies.
+ * Starts a job that plays a suite with native policies, and plays again what external ones did; the body has their logs.
  */
 export interface EvaluateRequest {
   /**
@@ -1247,6 +1247,44 @@ export interface EvaluateRequest {
    * Seed of the first episode, 0 to 2^53 − 1.
    */
   firstSeed?: number;
+  /**
+   * Ids of the settings that are played, 1 to 64 entries; all of the suite where left out.
+   *
+   * @minItems 1
+   * @maxItems 64
+   *
+   * Items: Id of a setting.
+   */
+  settings?: string[];
+  /**
+   * Policies that decided elsewhere, 1 to 16 entries.
+   *
+   * @minItems 1
+   * @maxItems 16
+   */
+  external?: ExternalPolicyRequest[];
+  /**
+   * Arrays of the body, 1 to 32 entries.
+   *
+   * @minItems 1
+   * @maxItems 32
+   */
+  layout?: Array[];
+}
+/**
+ * One of them.
+ */
+export interface ExternalPolicyRequest {
+  /**
+   * Name; no native policy has it.
+   */
+  name: string;
+  /**
+   * What the result says of it, by name; 64 or fewer entries.
+   */
+  parameters?: {
+    [k: string]: number | string;
+  };
 }
 /**
  * Starts a job that replays the action logs of a result, which is the body.
@@ -1388,9 +1426,9 @@ export interface CloseRequest {
  */
 export interface Result {
   /**
-   * Version of this schema. 1.1 added stability, foresight and the length of episodes.
+   * Version of this schema. 1.1 added stability, foresight and the length of episodes, 1.2 policies that decided elsewhere.
    */
-  schemaVersion: "1.0" | "1.1";
+  schemaVersion: "1.0" | "1.1" | "1.2";
   /**
    * Id of the suite.
    */
@@ -1501,9 +1539,9 @@ export interface PolicyResult {
      */
     name: string;
     /**
-     * native: part of this package.
+     * native: part of this package. external: decided elsewhere; its decisions were played again.
      */
-    kind: "native";
+    kind: "native" | "external";
     /**
      * What it played the scenario with, by name; absent where it has none.
      */

@@ -58,7 +58,7 @@ describe("checkSubmission", () => {
     expect(report.problems).toEqual([]);
     expect(report.checked).toEqual([
       "entry.json: schema submission 1.0, seeds, model",
-      "a/b.json: SHA-256, schema result 1.1, suite paper-table-5, 1 settings, seeds, action log of priced",
+      "a/b.json: SHA-256, schema result 1.2, suite paper-table-5, 1 settings, seeds, action log of priced",
     ]);
     expect(report.notChecked.join()).toMatch(/not replayed/);
   });

@@ -204,9 +204,9 @@ describe("parseResult", () => {
     expect(refusal("{")).toMatchObject({ code: "invalidRecord", path: "r.json" });
     expect(refusal([])).toMatchObject({ code: "invalidRecord", path: "r.json" });
     expect(refusal({ ...sound, profile: "comllm-release" })).toMatchObject({ path: "r.json/profile" });
-    expect(refusal({ ...sound, aNewField: 1, schemaVersion: "1.2" })).toMatchObject({
+    expect(refusal({ ...sound, aNewField: 1, schemaVersion: "1.3" })).toMatchObject({
       path: "r.json/schemaVersion",
-      got: "1.2",
+      got: "1.3",
       expected: expect.stringContaining("1.1"),
     });
     expect(refusal({ ...sound, settings: [{ ...sound.settings[0], policies: [] }] })).toMatchObject({

@@ -12,13 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .client import Body, Connection
 from .connections import MAX_ATTEMPTS, connect
 from .errors import MecgymError, SessionLost, malformed
+from .layout import Layout
 from .protocol import error_of
 from .scenarios import ScenarioInput, read_scenario
 
 __all__ = ["evaluate", "make_dataset", "verify"]
+
+#: Actions of a policy by the id of a setting: a list for each episode or state.
+ActionLogs = Mapping[str, Sequence[Sequence[int]]]
 
 #: Time between two questions how far a job is, in seconds: short at first, for jobs that are.
 FIRST_POLL_SECONDS = 0.02
@@ -97,11 +103,16 @@ def evaluate(
     *,
     episodes: int | None = None,
     first_seed: int | None = None,
+    settings: Sequence[str] | None = None,
+    external: Mapping[str, ActionLogs] | None = None,
+    parameters: Mapping[str, Mapping[str, float | str]] | None = None,
     show_progress: bool = True,
     address: str | None = None,
     keys: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Play native policies on a suite, and give the result that the command ``mecgym run`` writes.
+
+    With `external`, it holds policies of your own, too: what they did is played again, and measured like the others.
 
     Parameters
     ----------
@@ -113,17 +124,59 @@ def evaluate(
         Episodes of each setting; the suite's own number where left out.
     first_seed : int, optional
         Seed of the first; that of the test split where left out.
+    settings : sequence of str, optional
+        Ids of the suite's settings to play; where left out, those of `external`, or else all of them.
+    external : dict of str to dict of str to lists, optional
+        By the name of a policy and the id of a setting, the actions of each episode from `first_seed` on, as
+        `play_seeds` logs them; of the static protocol, one action for each state.
+    parameters : dict of str to dict, optional
+        What the result says of external policies by their names, such as the seed they were trained with.
     show_progress, address, keys
         As of `make_dataset`.
 
     Raises
     ------
     MecgymError
-        ``unknownSuite``, ``unknownPolicy``, ``invalidSeed``.
+        ``unknownSuite``, ``unknownPolicy``, ``invalidSeed``; ``invalidRecord`` for actions that cannot have been taken,
+        or do not end where their episode does.
     """
-    fields = {"suite": suite, "policies": list(policies), "episodes": episodes, "firstSeed": first_seed}
-    result: dict[str, Any] = json.loads(_run("evaluate", fields, None, show_progress, address, keys))
+    if external and settings is None:
+        settings = list(next(iter(external.values())))
+    fields: dict[str, Any] = {
+        "suite": suite,
+        "policies": list(policies),
+        "episodes": episodes,
+        "firstSeed": first_seed,
+        "settings": None if settings is None else list(settings),
+    }
+    body = None
+    if external and settings is not None:
+        known = {name: dict(values) for name, values in (parameters or {}).items()}
+        fields["external"] = [
+            {"name": name, **({"parameters": known[name]} if name in known else {})} for name in external
+        ]
+        fields["layout"], body = _pack_logs(external, settings)
+    result: dict[str, Any] = json.loads(_run("evaluate", fields, body, show_progress, address, keys))
     return result
+
+
+def _pack_logs(external: Mapping[str, ActionLogs], settings: Sequence[str]) -> tuple[list[dict[str, Any]], bytes]:
+    """Give the layout and the body with the logs, policy by policy, setting by setting."""
+    lists: list[Sequence[int]] = []
+    for name, logs in external.items():
+        for setting in settings:
+            if setting not in logs:
+                raise MecgymError("invalidRecord", path=name, expected=f"actions in setting {setting}", got=list(logs))
+            lists += logs[setting]
+    try:
+        arrays = {
+            "logLengths": np.array([len(actions) for actions in lists], np.uint32),
+            "logActions": np.fromiter((action for actions in lists for action in actions), np.int32),
+        }
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MecgymError("invalidRecord", path="external", expected="lists of actions", got=str(error)) from error
+    layout = Layout.of(arrays)
+    return layout.arrays, layout.encode(arrays)
 
 
 def verify(

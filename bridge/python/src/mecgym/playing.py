@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,14 @@ class Played:
         Decisions in each.
     returns_slots : array of float64, shape (n,)
         Sum of the rewards of each, slots: minus the costs of its tasks.
+    actions : list of list of int
+        Decisions of each as they were carried out, for `mecgym.evaluate`.
     """
 
     seeds: NDArray[np.int64]
     num_decisions: NDArray[np.int64]
     returns_slots: NDArray[np.float64]
+    actions: list[list[int]] = field(default_factory=list, repr=False)
 
     @property
     def mean_cost_slots(self) -> float:
@@ -71,15 +74,20 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         num_decisions = np.zeros(num_envs, np.int64)
         returns_slots = np.zeros(num_envs, np.float64)
         is_running = np.ones(num_envs, np.bool_)
+        logs: list[list[int]] = [[] for _seed in seeds]
         while is_running.any():
             actions = policy(observations, env.action_masks())
-            observations, rewards, _terminations, truncations, _infos = env.step(actions)
+            observations, rewards, _terminations, truncations, infos = env.step(actions)
+            final = infos.get("final_info", {})
+            for lane in np.flatnonzero(is_running):
+                ended = truncations[lane]
+                logs[lane].append(int((final if ended else infos)["executed_action"][lane]))
             num_decisions += is_running
             returns_slots[is_running] += rewards[is_running]
             is_running &= ~truncations
     finally:
         env.close()
-    return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots)
+    return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs)
 
 
 def random_policy(seed: int = 0) -> Policy:

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { costSums } from "../../benchmarks/metrics.js";
 import { findPolicy } from "../../benchmarks/policies/index.js";
 import { EpisodePlayer } from "../../benchmarks/runner.js";
+import { joinPieces } from "../../bridge/bodies.js";
 import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../bridge/protocol.js";
 import {
@@ -13,6 +14,7 @@ import {
   LaneView,
   makeEnv,
   maxServersOf,
+  parseCompletion,
   renderPrompt,
   resolveScenario,
   score,
@@ -187,6 +189,28 @@ describe.each(places)("lanes in %s", (place) => {
       const costliest = score("paper-v1", states, [-1, -1, -1, -1], undefined);
       expect(of("costSlots")[2]).toBe(costliest.costSlots[1]);
       expect(of("isInvalid")).toEqual([0, 0, 0, 0, 0, 0]);
+    });
+
+    it.each([
+      ["plain", ["Server 1", "", "x\nServer 2", "local"]],
+      ["Chinese among plain ones", ["Server 1", "卸载到边缘服务器2", "Server 3", "本地执行"]],
+      ["no text: bytes alone, and characters cut in two", [[0xff], "Server 1", [0x53, 0xe6], [0x9c, 0xac, 0x53]]],
+      ["with a byte-order mark each", [[0xef, 0xbb, 0xbf, 0x6c, 0x6f, 0x63, 0x61, 0x6c], "Server 1", "", "Server 2"]],
+    ] as const)("of completions reads each as it would alone: %s", async (_name, given) => {
+      const pieces = given.map((one) =>
+        typeof one === "string" ? new TextEncoder().encode(one) : Uint8Array.from(one),
+      );
+      const want = pieces.map((bytes) => parseCompletion(new TextDecoder().decode(bytes)));
+      const { offsets, bytes } = joinPieces(pieces);
+      const { layout, body } = described({
+        ...packed(states),
+        completionOffsets: { values: offsets },
+        completionBytes: { values: bytes },
+      });
+      const answer = await granted(host(), request(layout), body);
+      const of = (name: string) => [...arrayOf(answer.result.layout, answer, name)];
+      expect(of("action")).toEqual(want.map((one) => ("action" in one ? one.action : -0x80000000)));
+      expect(of("parseFailure").map((code) => code === 0)).toEqual(want.map((one) => "action" in one));
     });
 
     it("in profile comllm-release has its own figures, and needs texts", async () => {

@@ -66,7 +66,7 @@ def call_of(action: int) -> dict[str, Any]:
 
 
 def actions_of(messages: list[dict[str, Any]]) -> list[int]:
-    """Give the decisions of a conversation; calls that TRL could not carry out, such as one without a server, are none."""
+    """Give the decisions of a conversation; calls that TRL could not carry out are none."""
     calls = [call["function"] for message in messages for call in message.get("tool_calls") or []]
     said = [message["content"] for message in messages if message["role"] == "tool"]
     carried_out = [call for call, words in zip(calls, said, strict=False) if not words.startswith("{'error'")]

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import zmq
+from driving import serve
 
 import mecgym
 from mecgym.command import find_command
@@ -196,15 +197,7 @@ def main() -> None:
     while time.perf_counter() < until:
         play(WARM_UP_STEPS.get(options.what, options.lanes * options.groups))
     versions = {"python": platform.python_version(), "numpy": np.__version__, "pyzmq": zmq.__version__}
-    print(json.dumps({"ready": True, "versions": versions}), flush=True)
-    for line in sys.stdin:
-        command, _, count = line.strip().partition(" ")
-        if command != "run" or not count.isdigit() or int(count) < 1:
-            sys.exit(f"run_bridge.py: a line must be 'run COUNT', got {line.strip()!r}")
-        start = time.perf_counter()
-        steps, size = play(int(count))
-        seconds = time.perf_counter() - start
-        print(json.dumps({"steps": steps, "seconds": seconds, "bytes": size}), flush=True)
+    serve("run_bridge.py", lambda count: dict(zip(("steps", "bytes"), play(count), strict=True)), versions)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { BatchEnv } from "../../env/index.js";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess } from "./peer-process.js";
+import { PeerProcess, pythonIn } from "./peer-process.js";
 import type { Section, SpeedContext } from "./section.js";
 
 /** Actions of the script, which repeats; `run_bridge.py` has the same one. */
@@ -18,11 +18,7 @@ export const bridgeSection: Section = {
   weight: 60,
   async measure(context) {
     const { root } = context;
-    const python = join(
-      root ?? "",
-      ".venv",
-      ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]),
-    );
+    const python = pythonIn(root ?? "", ".venv");
     const script = join(root ?? "", "benchmarks", "peers", "run_bridge.py");
     if (root === undefined || !existsSync(script) || !existsSync(python)) {
       const reason = "the client that is timed is in a clone of the repository alone";

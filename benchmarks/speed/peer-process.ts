@@ -2,6 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 export interface PeerRun {
@@ -10,11 +11,18 @@ export interface PeerRun {
   /** Of all threads together. */
   readonly cpuSeconds: number;
   readonly meanCostSlots: number;
+  /** Part of the seconds that training spent in the environment, where it was training. */
+  readonly environmentSeconds?: number;
 }
 
 /** A wait for the peer that is longer than this has failed, ms: setting up compiles, and plays an episode in each lane. */
 const READY_MS = 300_000;
 const RUN_MS = 120_000;
+
+/** The interpreter of a Python environment. */
+export function pythonIn(root: string, environment: string): string {
+  return join(root, environment, ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
+}
 
 /** @throws Error with what the peer wrote last, where it ended or did not answer in time */
 export class PeerProcess {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { makeFloor } from "./floor.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess } from "./peer-process.js";
+import { PeerProcess, pythonIn } from "./peer-process.js";
 import { makePlayer, type Play } from "./players.js";
 import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
@@ -111,11 +111,7 @@ async function start({ root }: SpeedContext, { name, environment, command }: Pee
   if (root === undefined || !existsSync(script)) {
     return { reason: "the peers are in a clone of the repository alone", command: null };
   }
-  const python = join(
-    root,
-    environment,
-    ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]),
-  );
+  const python = pythonIn(root, environment);
   if (!existsSync(python)) return { reason: `${name} is not installed in ${environment}`, command };
   try {
     const options = ["--peer", name, "--lanes", String(numLanes), "--policy", play];

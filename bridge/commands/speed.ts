@@ -10,6 +10,7 @@ import { bridgeSection } from "../../benchmarks/speed/bridge.js";
 import { meetsGoal, valueText } from "../../benchmarks/speed/figures.js";
 import { kernelSections } from "../../benchmarks/speed/index.js";
 import { plotFigures } from "../../benchmarks/speed/plots.js";
+import { pythonSection } from "../../benchmarks/speed/python.js";
 import { measureSections, type Section, type SectionResult } from "../../benchmarks/speed/section.js";
 import { MecgymError } from "../../env/errors.js";
 import { machineConditions } from "./machine.js";
@@ -20,7 +21,7 @@ import { repositoryRoot } from "./repository.js";
 import { WorkerPool } from "./worker-pool.js";
 
 /** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
-const sections: readonly Section[] = [...kernelSections, bridgeSection];
+const sections: readonly Section[] = [...kernelSections, bridgeSection, pythonSection];
 
 interface SpeedOptions {
   readonly repetitions: number;
@@ -92,7 +93,7 @@ async function run(chosen: readonly Section[], options: SpeedOptions): Promise<S
         secondsPerTurn: options.seconds,
         ...machineConditions(),
         loadBefore,
-        clock: "processor time; wall time for workers",
+        clock: "processor time; wall time for workers, the bridge and Python",
         ...conditions,
       },
     };

@@ -2,7 +2,7 @@
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { figure, medianInterval, meetsGoal, ratio } from "../../benchmarks/speed/figures.js";
@@ -10,10 +10,11 @@ import { heapSection } from "../../benchmarks/speed/heap.js";
 import { kernelSections } from "../../benchmarks/speed/index.js";
 import { lookAheadSection } from "../../benchmarks/speed/look-ahead.js";
 import { measure } from "../../benchmarks/speed/measure.js";
-import { PeerProcess } from "../../benchmarks/speed/peer-process.js";
+import { PeerProcess, pythonIn } from "../../benchmarks/speed/peer-process.js";
 import { peersSection } from "../../benchmarks/speed/peers.js";
 import { makePlayer } from "../../benchmarks/speed/players.js";
 import { plotFigures } from "../../benchmarks/speed/plots.js";
+import { pythonSection } from "../../benchmarks/speed/python.js";
 import { measureSections, type Section, type SpeedContext } from "../../benchmarks/speed/section.js";
 import { root } from "../bridge/processes.js";
 
@@ -184,6 +185,43 @@ describe("peers", () => {
     expect(notMeasured?.filter(({ id }) => id.endsWith("over-numpy"))).toHaveLength(4);
     const packaged = await peersSection.measure({ ...context, root: folder });
     expect(packaged.notMeasured?.every(({ reason }) => reason.includes("clone"))).toBe(true);
+  });
+
+  it("of Python are named likewise, and what is installed is measured all the same", async () => {
+    const { figures, notMeasured } = await pythonSection.measure({ ...context, root: folder });
+    expect(figures).toEqual([]);
+    expect(notMeasured?.every(({ reason }) => reason.includes("clone"))).toBe(true);
+    const clone = join(folder, "clone-python");
+    const bin = dirname(pythonIn(clone, ".venv"));
+    for (const needed of [join(clone, "benchmarks", "peers"), bin]) mkdirSync(needed, { recursive: true });
+    writeFileSync(join(clone, "benchmarks/peers/run_python.py"), "");
+    // a clock of a player: mecgym's batch does 100 steps a second, what it is compared with does 2
+    writeFileSync(
+      pythonIn(clone, ".venv"),
+      `#!${process.execPath}
+       const { createInterface } = require("node:readline");
+       const rate = process.argv.includes("make-vec") ? 100 : 2;
+       console.log(JSON.stringify({ ready: true, versions: { python: "3" } }));
+       createInterface({ input: process.stdin }).on("line", (line) => {
+         const steps = Number(line.split(" ")[1]);
+         console.log(JSON.stringify({ steps, seconds: steps / rate }));
+       });`,
+      { mode: 0o755 },
+    );
+    const result = await pythonSection.measure({ ...context, root: clone });
+    const found = Object.fromEntries(result.figures.map(({ id, value, goal }) => [id, [value, goal]]));
+    expect(found["python/lanes=1024/make-vec"]).toEqual([100, null]);
+    expect(found["python/lanes=1024/lanes-in-groups"]).toEqual([2, null]);
+    expect(found["python/lanes=8192/make-vec-over-sync-vector-env"]).toEqual([50, 50]);
+    expect(found["python/lanes=8192/make-vec-over-async-vector-env"]).toEqual([50, 50]);
+    expect(found["python/lanes=8192/make-vec-over-numpy"]).toEqual([50, 5]);
+    expect(result.notMeasured?.map(({ id, command }) => [id, command])).toEqual([
+      ["python/lanes=1024/envpool-cartpole", "node scripts/extras.mjs envpool"],
+      ["python/lanes=8192/envpool-cartpole", "node scripts/extras.mjs envpool"],
+      ["python/dqn/envs=1/environment-share", "node scripts/extras.mjs sb3"],
+      ["python/dqn/envs=16/environment-share", "node scripts/extras.mjs sb3"],
+      ["python/dqn/envs=64/environment-share", "node scripts/extras.mjs sb3"],
+    ]);
   });
 
   const write = (name: string, text: string): [string, string] => {

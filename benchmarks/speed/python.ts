@@ -1,0 +1,158 @@
+/** What a Python user gets: the native vector environment against what else there is to step from Python, on wall time. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { figure, ratio, type SpeedFigure } from "./figures.js";
+import { type Contender, measure } from "./measure.js";
+import { PeerProcess, pythonIn } from "./peer-process.js";
+import type { NotMeasured, Section, SpeedContext } from "./section.js";
+
+/** What `run_python.py` steps, in which environment, and what makes that. */
+interface Stepped {
+  readonly id: string;
+  readonly options: readonly (string | number)[];
+  readonly environment: string;
+  readonly command: string;
+  /** The native vector environment is to be so many times as fast; not compared where left out. */
+  readonly goal?: number;
+}
+
+const own = { environment: ".venv", command: "node scripts/setup.mjs" };
+const torch = { environment: join(".setup", "venv-torch"), command: "node scripts/extras.mjs sb3" };
+const envpool = { environment: join(".setup", "venv-envpool"), command: "node scripts/extras.mjs envpool" };
+
+/** Environments of the vector environments that step one at a time. */
+const FEW = 8;
+const SETTINGS = [
+  { lanes: 1024, groups: 4 },
+  { lanes: 8192, groups: 2 },
+];
+/** Decisions of DQN between two readings of the clock, and environments it steps at once. */
+const DQN_STEPS = 2000;
+const DQN_LANES = [1, 16, 64];
+const MAX_ENVIRONMENT_SHARE = 0.05;
+
+function contendersOf(lanes: number, groups: number): Stepped[] {
+  const all = ["--lanes", lanes];
+  return [
+    { id: "make-vec", options: ["--what", "make-vec", ...all], ...own },
+    { id: "make-vec-views", options: ["--what", "views", ...all], ...own },
+    { id: "make-vec-history", options: ["--what", "make-vec", ...all, "--history"], ...own },
+    { id: "lanes-in-groups", options: ["--what", "lanes", ...all, "--groups", groups], ...own },
+    { id: "sync-vector-env", options: ["--what", "sync", "--lanes", FEW], ...own, goal: 50 },
+    { id: "async-vector-env", options: ["--what", "async", "--lanes", FEW], ...own, goal: 50 },
+    { id: "numpy", options: ["--what", "numpy", ...all], ...own, goal: 5 },
+    { id: "envpool-cartpole", options: ["--what", "envpool", ...all], ...envpool, goal: 2 },
+  ];
+}
+
+export const pythonSection: Section = {
+  name: "python",
+  description:
+    "make_vec ÷ Gymnasium's vector environments, NumPy and EnvPool; DQN's time in the environment; wall time",
+  option: "python",
+  weight: 60,
+  async measure(context) {
+    const figures: SpeedFigure[] = [];
+    const notMeasured: NotMeasured[] = [];
+    const versions: Record<string, unknown> = {};
+    const parts = SETTINGS.length + DQN_LANES.length;
+    const at = (part: number): SpeedContext => ({
+      ...context,
+      onProgress: (done, what) => context.onProgress?.((part + done) / parts, what),
+    });
+    for (const [i, { lanes, groups }] of SETTINGS.entries()) {
+      const drivers = new Drivers(context.root, notMeasured, versions);
+      try {
+        figures.push(...(await compare(at(i), drivers, lanes, groups)));
+      } finally {
+        await drivers.close();
+      }
+    }
+    for (const [i, lanes] of DQN_LANES.entries()) {
+      const drivers = new Drivers(context.root, notMeasured, versions);
+      try {
+        figures.push(...(await measureTraining(at(SETTINGS.length + i), drivers, lanes)));
+      } finally {
+        await drivers.close();
+      }
+    }
+    return { figures, notMeasured, conditions: { python: versions } };
+  },
+};
+
+/** Processes that are timed, and those that could not be had. */
+class Drivers {
+  readonly #root: string | undefined;
+  readonly #notMeasured: NotMeasured[];
+  readonly #versions: Record<string, unknown>;
+  readonly #running: PeerProcess[] = [];
+
+  constructor(root: string | undefined, notMeasured: NotMeasured[], versions: Record<string, unknown>) {
+    this.#root = root;
+    this.#notMeasured = notMeasured;
+    this.#versions = versions;
+  }
+
+  /** The process, or undefined after it was noted why there is none. */
+  async start(id: string, { options, environment, command }: Omit<Stepped, "id">): Promise<PeerProcess | undefined> {
+    const refuse = (reason: string, remedy: string | null) => {
+      this.#notMeasured.push({ id, reason, command: remedy });
+      return undefined;
+    };
+    const root = this.#root ?? "";
+    const script = join(root, "benchmarks", "peers", "run_python.py");
+    if (root === "" || !existsSync(script)) return refuse("what is timed is in a clone of the repository alone", null);
+    const python = pythonIn(root, environment);
+    if (!existsSync(python)) return refuse(`there is no Python environment ${environment}`, command);
+    try {
+      const driver = await PeerProcess.start([python, script, ...options.map(String)]);
+      this.#running.push(driver);
+      this.#versions[environment] = { ...(this.#versions[environment] ?? {}), ...driver.versions };
+      return driver;
+    } catch (error) {
+      return refuse((error as Error).message, command);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.map((driver) => driver.close()));
+  }
+}
+
+async function compare(context: SpeedContext, drivers: Drivers, lanes: number, groups: number): Promise<SpeedFigure[]> {
+  const prefix = `python/lanes=${lanes}`;
+  const contenders: Contender[] = [];
+  const all = contendersOf(lanes, groups);
+  for (const stepped of all) {
+    const driver = await drivers.start(`${prefix}/${stepped.id}`, stepped);
+    if (driver !== undefined) contenders.push({ id: stepped.id, run: (steps) => driver.run(steps) });
+  }
+  const rates = await measure(context, `${lanes} lanes`, contenders);
+  const own = rates["make-vec"];
+  const figures: SpeedFigure[] = [];
+  for (const { id, goal } of all.filter(({ id }) => id in rates)) {
+    figures.push(figure(`${prefix}/${id}`, "steps/s", rates[id], "higher"));
+    if (goal === undefined || own === undefined) continue;
+    figures.push(figure(`${prefix}/make-vec-over-${id}`, "1", ratio(own, rates[id]), "higher", goal));
+    const groupRates = rates["lanes-in-groups"];
+    if (groupRates === undefined) continue;
+    figures.push(figure(`${prefix}/lanes-in-groups-over-${id}`, "1", ratio(groupRates, rates[id]), "higher"));
+  }
+  return figures;
+}
+
+/** The share of the time of a DQN run that passes in the environment's `reset` and `step`. */
+async function measureTraining(context: SpeedContext, drivers: Drivers, lanes: number): Promise<SpeedFigure[]> {
+  const id = `python/dqn/envs=${lanes}/environment-share`;
+  const driver = await drivers.start(id, { options: ["--what", "dqn", "--lanes", lanes], ...torch });
+  if (driver === undefined) return [];
+  const shares: number[] = [];
+  for (let r = 0; r < context.repetitions; r++) {
+    const { seconds, environmentSeconds } = await driver.run(DQN_STEPS);
+    if (environmentSeconds === undefined) throw new Error("run_python.py does not say how long the environment took");
+    shares.push(environmentSeconds / seconds);
+    context.onProgress?.((r + 1) / context.repetitions, `DQN, ${lanes} environments`);
+  }
+  return [figure(id, "1", shares, "lower", MAX_ENVIRONMENT_SHARE)];
+}

@@ -1,9 +1,15 @@
-/** Writes test/golden/trajectories.json, the digests that every platform and every client must reproduce. */
+/** Writes the golden files that every platform and every client must reproduce: trajectories and figures. */
 
 import { writeFileSync } from "node:fs";
+import { computeFigures } from "../test/golden/figures.js";
 import { listGolden, playGolden } from "../test/golden/rules.js";
 
-const file = new URL("../test/golden/trajectories.json", import.meta.url);
 const trajectories = listGolden().map((golden) => ({ ...golden, ...playGolden(golden) }));
-writeFileSync(file, `${JSON.stringify(trajectories, null, 2)}\n`);
-console.log(`${trajectories.length} trajectories`);
+write("trajectories", trajectories);
+const figures = await computeFigures();
+write("figures", figures);
+console.log(`${trajectories.length} trajectories, ${Object.values(figures).flat().length} hashes of figures`);
+
+function write(name: string, value: object): void {
+  writeFileSync(new URL(`../test/golden/${name}.json`, import.meta.url), `${JSON.stringify(value, null, 2)}\n`);
+}

@@ -45,7 +45,7 @@ describe("golden trajectories", () => {
           ),
         ];
         rows.push([...row, ...new Array<number>(6 + 4 * maxServers - row.length).fill(0)]);
-        const cycle = (d * 7) % (servers.length + 1);
+        const cycle = (golden.rule === "in-turn" ? d : d * 7) % (servers.length + 1);
         const outside = golden.rule === "out-of-range" && d % 10 === 0;
         steps.push(reference.step(golden.rule === "cheapest" ? reference.oracleAction() : outside ? 99 : cycle));
       }

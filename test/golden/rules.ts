@@ -6,12 +6,13 @@ import { BatchEnv, type ScenarioInput, TrajectoryDigest } from "../../env/index.
  * How a golden trajectory picks its actions.
  *
  * - `cheapest`: the smallest of the look-ahead's costSlots, ties to the lowest index
- * - `cycle`: (decisionIndex·7) mod (numServers + 1)
+ * - `cycle`: (decisionIndex·7) mod (numServers + 1), which is the device throughout where there are 6 servers
+ * - `in-turn`: decisionIndex mod (numServers + 1)
  * - `out-of-range`: 99 where decisionIndex is a multiple of 10, else as `cycle`
  *
  * An action that does not exist, or whose server is absent, is carried out as the costliest one.
  */
-export type GoldenRule = "cheapest" | "cycle" | "out-of-range";
+export type GoldenRule = "cheapest" | "cycle" | "in-turn" | "out-of-range";
 
 export interface GoldenTrajectory {
   readonly name: string;
@@ -62,6 +63,18 @@ const scenarios: Record<string, string | ScenarioInput> = {
     densityGcyclesPerMbit: 1.1,
     episodeSlots: 300,
   },
+  bursty: {
+    numServers: { min: 2, max: 7 },
+    users: { perServer: 3 },
+    arrivals: {
+      process: "bursty",
+      busyProbability: 0.7,
+      quietProbability: 0.1,
+      meanBusySlots: 6,
+      meanQuietSlots: 12,
+    },
+    episodeSlots: 60,
+  },
   churn: {
     numServers: [3, 5],
     users: { perServer: 4 },
@@ -77,7 +90,9 @@ export function listGolden(): Omit<GoldenTrajectory, "digest" | "numSteps">[] {
   const list = Object.entries(scenarios).flatMap(([name, scenario]) =>
     rules.map((rule) => ({ name: `${name}/${rule}`, scenario, seeds, rule })),
   );
-  list.push({ name: "paper/out-of-range", scenario: "paper-v1", seeds, rule: "out-of-range" });
+  for (const rule of ["in-turn", "out-of-range"] as const) {
+    list.push({ name: `paper/${rule}`, scenario: "paper-v1", seeds, rule });
+  }
   return list;
 }
 
@@ -87,6 +102,7 @@ function choose(rule: GoldenRule, env: BatchEnv, decisionIndex: number): number 
     return costSlots.indexOf(Math.min(...costSlots));
   }
   if (rule === "out-of-range" && decisionIndex % 10 === 0) return 99;
+  if (rule === "in-turn") return decisionIndex % (env.lanes.arrays.numServers[0] + 1);
   return (decisionIndex * 7) % (env.lanes.arrays.numServers[0] + 1);
 }
 

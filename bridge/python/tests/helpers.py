@@ -78,7 +78,8 @@ def choose(rule: str, env: OffloadingEnv, info: dict[str, Any]) -> int:
         return int(np.argmin(env.look_ahead().cost_slots))
     if rule == "out-of-range" and info["decision_index"] % 10 == 0:
         return 99
-    return int(info["decision_index"] * 7 % (info["num_servers"] + 1))
+    stride = 1 if rule == "in-turn" else 7
+    return int(info["decision_index"] * stride % (info["num_servers"] + 1))
 
 
 def play(env: OffloadingEnv, seeds: Sequence[int | None], rule: str = "cycle") -> tuple[str, int]:

@@ -38,6 +38,7 @@ const extras = {
     also: ["env", "fork", "playing", "rendering", "vector_env", "wrappers"].map(ownTest),
   },
   jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 110 },
+  envpool: { libraries: "EnvPool", environment: "envpool", oldest: [3, 11], downloadMB: 330 },
 };
 
 async function test(name) {

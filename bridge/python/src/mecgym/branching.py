@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .errors import MecgymError
+from .exclusive import exclusive
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -76,6 +77,7 @@ class SessionEnv:
         """Slots of each server's workload history, Mbit, at the end of an observation; 0 without history."""
         return self._session.history_slots
 
+    @exclusive
     def fork(self) -> Self:
         """Give a copy that goes its own way from here on: same state, same futures, nothing shared.
 

@@ -277,11 +277,21 @@ class Connection:
         if self._server is not None and not self._server.is_alive():
             raise self._server_ended()
 
-    def _check_open(self) -> None:
+    def check_process(self) -> None:
+        """Refuse to be used in a forked child.
+
+        Raises
+        ------
+        SessionLost
+            ``forked``.
+        """
         if os.getpid() != self._owner_pid:
             raise SessionLost(
                 "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
             )
+
+    def _check_open(self) -> None:
+        self.check_process()
         if self._is_closed:
             if self._server is not None and not self._server.is_alive():
                 raise self._server_ended()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .checks import check_action, check_seed
+from .exclusive import exclusive
 from .look_ahead import LookAhead, look_ahead_fields
 from .protocol import NEXT_EPISODE
 from .rendering import RENDER_MODES, Renderer
@@ -50,6 +51,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         #: Fields of the last look-ahead, if it was at the current decision.
         self._looked_ahead: dict[str, Any] | None = None
 
+    @exclusive
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -81,6 +83,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         self._is_running = True
         return self._observation(batch), self._info(batch)
 
+    @exclusive
     def step(
         self, action: int | np.integer[Any] | NDArray[Any]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -146,6 +149,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         masks: NDArray[np.bool_] = self._current().arrays["actionMask"][0].astype(np.bool_)
         return masks
 
+    @exclusive
     def look_ahead(
         self,
         *,
@@ -181,6 +185,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         self._looked_ahead = fields
         return LookAhead(*(array[0, :num_actions].copy() for array in arrays))
 
+    @exclusive
     def snapshot(self) -> EnvSnapshot:
         """Give the whole state, bit for bit; nothing changes.
 
@@ -192,6 +197,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         self._current()
         return EnvSnapshot(self.scenario_hash, self._session.snapshot(), (self._is_running,))
 
+    @exclusive
     def restore(self, snapshot: EnvSnapshot) -> tuple[Observation, dict[str, Any]]:
         """Come back to where a snapshot was taken, of this environment or of another one of the same scenario.
 
@@ -216,6 +222,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         (self._is_running,) = snapshot.is_running
         return self._observation(batch), self._info(batch)
 
+    @exclusive
     def render(self) -> Any:
         """Draw the task, the servers with their queues, and the last decision with its cost.
 
@@ -229,6 +236,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
             return None
         return self._renderer.draw(self._session, self._current())[0]
 
+    @exclusive
     def close(self) -> None:
         """End the session on the server; may be called again."""
         if hasattr(self, "_session"):

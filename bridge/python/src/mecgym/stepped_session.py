@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -88,6 +89,8 @@ class SteppedSession:
         )
         self._link.groups = [RequestSequence(self._link, group) for group in range(self.num_groups)]
         self._is_closed = False
+        #: Held by the thread that is in a call of the environment; see `exclusive`.
+        self.in_use = threading.RLock()
         self._is_same_step = self._fields.get("autoreset") == "same-step"
         self.is_text = self._fields.get("observation") == "text"
         self.max_servers: int = _field(opened, "maxServers", int)
@@ -188,6 +191,18 @@ class SteppedSession:
         """
         if self._is_closed:
             raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+
+    def occupied(self, path: str) -> MecgymError:
+        """Give the error of a call that comes while another thread is in one.
+
+        Raises
+        ------
+        SessionLost
+            ``forked``: that thread is one of the parent process, and will never leave here.
+        """
+        self._link.connection.check_process()
+        expected = "one thread at a time; give each its own environment, or hold a lock around every call"
+        return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
 
     def without_reset(self, path: str) -> MecgymError:
         """Give the error of what needs an episode, where there is none.

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .batch import Batch
 from .client import DEFAULT_TIMEOUT_SECONDS
+from .exclusive import exclusive
 from .opening import open_session
 from .recovery import Recovery
 from .rendering import Renderer
@@ -122,6 +123,7 @@ class OffloadingTextEnv(SingleEnv[str]):
         words = {name: self._arguments[name] for name in WORDS}
         return self._session.prompts({**words, "system": True})[2]
 
+    @exclusive
     def step(self, action: int | str | np.integer[Any] | NDArray[Any]) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Carry out a decision.
 

@@ -17,6 +17,7 @@ from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .checks import MAX_SEED, check_actions, check_count, check_lanes, check_reset_mask, check_seed
 from .client import DEFAULT_TIMEOUT_SECONDS
 from .errors import MecgymError
+from .exclusive import exclusive
 from .infos import decisions_of, masked, outcomes_of
 from .look_ahead import LookAhead, look_ahead_fields
 from .opening import open_session
@@ -112,6 +113,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._has_ended = np.zeros(self.num_envs, np.bool_)
         self._batch: Batch | None = None
 
+    @exclusive
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -144,6 +146,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._has_ended[mask] = False
         return self._observations(batch), masked(decisions_of(batch), mask)
 
+    @exclusive
     def step(
         self, actions: NDArray[Any] | Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
@@ -195,6 +198,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         """Give which actions exist, an array of bool, shape (n, max_servers + 1)."""
         return self._current().arrays["actionMask"].astype(np.bool_)
 
+    @exclusive
     def look_ahead(
         self,
         *,
@@ -209,6 +213,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         fields = look_ahead_fields(num_samples, weight, size_factor, mode, rates)
         return LookAhead(*(array.copy() for array in self._session.look_ahead(fields)))
 
+    @exclusive
     def snapshot(self, lanes: Sequence[int] | None = None) -> EnvSnapshot:
         """Give the whole states of environments, bit for bit; nothing changes.
 
@@ -230,6 +235,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         taken = self._session.snapshot(mask)
         return EnvSnapshot(self.scenario_hash, taken, tuple((~self._has_ended[taken.lanes]).tolist()))
 
+    @exclusive
     def restore(
         self, snapshot: EnvSnapshot, lanes: Sequence[int] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
@@ -260,6 +266,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         batch = self._play(lambda: self._session.restore(snapshot.lanes, targets.tolist()))
         return self._branched(batch, targets, [not running for running in snapshot.is_running])
 
+    @exclusive
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int]) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Make the environments `targets` copies of `sources` as these are now; the sources stay as they are.
 
@@ -289,12 +296,14 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         batch = self._play(lambda: self._session.fork_lanes(origin.tolist(), to.tolist()))
         return self._branched(batch, to, self._has_ended[origin].tolist())
 
+    @exclusive
     def render(self) -> tuple[Any, ...] | None:
         """Draw each environment; see `OffloadingEnv.render`."""
         if self.render_mode is None:
             return None
         return self._renderer.draw(self._session, self._current())
 
+    @exclusive
     def close_extras(self, **kwargs: Any) -> None:
         """End the session on the server."""
         self._session.close()

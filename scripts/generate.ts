@@ -50,7 +50,7 @@ emit(
 emit("docs/schemas.md", schemaPage(schemas));
 
 const speed = readKeptSpeed();
-emit("docs/performance.md", performancePage(speed));
+emit("docs/performance.md", performancePage());
 emit("docs/speed.svg", await plotFigures(speed));
 
 const scenarios = readJsonFolder("benchmarks/scenarios", ".json");

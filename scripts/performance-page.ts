@@ -1,4 +1,4 @@
-/** The figures on docs/performance.md: rows of the kept run of the speed benchmark. */
+/** The figures on docs/performance.md: rows of the kept runs of the speed benchmark. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,27 +6,34 @@ import { meetsGoal, type SpeedFigure, valueText } from "../benchmarks/speed/figu
 import { root } from "./schema-files.js";
 
 const HEADER = "| figure | median | interval | goal |\n|---|---:|---:|---|\n";
-/** Figures without a goal that the page shows besides. */
-const shown = [
-  /^peers\//,
-  /^grid\/servers=\d+\/lanes=1024\/greedy\/times-floor$/,
-  /^shape\/greedy\//,
-  /^look-ahead\//,
-  /^workers\/2-over-1$/,
-];
+/** Kept runs, and the figures without a goal that the page shows of each besides. */
+const runs: Readonly<Record<string, readonly RegExp[]>> = {
+  "speed.json": [
+    /^peers\//,
+    /^grid\/servers=\d+\/lanes=1024\/greedy\/times-floor$/,
+    /^shape\/greedy\//,
+    /^look-ahead\//,
+    /^workers\/2-over-1$/,
+  ],
+  "speed-bridge.json": [/^bridge\//],
+  "speed-python.json": [/^python\//],
+};
 
-export function readKeptSpeed(): SpeedFigure[] {
-  return JSON.parse(readFileSync(join(root, "benchmarks/results/speed.json"), "utf8")).figures;
+export function readKeptSpeed(file = "speed.json"): SpeedFigure[] {
+  return JSON.parse(readFileSync(join(root, "benchmarks/results", file), "utf8")).figures;
 }
 
-/** The page with its table made anew; what is written around it stays. */
-export function performancePage(figures: readonly SpeedFigure[]): string {
-  const page = readFileSync(join(root, "docs/performance.md"), "utf8");
-  const start = page.indexOf(HEADER);
-  if (start < 0) throw new Error("docs/performance.md has no table of figures");
-  const end = page.indexOf("\n\n", start);
-  const rows = figures.filter(({ id, goal }) => goal !== null || shown.some((pattern) => pattern.test(id)));
-  return `${page.slice(0, start)}${HEADER}${rows.map(rowOf).join("\n")}${page.slice(end)}`;
+/** The page with its tables made anew, each the first one after its file is named; what is written around them stays. */
+export function performancePage(): string {
+  let page = readFileSync(join(root, "docs/performance.md"), "utf8");
+  for (const [file, shown] of Object.entries(runs)) {
+    const start = page.indexOf(HEADER, page.indexOf(`benchmarks/results/${file}`));
+    if (start < 0) throw new Error(`docs/performance.md has no table of figures for ${file}`);
+    const end = page.indexOf("\n\n", start);
+    const rows = readKeptSpeed(file).filter(({ id, goal }) => goal !== null || shown.some((one) => one.test(id)));
+    page = `${page.slice(0, start)}${HEADER}${rows.map(rowOf).join("\n")}${page.slice(end)}`;
+  }
+  return page;
 }
 
 function rowOf(figure: SpeedFigure): string {

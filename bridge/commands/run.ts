@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { Argument, Command } from "commander";
+import { LogRunner } from "../../benchmarks/joined-runs.js";
 import { checkCanPlay, findPolicy, policies } from "../../benchmarks/policies/index.js";
 import { renderMarkdown, renderTable } from "../../benchmarks/report.js";
 import { countsOf, resultFrame, runSuite } from "../../benchmarks/run-suite.js";
@@ -10,6 +11,7 @@ import { checkSeed, splits } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
 import { PartFiles, prepareFolder, writeWhole } from "./output.js";
 import { integer, list, packageVersion, withExample } from "./program.js";
+import { readResult } from "./verify.js";
 import { programId, withWorkers, workersOption } from "./workers.js";
 
 /** What is played unless policies are named: all but those with rollouts, which take a thousand times as long. */
@@ -27,6 +29,7 @@ export function runCommand(): Command {
     .option("--seed <s>", "first episode seed; s … s+n−1 are played", integer(0), splits.test.start)
     .addOption(workersOption())
     .option("--out <folder>", "where to write (default: results/<suite>)")
+    .option("--parts <files...>", "result files of some of the seeds, which are replayed instead of played again")
     .option("--resume", "take over what a run broken off has finished")
     .option("--json", "print the result file instead of the table")
     .action(async (suiteId: string, options: RunCommandOptions) => {
@@ -46,6 +49,7 @@ export interface RunCommandOptions {
   readonly seed: number;
   readonly workers?: number;
   readonly out?: string;
+  readonly parts?: readonly string[];
   readonly resume?: boolean;
   readonly json?: boolean;
 }
@@ -76,9 +80,10 @@ export async function playSuite(
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
   };
   const program = { id: programId(), frame: resultFrame(suite, settings) };
+  const parts = (options.parts ?? []).map((file): [string, Result] => [file, readResult(file)]);
   const store = new PartFiles(folder, program, options.resume ?? false);
   const result = await withWorkers(suite.id, options.workers, Math.max(...counts), (runner, onProgress) =>
-    runSuite(suite, { ...settings, store, runner, onProgress }),
+    runSuite(suite, { ...settings, store, runner: new LogRunner(runner, program.frame, parts), onProgress }),
   );
   const write = () => {
     writeWhole(join(folder, FILES[0]), resultPieces(result));

@@ -154,6 +154,25 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     );
   });
 
+  it("joins parts of the seeds to the file that the whole run writes", async () => {
+    const play = ["run", "paper-table-2", "--policies", "random,round-robin", "--workers", "1"];
+    const into = (name: string) => ["--out", join(folder, name)];
+    const file = (name: string) => join(folder, name, "result.json");
+    for (const [name, seed, episodes] of [
+      ["a", "7", "2"],
+      ["b", "9", "3"],
+      ["whole", "7", "5"],
+    ]) {
+      expect((await run(...play, "--seed", seed, "--episodes", episodes, ...into(name))).code).toBe(0);
+    }
+    const joining = [...play, "--seed", "7", "--episodes", "5", ...into("joined"), "--parts"];
+    expect((await run(...joining, file("a"), file("b"))).code).toBe(0);
+    expect(read("joined")).toBe(read("whole"));
+    const spoilt = await run(...joining, file("a"), join(folder, "no-such-file"));
+    expect(spoilt.code).toBe(2);
+    expect(spoilt.stderr).toMatch(/^mecgym: invalidRecord at .*no-such-file/);
+  });
+
   it("says what a thread died of, keeps what is finished, and takes over what fits alone", async () => {
     const small = ["run", "paper-table-2", "--policies", "random", "--episodes", "120"];
     const crash = join(folder, "crash.mjs");

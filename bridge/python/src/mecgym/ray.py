@@ -95,8 +95,8 @@ def node_address() -> str | None:
 
 def run_suite(
     suite: str, *, policies: Sequence[str], episodes: int, first_seed: int, seeds_per_task: int, **options: Any
-) -> list[bytes]:
-    """Play a suite with native policies, some of its seeds in each Ray task.
+) -> bytes:
+    """Play a suite with native policies, some of its seeds in each Ray task, and join what they played.
 
     Parameters
     ----------
@@ -115,16 +115,17 @@ def run_suite(
 
     Returns
     -------
-    list of bytes
-        The result file of each task, in order of the seeds: the bytes that ``mecgym run SUITE --seed S --episodes N``
-        writes for them on the same kind of machine.
+    bytes
+        The result file that ``mecgym run SUITE --seed S --episodes N`` writes on this machine, whatever the number of
+        tasks: what they decided is replayed here.
 
     Raises
     ------
     MecgymError
         ``invalidOption``, ``invalidSeed``, before anything is played.
     ServerError
-        ``runFailed``: a task could not play; the message is the command's own.
+        ``runFailed``: a task could not play, or what one played cannot be replayed here; the message is the command's
+        own.
     """
     episodes, seeds_per_task = check_count(episodes, "episodes"), check_count(seeds_per_task, "seeds_per_task")
     check_seed(first_seed, "first_seed")
@@ -133,20 +134,24 @@ def run_suite(
         starts.pop()  # figures need two; the last task takes one more
     ends = [*starts[1:], episodes]
     task = ray.remote(_run).options(**{"num_cpus": 1, **options})
-    results: list[bytes] = ray.get(
+    parts: list[bytes] = ray.get(
         [
             task.remote(suite, list(policies), end - start, first_seed + start)
             for start, end in zip(starts, ends, strict=True)
         ]
     )
-    return results
+    return parts[0] if len(parts) == 1 else _run(suite, list(policies), episodes, first_seed, parts)
 
 
-def _run(suite: str, policies: list[str], episodes: int, first_seed: int) -> bytes:
-    """Play in a process of its own, and give the result file."""
+def _run(suite: str, policies: list[str], episodes: int, first_seed: int, parts: Sequence[bytes] = ()) -> bytes:
+    """Play in a process of its own, or replay what is in parts, and give the result file."""
     with tempfile.TemporaryDirectory(prefix="mecgym-") as folder:
         arguments = ["run", suite, "--policies", ",".join(policies), "--episodes", str(episodes)]
         arguments += ["--seed", str(first_seed), "--workers", "1", "--out", folder]
+        for i, part in enumerate(parts):
+            Path(folder, f"part-{i}.json").write_bytes(part)
+        if parts:
+            arguments += ["--parts", *(str(Path(folder, f"part-{i}.json")) for i in range(len(parts)))]
         command = [*find_command(), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603
         if done.returncode != 0:

@@ -262,14 +262,14 @@ def test_an_attached_session_comes_back_where_it_asked_for_that(replaced_server:
 
 def test_leases_are_renewed_while_a_session_rests_and_run_out_when_nobody_does_that() -> None:
     command = [word for word in find_server_command() if word != "--until-stdin-closes"]
-    server = LocalServer([*command, "--lease-seconds", "1"])
+    server = LocalServer([*command, "--lease-seconds", "3"])
     env = OffloadingEnv(SMALL, address=server.address)
     env.reset(seed=3)
     connection = connect(server.address)
-    time.sleep(2.5)
+    time.sleep(4.5)
     assert env.step(1)[4]["decision_index"] == 1
     connection.is_over.set()  # no more pings
-    assert wait_until(lambda: connection.request("stats")["reaped"] == 1, 10)
+    assert wait_until(lambda: connection.request("stats")["reaped"] == 1, 20)
     with pytest.raises(SessionLost) as caught:
         env.step(1)
     assert caught.value.code == "sessionLost"

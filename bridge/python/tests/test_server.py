@@ -121,9 +121,9 @@ def test_a_server_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, 
     file = tmp_path / "pid"
     code = f"import os, time; open({str(file)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     start = time.monotonic()
-    with pytest.raises(ServerError, match=r"within 1\.5 s"):
-        LocalServer(python(code), start_timeout_seconds=1.5)
-    assert time.monotonic() - start < 10
+    with pytest.raises(ServerError, match=r"within 4 s"):
+        LocalServer(python(code), start_timeout_seconds=4)
+    assert time.monotonic() - start < 20
     assert not process_is_alive(int(file.read_text(encoding="utf-8")))
 
 

@@ -19,7 +19,7 @@ import mecgym
 PROGRAM = Path(__file__).parents[3] / "benchmarks" / "training" / "dqn.py"
 SMALL = [
     "--steps",
-    "12800",
+    "6400",
     "--memory",
     "10000",
     "--width",
@@ -62,7 +62,7 @@ def test_learns_and_goes_on_after_an_interruption(tmp_path: Path) -> None:
         torch.load(tmp_path / name / "checkpoint.pt", weights_only=False)["state"] for name in ("whole", "broken")
     ]
     learners = [state["learner"] for state in states]
-    assert learners[0]["steps_done"] == learners[1]["steps_done"] == 12800
+    assert learners[0]["steps_done"] == learners[1]["steps_done"] == 6400
     for name, value in learners[0]["network"].items():
         assert torch.equal(value, learners[1]["network"][name]), name
 

@@ -6,41 +6,36 @@ import gymnasium
 
 import mecgym  # noqa: F401 - its import registers the environments
 
-SIMULATIONS, WIDTH, EXPLORATION = 24, 3, 1.0
 env = gymnasium.make("mecgym/Offloading-v0", scenario={"users": {"count": 24}, "episodeSlots": 5}).unwrapped
 
 
 class Node:
-    """A decision: what led to it, where the environment stands, what its actions cost now, and what was tried."""
+    """A decision: what led to it, where the environment stands, which actions are to be tried, and what was tried."""
 
     def __init__(self, reward=0.0, ended=False):
-        self.reward, self.ended, self.snapshot = reward, ended, env.snapshot()
-        self.costs = env.look_ahead().cost_slots
-        self.untried = self.costs.argsort()[:WIDTH].tolist()
-        self.children, self.visits, self.total = {}, 0, 0.0
-
-    def score(self, parent):
-        """Weigh what is good against what was seldom tried (UCT)."""
-        return self.total / self.visits + EXPLORATION * math.sqrt(math.log(parent.visits) / self.visits)
+        self.reward, self.snapshot, costs = reward, env.snapshot(), env.look_ahead().cost_slots
+        self.untried, self.value = ([], 0.0) if ended else (costs.argsort()[:3].tolist(), -costs.min())
+        self.children, self.visits, self.mean = {}, 0, 0.0
 
 
 def search():
     """Give the action that was tried most, and come back to where the environment stood."""
     root = Node()
-    for _ in range(SIMULATIONS):
+    for _ in range(24):
         path = [root]
-        while not path[-1].ended and not path[-1].untried:
-            path.append(max(path[-1].children.values(), key=lambda child: child.score(path[-1])))
-        if not path[-1].ended:
+        while path[-1].children and not path[-1].untried:  # what is good, against what was seldom tried (UCT)
+            log = math.log(path[-1].visits)
+            path.append(max(path[-1].children.values(), key=lambda child: child.mean + math.sqrt(log / child.visits)))
+        if path[-1].untried:
             env.restore(path[-1].snapshot)
             action = path[-1].untried.pop(0)
             _, reward, _, ended, _ = env.step(action)
-            path[-1].children[action] = Node(reward, ended)
-            path.append(path[-1].children[action])
-        value = 0.0 if path[-1].ended else -path[-1].costs.min()
+            path.append(path[-1].children.setdefault(action, Node(reward, ended)))
+        total = path[-1].value
         for count, node in enumerate(reversed(path), start=2):  # the mean of what follows, for paths differ in length
-            value += node.reward
-            node.visits, node.total = node.visits + 1, node.total + value / count
+            total += node.reward
+            node.visits += 1
+            node.mean += (total / count - node.mean) / node.visits
     env.restore(root.snapshot)
     return max(root.children, key=lambda action: root.children[action].visits)
 

@@ -29,6 +29,11 @@ def test_an_example_prints_what_is_kept(name: str) -> None:
     assert done.stdout == (EXAMPLES / f"{name.replace('_', '-')}.txt").read_text(encoding="utf-8")
 
 
+def test_the_tree_search_is_cheaper_than_the_policy_it_starts_from() -> None:
+    cheapest, search = map(float, re.findall(r"[\d.]+(?= slots)", (EXAMPLES / "mcts.txt").read_text(encoding="utf-8")))
+    assert search < cheapest
+
+
 def test_the_picture_on_the_page_is_what_its_example_draws(tmp_path: Path) -> None:
     file = tmp_path / "picture.png"
     subprocess.run([sys.executable, str(EXAMPLES / "picture.py"), str(file)], check=True, timeout=25)

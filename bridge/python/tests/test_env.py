@@ -39,6 +39,19 @@ def test_gymnasium_finds_nothing_to_warn_of(arguments: dict[str, Any]) -> None:
         env.close()
 
 
+@pytest.mark.parametrize("name", sorted(name for name in gymnasium.registry if name.startswith("mecgym/")))
+@pytest.mark.parametrize(
+    "scenario", ["paper-v1", "paper-3-to-11-servers-v1", "bursty-v1", "churn-v1", "scale-32-servers-v1"]
+)
+def test_gymnasium_finds_nothing_to_warn_of_in_what_is_registered(name: str, scenario: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for module in ("", "mecgym:"):
+            env = gymnasium.make(module + name, scenario=scenario)
+            check_env(env.unwrapped)
+            env.close()
+
+
 def test_both_names_make_the_environment() -> None:
     for name in ("mecgym/Offloading-v0", "mecgym:mecgym/Offloading-v0"):
         env = gymnasium.make(name, scenario="paper-v1")

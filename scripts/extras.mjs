@@ -29,6 +29,7 @@ const extras = {
   ray: { libraries: "PyTorch, Ray and RLlib", ...torch },
   minari: { libraries: "Minari", ...torch },
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
+  verifiers: { libraries: "verifiers and OpenEnv", environment: "verifiers", oldest: [3, 11], downloadMB: 250 },
   wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 110 },
   gymnasium: {
     libraries: "the oldest Gymnasium and MoviePy",

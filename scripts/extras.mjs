@@ -3,11 +3,15 @@
  *
  * The tests of NAME and the list of what they need, with versions, are in `test/extras/NAME`. The list is complete and
  * installed as it stands, without looking at what its packages ask for, and the Python package beside it. Libraries whose
- * lists agree share an environment. Without a name all are run. The last line counts the tests.
+ * lists agree share an environment. Without a name all are run: those around PyTorch, and beside them, in a process of its
+ * own whose output comes when it is done, the others. The last line counts the tests.
  */
 
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { add, finish, readPytest, run } from "./counts.mjs";
 import { SetupError, say } from "./install.mjs";
 import { findNewerPython, NoPythonError, setUpEnvironment } from "./python.mjs";
@@ -85,16 +89,49 @@ function countTests(folder) {
   return texts.reduce((all, text) => all + (text.match(/^def test_/gm)?.length ?? 0), 0);
 }
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(extras);
-const unknown = names.find((name) => !(name in extras));
+/** Runs the tests of some names in a process of its own; what is returned waits for it, shows what it said, and counts. */
+function testBeside(names) {
+  const log = join(root, ".setup", "extras-beside.log");
+  const output = openSync(log, "w");
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...names], {
+    cwd: root,
+    stdio: ["ignore", output, output],
+  });
+  const ended = once(child, "exit");
+  return async () => {
+    const [code] = await ended;
+    closeSync(output);
+    const lines = readFileSync(log, "utf8").trimEnd().split("\n");
+    const last = lines.pop().match(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/);
+    console.log(lines.join("\n"));
+    const [, passed, failed, skipped = 0] = last?.map(Number) ?? [];
+    add(names.join(", "), code === 0, last === null ? undefined : { passed, failed, skipped: skipped || 0 });
+  };
+}
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !(name in extras));
 if (unknown !== undefined) {
   console.error(`mecgym: unknown name ${unknown}; there are ${Object.keys(extras).join(", ")}`);
   process.exit(2);
 }
 mkdirSync(join(root, ".setup"), { recursive: true });
 run(process.execPath, [join(root, "scripts", "setup.mjs"), "--node-only"]);
-for (const name of names) {
-  say(`tests with ${extras[name].libraries}`);
-  await test(name);
+
+async function testAll(names) {
+  for (const name of names) {
+    say(`tests with ${extras[name].libraries}`);
+    await test(name);
+  }
+}
+if (asked.length > 0) await testAll(asked);
+else {
+  const withTorch = Object.keys(extras).filter((name) => extras[name].environment === "torch");
+  const others = Object.keys(extras).filter((name) => !withTorch.includes(name) && name !== "wheel");
+  const countOthers = testBeside(others);
+  await testAll(withTorch);
+  await countOthers();
+  // it makes the wheel in the folder that the others install from
+  await testAll(["wheel"]);
 }
 finish();

@@ -39,6 +39,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--states", type=int, default=500, help="validation states that are answered in the end")
 
 
+def check_model_options(options: argparse.Namespace) -> None:
+    """End the program where a model would be asked in a way it does not know."""
+    if options.form == "chat" and options.model is None:
+        sys.exit("--form chat: expected a --model with a chat template; the one that is made here reads plain texts")
+
+
 def make_model(data: Dataset, folder: Path, seed: int) -> Path:
     """Save an untrained Llama of two layers, and a tokenizer of byte pairs learnt from plain prompts and answers."""
     pieces = Tokenizer(models.BPE())

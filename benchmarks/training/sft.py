@@ -10,7 +10,16 @@ from __future__ import annotations
 import argparse
 
 from common import add_common_options
-from language import SCENARIO, add_model_options, answer_and_report, common_arguments, make_model, resume_from, run
+from language import (
+    SCENARIO,
+    add_model_options,
+    answer_and_report,
+    check_model_options,
+    common_arguments,
+    make_model,
+    resume_from,
+    run,
+)
 from trl import SFTConfig, SFTTrainer
 
 import mecgym.trl
@@ -28,6 +37,7 @@ def main() -> None:
     add_model_options(parser)
     add_common_options(parser, "results/sft")
     options = parser.parse_args()
+    check_model_options(options)
     checkpoint = resume_from(options)
 
     data = mecgym.trl.make_dataset(

@@ -29,3 +29,11 @@ def test_ends_with_a_result_that_is_verified(name: str, tmp_path: Path) -> None:
     assert f"static | {name} |" in done.stdout
     result = (tmp_path / "result.json").read_bytes()
     assert mecgym.verify(result, show_progress=False)["problems"] == []
+
+
+def test_a_model_made_on_the_spot_reads_no_messages(tmp_path: Path) -> None:
+    command = [sys.executable, str(PROGRAMS / "sft.py"), "--form", "chat", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)  # noqa: S603
+    assert done.returncode == 1
+    assert "--form chat: expected a --model" in done.stderr
+    assert list(tmp_path.iterdir()) == []

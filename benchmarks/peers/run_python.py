@@ -187,13 +187,14 @@ def main() -> None:
     parser.add_argument("--lanes", type=int, default=1024)
     parser.add_argument("--groups", type=int, default=1)
     parser.add_argument("--history", action="store_true")
+    parser.add_argument("--warm-up-seconds", type=float, default=WARM_UP_SECONDS, help="play before anything is timed")
     options = parser.parse_args()
     if options.lanes < 1:
         parser.error("--lanes must be at least 1")
     # ends as Python does, so that servers and environments in processes of their own end, too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     play = PLAYS[options.what](options)
-    until = time.perf_counter() + WARM_UP_SECONDS
+    until = time.perf_counter() + options.warm_up_seconds
     while time.perf_counter() < until:
         play(options.lanes)
     libraries = ["numpy", "gymnasium", *LIBRARIES.get(options.what, [])]

@@ -18,7 +18,7 @@ DRIVER = Path(run_python.__file__)
 
 
 def drive(*options: str, commands: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(DRIVER), *options]
+    command = [sys.executable, str(DRIVER), "--warm-up-seconds", "0.1", *options]
     return subprocess.run(command, input=commands, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
 
 

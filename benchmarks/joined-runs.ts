@@ -3,6 +3,7 @@
 import { MecgymError, scenarioHash } from "../env/index.js";
 import type { Result } from "../schemas/generated/types.js";
 import type { Job, JobResult, JobRunner, PlayJob } from "./jobs.js";
+import { checkReplayed } from "./replay.js";
 
 /**
  * Does jobs as another runner does, but plays no episode again whose decisions a part has.
@@ -54,12 +55,7 @@ export class LogRunner implements JobRunner {
     }
     return this.#inner
       .run({ kind: "replay", scenario, firstSeed, states: null, sizeMbit: undefined, logs })
-      .then((replayed) => {
-        if (!("fault" in replayed)) return replayed;
-        const { unit, decision, expected, got } = replayed.fault;
-        const path = `${policy}, seed ${firstSeed + unit}${decision === null ? "" : `, decision ${decision}`}`;
-        throw new MecgymError("invalidRecord", { path, expected, got });
-      });
+      .then((replayed) => checkReplayed(replayed, (unit) => `${policy}, seed ${firstSeed + unit}`));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Plays an action log again: every decision must be one that can be taken, and the log ends where the episode does. */
 
-import { isObservedActionAvailable, type Scenario } from "../env/index.js";
+import { isObservedActionAvailable, MecgymError, type Scenario } from "../env/index.js";
 import type { Policy } from "./policies/index.js";
 import { answerStates, type EpisodePlayer, type RecordedState } from "./runner.js";
 import type { Unit } from "./units.js";
@@ -20,6 +20,22 @@ export interface LogFault {
 
 /** Units as the log plays them, or the first thing in it that cannot be. */
 export type Replayed = { readonly units: readonly Unit[] } | { readonly fault: LogFault };
+
+/**
+ * What was replayed, where it could be.
+ *
+ * @param name says where unit i of the logs is from, in errors
+ * @throws MecgymError `invalidRecord` where it could not
+ */
+export function checkReplayed<R extends object>(
+  replayed: R | { readonly fault: LogFault },
+  name: (unit: number) => string,
+): R {
+  if (!("fault" in replayed)) return replayed;
+  const { unit, decision, expected, got } = replayed.fault;
+  const path = decision === null ? name(unit) : `${name(unit)}/${decision}`;
+  throw new MecgymError("invalidRecord", { path, expected, got });
+}
 
 /** Ends a replay in the middle of an episode; never leaves this file. */
 class Stop extends Error {

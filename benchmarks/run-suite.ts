@@ -5,7 +5,7 @@ import type { PolicyResult, Result, SettingResult } from "../schemas/generated/t
 import { type Figures, InlineRunner, type JobRunner, type Played } from "./jobs.js";
 import { type CostSums, type Metrics, metricUnits } from "./metrics.js";
 import { checkCanPlay, findPolicy, policies } from "./policies/index.js";
-import type { ActionLogs } from "./replay.js";
+import { type ActionLogs, checkReplayed } from "./replay.js";
 import type { RecordedState } from "./runner.js";
 import { type Estimate, NUM_RESAMPLES } from "./statistics.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "./suites.js";
@@ -276,10 +276,7 @@ class SettingRun {
     const { logs: allLogs } = this.#external.get(policy) as ExternalPolicy;
     const logs = (allLogs.get(id) as ActionLogs).slice(start, start + count);
     const replayed = await this.#runner.run({ kind: "replay", scenario, firstSeed, states, sizeMbit, logs });
-    if (!("fault" in replayed)) return replayed;
-    const { unit, decision, expected, got } = replayed.fault;
-    const path = `${policy}/${id}/${start + unit}${decision === null ? "" : `/${decision}`}`;
-    throw new MecgymError("invalidRecord", { path, expected, got });
+    return checkReplayed(replayed, (unit) => `${policy}/${id}/${start + unit}`);
   }
 
   /** Covers the seeds in steps; tells of `work` by and by. */

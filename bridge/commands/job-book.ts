@@ -150,8 +150,10 @@ function externalOf(
   suite: Suite,
   counts: readonly number[],
 ): ExternalPolicy[] {
-  if (external.length === 0) checkNoBody("evaluate, unless there are external policies", body);
-  if (external.length === 0) return [];
+  if (external.length === 0) {
+    checkNoBody("evaluate, unless there are external policies", body);
+    return [];
+  }
   const { arrays } = readBody(layout, body, LOG_FORMS);
   const lengths = needArray<Uint32Array>(arrays.logLengths, "logLengths");
   const actions = needArray<Int32Array>(arrays.logActions, "logActions");

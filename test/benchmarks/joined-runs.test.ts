@@ -73,7 +73,7 @@ describe("parts of a run", () => {
     parts[1][1].settings[1].policies[1].actions[2][7] = 60;
     await expect(play(options.firstSeed, 9, new LogRunner(new InlineRunner(), frame, parts))).rejects.toMatchObject({
       code: "invalidRecord",
-      path: "random, seed 1000006, decision 7",
+      path: "random, seed 1000006/7",
       got: 60,
     });
   });

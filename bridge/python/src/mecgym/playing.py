@@ -74,19 +74,20 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         num_decisions = np.zeros(num_envs, np.int64)
         returns_slots = np.zeros(num_envs, np.float64)
         is_running = np.ones(num_envs, np.bool_)
-        logs: list[list[int]] = [[] for _seed in seeds]
+        executed: list[NDArray[Any]] = []
         while is_running.any():
             actions = policy(observations, env.action_masks())
             observations, rewards, _terminations, truncations, infos = env.step(actions)
-            final = infos.get("final_info", {})
-            for lane in np.flatnonzero(is_running):
-                ended = truncations[lane]
-                logs[lane].append(int((final if ended else infos)["executed_action"][lane]))
+            # of an episode that ends, what was done is in its last infos: those beside it are of the next one's start
+            final = infos.get("final_info", infos)
+            executed.append(np.where(truncations, final["executed_action"], infos["executed_action"]))
             num_decisions += is_running
             returns_slots[is_running] += rewards[is_running]
             is_running &= ~truncations
     finally:
         env.close()
+    # a lane plays its own episode first, so its decisions are the first so many of what it did
+    logs = [done[:count].tolist() for done, count in zip(np.transpose(executed), num_decisions, strict=True)]
     return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs)
 
 

@@ -33,16 +33,16 @@ const extras = {
   ray: { libraries: "PyTorch, Ray and RLlib", ...torch },
   minari: { libraries: "Minari", ...torch },
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
-  verifiers: { libraries: "verifiers and OpenEnv", environment: "verifiers", oldest: [3, 11], downloadMB: 250 },
-  wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 110 },
+  verifiers: { libraries: "verifiers and OpenEnv", environment: "verifiers", oldest: [3, 11], downloadMB: 140 },
+  wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 80 },
   gymnasium: {
     libraries: "the oldest Gymnasium and MoviePy",
     environment: "gymnasium",
     oldest: [3, 10],
-    downloadMB: 80,
+    downloadMB: 95,
     also: ["env", "fork", "playing", "rendering", "vector_env", "wrappers"].map(ownTest),
   },
-  jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 110 },
+  jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 140 },
   envpool: { libraries: "EnvPool", environment: "envpool", oldest: [3, 11], downloadMB: 330 },
 };
 

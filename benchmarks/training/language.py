@@ -62,6 +62,12 @@ def make_model(data: Dataset, folder: Path, seed: int) -> Path:
     pieces.train_from_iterator((row["prompt"] + row["completion"] for row in data.select(range(200))), learner)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, eos_token="<end>", pad_token="<pad>")  # noqa: S106
     tokenizer.save_pretrained(folder)
+    small_llama(tokenizer, seed).save_pretrained(folder)
+    return folder
+
+
+def small_llama(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
+    """Give an untrained Llama of two layers for the tokens of a tokenizer."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -74,8 +80,7 @@ def make_model(data: Dataset, folder: Path, seed: int) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    return LlamaForCausalLM(config)
 
 
 def common_arguments(options: argparse.Namespace) -> dict[str, Any]:

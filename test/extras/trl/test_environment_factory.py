@@ -18,10 +18,10 @@ import pytest
 import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from trl import GRPOConfig, GRPOTrainer
 
-from conftest import ON_CPU
+from conftest import ON_CPU, small_llama
 from mecgym import OffloadingEnv
 from mecgym.trl import OffloadingTurns, environment_factory
 from mecgym.turns import SLOT_IS_OVER
@@ -103,20 +103,7 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PreTrainedT
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, eos_token="<end>", pad_token="<pad>")  # noqa: S106
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.response_template = RESPONSE_TEMPLATE
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=64,
-            intermediate_size=128,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            max_position_embeddings=1024,
-            bos_token_id=None,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
+    model = small_llama(tokenizer, 0)
     rows = [
         tokenizer.apply_chat_template(messages, return_dict=True, return_assistant_tokens_mask=True)
         for messages in shown
@@ -140,6 +127,11 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PreTrainedT
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder, tokenizer
+
+
+def config(folder: Path, **settings: Any) -> GRPOConfig:
+    room = {"max_completion_length": MOST_TOKENS, "max_tool_calling_iterations": 12}
+    return GRPOConfig(output_dir=str(folder), seed=0, **room, **settings, **ON_CPU)
 
 
 def slot_by_hand(seed: int, actions: list[int]) -> tuple[float, int]:
@@ -182,17 +174,7 @@ def test_slots_are_decided_by_tool_calls_and_paid_by_the_environment(
         seen.extend(zip(episodeSeed, completions, strict=True))
         return [0.0] * len(completions)
 
-    args = GRPOConfig(
-        output_dir=str(tmp_path),
-        max_steps=2,
-        num_generations=4,
-        per_device_train_batch_size=8,
-        max_completion_length=MOST_TOKENS,
-        max_tool_calling_iterations=12,
-        learning_rate=1e-3,
-        seed=0,
-        **ON_CPU,
-    )
+    args = config(tmp_path, max_steps=2, num_generations=4, per_device_train_batch_size=8, learning_rate=1e-3)
     prompts = [[{"role": "user", "content": ""}]] * len(seeds)
     model = LlamaForCausalLM.from_pretrained(folder)
     trainer = GRPOTrainer(
@@ -235,15 +217,7 @@ def test_slots_are_decided_by_tool_calls_and_paid_by_the_environment(
 def test_the_factory_is_taken_as_it_is(speaker: tuple[Path, PreTrainedTokenizerFast], tmp_path: Path) -> None:
     """`environment_factory` makes what TRL asks for; no reward function of one's own is needed."""
     folder, tokenizer = speaker
-    args = GRPOConfig(
-        output_dir=str(tmp_path),
-        max_steps=1,
-        num_generations=2,
-        per_device_train_batch_size=2,
-        max_completion_length=MOST_TOKENS,
-        max_tool_calling_iterations=12,
-        **ON_CPU,
-    )
+    args = config(tmp_path, max_steps=1, num_generations=2, per_device_train_batch_size=2)
     trainer = GRPOTrainer(
         model=LlamaForCausalLM.from_pretrained(folder),
         processing_class=tokenizer,

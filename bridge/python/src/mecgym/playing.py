@@ -78,9 +78,9 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         while is_running.any():
             actions = policy(observations, env.action_masks())
             observations, rewards, _terminations, truncations, infos = env.step(actions)
-            # of an episode that ends, what was done is in its last infos: those beside it are of the next one's start
-            final = infos.get("final_info", infos)
-            executed.append(np.where(truncations, final["executed_action"], infos["executed_action"]))
+            # where all episodes end there are last infos alone, where none does there are none
+            ended, others = (one.get("executed_action", 0) for one in (infos.get("final_info", {}), infos))
+            executed.append(np.where(truncations, ended, others))
             num_decisions += is_running
             returns_slots[is_running] += rewards[is_running]
             is_running &= ~truncations

@@ -1,7 +1,7 @@
 /** Reads records back: every line is checked whole, and a damaged one is reported with its place, never skipped. */
 
 import { listScenarios, MecgymError, parseCompletion, renderAction, renderPrompt, scenarioHash } from "../env/index.js";
-import { RELEASE_MARKER } from "../env/templates/zh-release-v1.js";
+import { RELEASE_MARKER } from "../env/language/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
 import { seedRange } from "./dataset-plan.js";

@@ -1,5 +1,6 @@
 /** Plays policies: whole episodes, or single states visited by the oracle. */
 
+import { cheapestAction } from "../env/core/kernel.js";
 import {
   allocateLookAhead,
   BatchEnv,
@@ -21,7 +22,6 @@ import {
   streamName,
   TrajectoryDigest,
 } from "../env/index.js";
-import { cheapestAction } from "../env/kernel.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "./policies/index.js";
 import { DecisionLog, logOf, type Realised, type Unit } from "./units.js";
 

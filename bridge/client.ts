@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
-import type { ScenarioInput } from "../env/scenario.js";
+import type { ScenarioInput } from "../env/scenario/scenario.js";
 import { type ClientKeys, curveOptions } from "./keys.js";
 import {
   type ArraySpec,

@@ -1,11 +1,11 @@
 /** States that come in a request's body: as packed arrays, or as the JSON of a data set's records. */
 
+import type { Observation } from "../env/batch/observation.js";
+import type { ScoredState } from "../env/batch/score.js";
+import { deriveParameters } from "../env/core/parameters.js";
 import { MecgymError } from "../env/errors.js";
-import type { Observation } from "../env/observation.js";
-import { deriveParameters } from "../env/parameters.js";
-import type { Scenario } from "../env/scenario.js";
-import type { ScoredState } from "../env/score.js";
-import { checkSeed, isSeed } from "../env/seeds.js";
+import type { Scenario } from "../env/scenario/scenario.js";
+import { checkSeed, isSeed } from "../env/scenario/seeds.js";
 import { findProblem } from "../schemas/validate.js";
 import { type ArrayForm, type BodyArrays, needArray, piecesOf } from "./bodies.js";
 import { BridgeError } from "./protocol.js";

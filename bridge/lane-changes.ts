@@ -1,8 +1,8 @@
 /** Changes of lanes beside steps and resets: restored, copied, or played by a native policy. */
 
-import type { BatchEnv } from "../env/batch-env.js";
-import { FLAG_INVALID_ACTION, FLAG_RESET } from "../env/batch-outputs.js";
-import { episodeStatsFields } from "../env/lane-player.js";
+import type { BatchEnv } from "../env/batch/batch-env.js";
+import { episodeStatsFields } from "../env/batch/lane-player.js";
+import { FLAG_INVALID_ACTION, FLAG_RESET } from "../env/batch/outputs.js";
 import { needArray, piecesOf, type ReplyArray, readBody } from "./bodies.js";
 import type { PolicyBook } from "./policy-book.js";
 import { BridgeError } from "./protocol.js";

@@ -1,12 +1,12 @@
 /** Questions about lanes, which change nothing: look-aheads, prompts and snapshots, in pages where they are long. */
 
 import { createHash } from "node:crypto";
-import type { BatchEnv } from "../env/batch-env.js";
+import type { BatchEnv } from "../env/batch/batch-env.js";
+import { LaneView } from "../env/batch/observation.js";
+import { hashOfSnapshot } from "../env/core/snapshot.js";
+import { PHASE_UNUSED } from "../env/core/workload.js";
 import { MecgymError } from "../env/errors.js";
-import { LaneView } from "../env/observation.js";
-import { type PromptOptions, renderPrompt } from "../env/prompt.js";
-import { hashOfSnapshot } from "../env/snapshot.js";
-import { PHASE_UNUSED } from "../env/workload.js";
+import { type PromptOptions, renderPrompt } from "../env/language/prompt.js";
 import { bodyOf, checkBody, joinPieces, type Outcome, type SessionLayouts } from "./bodies.js";
 import { BridgeError, bodyBytes, makeLayout, readArray } from "./protocol.js";
 import type { RequestOf, SequenceIds } from "./requests.js";

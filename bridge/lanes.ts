@@ -1,13 +1,13 @@
 /** The lanes of a session, group by group, and what requests do with them: in the socket's thread or in another. */
 
-import { BatchEnv } from "../env/batch-env.js";
-import type { BatchEnvOptions } from "../env/batch-options.js";
-import type { OutputName } from "../env/batch-outputs.js";
-import { episodeStatsFields } from "../env/lane-player.js";
-import { observationHeader, observationServerFields } from "../env/observation-rows.js";
-import type { PromptOptions } from "../env/prompt.js";
-import { type Scenario, scenarioHash } from "../env/scenario.js";
-import { PHASE_UNUSED } from "../env/workload.js";
+import { BatchEnv } from "../env/batch/batch-env.js";
+import { episodeStatsFields } from "../env/batch/lane-player.js";
+import type { BatchEnvOptions } from "../env/batch/options.js";
+import type { OutputName } from "../env/batch/outputs.js";
+import { observationHeader, observationServerFields } from "../env/core/observation-rows.js";
+import { PHASE_UNUSED } from "../env/core/workload.js";
+import type { PromptOptions } from "../env/language/prompt.js";
+import { type Scenario, scenarioHash } from "../env/scenario/scenario.js";
 import { checkBody, checkNoBody, joinPieces, layoutsOf, type Outcome, type SessionLayouts } from "./bodies.js";
 import { forkLanes, noFinals, playPolicy, restoreLanes } from "./lane-changes.js";
 import { LanePrompts, lookAheadOutcome, promptOutcome, snapshotOutcome, tooLarge } from "./lane-questions.js";

@@ -1,7 +1,7 @@
 /** From an `open` or `resume` request to the lanes it asks for, within the server's limits. */
 
 import { MecgymError } from "../env/errors.js";
-import type { PromptOptions } from "../env/prompt.js";
+import type { PromptOptions } from "../env/language/prompt.js";
 import {
   listScenarios,
   maxUsersOf,
@@ -9,7 +9,7 @@ import {
   type Scenario,
   type ScenarioInput,
   scenarioHash,
-} from "../env/scenario.js";
+} from "../env/scenario/scenario.js";
 import type { LaneOptions } from "./lanes.js";
 import type { Limits } from "./limits.js";
 import { BridgeError } from "./protocol.js";

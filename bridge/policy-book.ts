@@ -1,6 +1,6 @@
 /** Native policies as the bridge sees them: whoever starts a server or one of its threads hands them in. */
 
-import type { BatchEnv } from "../env/batch-env.js";
+import type { BatchEnv } from "../env/batch/batch-env.js";
 
 export interface PolicyBook {
   /**

@@ -1,8 +1,8 @@
 /** Memory for the replies of a group of lanes: the batch writes into it, and it is used again when a reply is done with. */
 
-import type { BatchEnv } from "../env/batch-env.js";
-import type { BatchOutputs, OutputMemory } from "../env/batch-outputs.js";
-import { episodeStatsFields } from "../env/lane-player.js";
+import type { BatchEnv } from "../env/batch/batch-env.js";
+import { episodeStatsFields } from "../env/batch/lane-player.js";
+import type { BatchOutputs, OutputMemory } from "../env/batch/outputs.js";
 import { type Outcome, packArrays, type ReplyArray } from "./bodies.js";
 import { type ArraySpec, bodyBytes } from "./protocol.js";
 

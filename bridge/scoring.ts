@@ -1,11 +1,11 @@
 /** `score` and the `prompt` of given states: questions that need no session, and leave nothing behind. */
 
-import { type ParseFailure, parseCompletion } from "../env/parser.js";
-import { type PromptOptions, renderPrompt } from "../env/prompt.js";
-import { scoreRelease } from "../env/release/score.js";
-import { releaseStateOf } from "../env/release/state.js";
-import { resolveScenario, type ScenarioInput } from "../env/scenario.js";
-import { score } from "../env/score.js";
+import { score } from "../env/batch/score.js";
+import { scoreRelease } from "../env/comllm-release/score.js";
+import { releaseStateOf } from "../env/comllm-release/state.js";
+import { type ParseFailure, parseCompletion } from "../env/language/parser/parser.js";
+import { type PromptOptions, renderPrompt } from "../env/language/prompt.js";
+import { resolveScenario, type ScenarioInput } from "../env/scenario/scenario.js";
 import { bodyOf, checkOffsets, joinPieces, needArray, type Outcome, type ReplyArray, readBody } from "./bodies.js";
 import { type GivenState, readStates, stateForms } from "./given-states.js";
 import { tooLarge } from "./lane-questions.js";

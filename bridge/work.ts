@@ -1,6 +1,6 @@
 /** How much a request asks of the lanes, in evaluations of an action: for a limit, and for where it is carried out. */
 
-import { maxServersOf } from "../env/scenario.js";
+import { maxServersOf } from "../env/scenario/scenario.js";
 import type { LaneOptions } from "./lanes.js";
 import type { PolicyBook } from "./policy-book.js";
 import type { LaneRequest } from "./requests.js";

@@ -53,10 +53,10 @@ const speed = readKeptSpeed();
 emit("docs/performance.md", performancePage());
 emit("docs/speed.svg", await plotFigures(speed));
 
-const scenarios = readJsonFolder("benchmarks/scenarios", ".json");
+const scenarios = readJsonFolder("env/scenario/frozen", ".json");
 emit(
-  "env/generated/scenarios.ts",
-  `/** The frozen scenarios of benchmarks/scenarios. ${note} */\n\nimport type { Scenario } from "../../schemas/generated/types.js";\n\nexport const frozenScenarios: readonly Scenario[] = ${JSON.stringify(
+  "env/scenario/generated/scenarios.ts",
+  `/** The frozen scenarios of env/scenario/frozen. ${note} */\n\nimport type { Scenario } from "../../../schemas/generated/types.js";\n\nexport const frozenScenarios: readonly Scenario[] = ${JSON.stringify(
     scenarios.map(([, scenario]) => scenario),
     null,
     2,

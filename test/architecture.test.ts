@@ -127,7 +127,9 @@ describe("imports", () => {
           return [];
         }
         const specifier = (statement.moduleSpecifier as ts.StringLiteral).text;
-        return specifier.startsWith("./") ? [posix.join("env", specifier).replace(/\.js$/, ".ts")] : [];
+        if (!specifier.startsWith(".")) return [];
+        const target = posix.join(posix.dirname(path), specifier).replace(/\.js$/, ".ts");
+        return target.startsWith("env/") ? [target] : [];
       });
       valueImports.set(path, targets);
     }

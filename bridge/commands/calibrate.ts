@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
 import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../benchmarks/calibrate.js";
-import { splits } from "../../env/seeds.js";
+import { splits } from "../../env/scenario/seeds.js";
 import { integer, packageVersion, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
 

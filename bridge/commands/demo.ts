@@ -10,8 +10,8 @@ import { renderTable } from "../../benchmarks/report.js";
 import { trajectoryDigest } from "../../benchmarks/runner.js";
 import { findSuite } from "../../benchmarks/suites.js";
 import { MecgymError } from "../../env/errors.js";
-import { resolveScenario } from "../../env/scenario.js";
-import { splits } from "../../env/seeds.js";
+import { resolveScenario } from "../../env/scenario/scenario.js";
+import { splits } from "../../env/scenario/seeds.js";
 import { EXIT_CHECK_FAILED, EXIT_INTERRUPTED, integer, withExample } from "./program.js";
 import { playSuite } from "./run.js";
 

@@ -1,6 +1,7 @@
 /** The native policies for a server: a policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
+import { PHASE_RUNNING } from "../../env/core/workload.js";
 import {
   allocateLookAhead,
   type BatchEnv,
@@ -14,7 +15,6 @@ import {
   type Scenario,
   streamName,
 } from "../../env/index.js";
-import { PHASE_RUNNING } from "../../env/workload.js";
 import type { PolicyBook, PolicyPlayer } from "../policy-book.js";
 
 /** Evaluations of an action that a decision takes, about: with rollouts, with a look-ahead, and without. */

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { listScenarios, resolveScenario, type Scenario, scenarioHash } from "../../env/scenario.js";
+import { listScenarios, resolveScenario, type Scenario, scenarioHash } from "../../env/scenario/scenario.js";
 import { printJson, withExample } from "./program.js";
 
 export function scenariosCommand(): Command {

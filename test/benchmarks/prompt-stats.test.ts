@@ -4,7 +4,7 @@ import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, it } from "vitest";
 import { measurePrompts } from "../../benchmarks/prompt-stats.js";
 import { perturbationIds, type TemplateId } from "../../env/index.js";
-import { enV1 } from "../../env/templates/en-v1.js";
+import { enV1 } from "../../env/language/templates/en-v1.js";
 
 const longest = async (template: TemplateId, perturbation: (typeof perturbationIds)[number], seeds: number) => {
   let tokens = 0;

@@ -7,6 +7,7 @@ import { cheapestActions } from "../../benchmarks/policies/prices.js";
 import { basePrices, signedTSquare } from "../../benchmarks/policies/rollout.js";
 import { runSuite } from "../../benchmarks/run-suite.js";
 import { findSuite } from "../../benchmarks/suites.js";
+import { pendingCount } from "../../env/batch/rollout.js";
 import {
   BatchEnv,
   LaneView,
@@ -16,7 +17,6 @@ import {
   resolveScenario,
   rolloutKeys,
 } from "../../env/index.js";
-import { pendingCount } from "../../env/rollout.js";
 
 const ids = ["load-24-users-v1", "bursty-v1", "paper-poisson-v1", "churn-v1"];
 

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { layoutsOf } from "../../bridge/bodies.js";
 import { ReplySlots, type StepParts } from "../../bridge/reply-slots.js";
-import { BatchEnv } from "../../env/batch-env.js";
+import { BatchEnv } from "../../env/batch/batch-env.js";
 
 const finals = (values: Int32Array): StepParts => ({
   result: { numFinal: values.length },

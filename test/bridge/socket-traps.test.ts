@@ -174,7 +174,7 @@ describe("threads", () => {
 
   it("never open a socket: ending a thread that has one aborts the process", () => {
     const reached = reachedFrom("bridge/commands/worker.ts");
-    expect(reached).toContain("env/batch-env.ts");
+    expect(reached).toContain("env/batch/batch-env.ts");
     expect([...reached].filter((one) => one === "zeromq")).toEqual([]);
     expect(reachedFrom("bridge/commands/serve.ts")).toContain("zeromq");
   });

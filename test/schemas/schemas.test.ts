@@ -75,7 +75,7 @@ describe("generated files", () => {
 
 describe("frozen scenarios", () => {
   it("stand in a file of their id, with every field, and keep their hash", () => {
-    const folder = join(root, "benchmarks", "scenarios");
+    const folder = join(root, "env", "scenario", "frozen");
     for (const scenario of listScenarios()) {
       expect(JSON.parse(readFileSync(join(folder, `${scenario.id}.json`), "utf8"))).toEqual(scenario);
     }

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../benchmarks/calibrate.js";
+import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../benchmarks/studies/calibrate.js";
 import { splits } from "../../env/scenario/seeds.js";
 import { integer, packageVersion, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";

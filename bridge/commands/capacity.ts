@@ -3,8 +3,14 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { type Capacity, findCapacities, type Probe, type ProbeKey, serversOf } from "../../benchmarks/capacity.js";
 import { policies } from "../../benchmarks/policies/index.js";
+import {
+  type Capacity,
+  findCapacities,
+  type Probe,
+  type ProbeKey,
+  serversOf,
+} from "../../benchmarks/studies/capacity.js";
 import { resolveScenario, scenarioHash, splits } from "../../env/index.js";
 import { PartFiles, prepareFolder, writeWhole } from "./output.js";
 import { integer, list, packageVersion, withExample } from "./program.js";

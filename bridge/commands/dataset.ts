@@ -15,7 +15,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, Option } from "commander";
-import { cardOf, type DatasetFile, fileNameOf, manifestOf, readManifest } from "../../benchmarks/dataset-card.js";
+import { cardOf, type DatasetFile, fileNameOf, manifestOf, readManifest } from "../../benchmarks/datasets/card.js";
 import {
   type DatasetKind,
   type DatasetPlan,
@@ -23,10 +23,10 @@ import {
   datasetKinds,
   defaultCounts,
   planDataset,
-} from "../../benchmarks/dataset-plan.js";
-import type { JobRunner, RecordLines } from "../../benchmarks/jobs.js";
+} from "../../benchmarks/datasets/plan.js";
+import { readRecords } from "../../benchmarks/datasets/read-records.js";
+import type { JobRunner, RecordLines } from "../../benchmarks/play/jobs.js";
 import { policies, whyNoLabels } from "../../benchmarks/policies/index.js";
-import { readRecords } from "../../benchmarks/records.js";
 import { describeValue } from "../../env/errors.js";
 import { MecgymError, perturbationIds, templateIds } from "../../env/index.js";
 import { badPlace, prepareFolder, writeWhole } from "./output.js";

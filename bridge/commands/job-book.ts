@@ -1,11 +1,12 @@
 /** Long work for a server: data sets, suites and results that are verified, done by threads of their own. */
 
-import { type DatasetPlan, planDataset } from "../../benchmarks/dataset-plan.js";
-import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs.js";
+import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js";
+import type { Job, JobResult, JobRunner } from "../../benchmarks/play/jobs.js";
+import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/play/run-suite.js";
+import { parseResult, verifyResult } from "../../benchmarks/play/verify.js";
+import { WorkerPool } from "../../benchmarks/play/worker-pool.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
-import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/run-suite.js";
-import { findSuite, type Suite, withSettings } from "../../benchmarks/suites.js";
-import { parseResult, verifyResult } from "../../benchmarks/verify.js";
+import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
 import { checkNoBody, needArray, readBody } from "../bodies.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../jobs.js";
@@ -13,7 +14,6 @@ import { BridgeError } from "../protocol.js";
 import type { RequestOf } from "../requests.js";
 import { packageVersion } from "./program.js";
 import { resultPieces } from "./run.js";
-import { WorkerPool } from "./worker-pool.js";
 
 /** Records a thread makes at a time, and jobs that are under way before the first is taken. */
 const RECORDS_PER_JOB = 100;

@@ -1,9 +1,9 @@
 /** What all subcommands share: exit codes, one clear line for bad input, and JSON on standard output. */
 
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
+import { WorkerDied } from "../../benchmarks/play/worker-pool.js";
 import { MecgymError } from "../../env/errors.js";
 import packageJson from "../../package.json" with { type: "json" };
-import { WorkerDied } from "./worker-pool.js";
 
 /** Exit codes: 0 done, 1 a check failed or the work broke down, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;

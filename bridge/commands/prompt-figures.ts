@@ -1,8 +1,12 @@
 /** The figures that `mecgym prompt` prints: how long prompts are, and whether their numbers lead to the right decision. */
 
 import { markdownTable } from "markdown-table";
-import { agreementScenarios, measureAgreement, type PromptAgreement } from "../../benchmarks/prompt-agreement.js";
-import { measurePrompts, type PromptLengths, statsServers } from "../../benchmarks/prompt-stats.js";
+import {
+  agreementScenarios,
+  measureAgreement,
+  type PromptAgreement,
+} from "../../benchmarks/studies/prompt-agreement.js";
+import { measurePrompts, type PromptLengths, statsServers } from "../../benchmarks/studies/prompt-stats.js";
 import { type PerturbationId, type TemplateId, templateIds } from "../../env/index.js";
 import { packageVersion, printJson } from "./program.js";
 import { startProgress } from "./progress.js";

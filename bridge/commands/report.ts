@@ -1,8 +1,8 @@
 /** `mecgym report`: puts result files on one HTML page, with what their replay found. */
 
 import { Command } from "commander";
-import { type ReportedFile, renderPage } from "../../benchmarks/report-page.js";
-import { findSuite } from "../../benchmarks/suites.js";
+import { type ReportedFile, renderPage } from "../../benchmarks/report/page.js";
+import { findSuite } from "../../benchmarks/suites/suites.js";
 import { writeWhole } from "./output.js";
 import { EXIT_CHECK_FAILED, withExample } from "./program.js";
 import { readResult, verifyFile } from "./verify.js";

@@ -3,9 +3,7 @@
 import { readFileSync } from "node:fs";
 import { basename, dirname, extname } from "node:path";
 import { Command, Option } from "commander";
-import { type PlacedRecord, parseRecords } from "../../benchmarks/answer-files.js";
-import { type Profile, profiles } from "../../benchmarks/profiles.js";
-import { readRecords } from "../../benchmarks/records.js";
+import { type PlacedRecord, parseRecords } from "../../benchmarks/answers/answer-files.js";
 import {
   type AnswerFile,
   type AnswerScores,
@@ -14,8 +12,10 @@ import {
   scoreLines,
   scorePaperFiles,
   scoreReleaseFiles,
-} from "../../benchmarks/score-answers.js";
-import { NUM_RESAMPLES } from "../../benchmarks/statistics.js";
+} from "../../benchmarks/answers/score-answers.js";
+import { readRecords } from "../../benchmarks/datasets/read-records.js";
+import { NUM_RESAMPLES } from "../../benchmarks/metrics/statistics.js";
+import { type Profile, profiles } from "../../benchmarks/report/profiles.js";
 import { MecgymError } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { prepareFolder, writeWhole } from "./output.js";

@@ -2,6 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
+import { workerEntry } from "../../benchmarks/play/worker-pool.js";
 import { MecgymError } from "../../env/errors.js";
 import { type Limits, limitNames, limitTable } from "../limits.js";
 import { type MetricsEndpoint, serveMetrics } from "../metrics.js";
@@ -11,7 +12,6 @@ import { makeLogger } from "./logger.js";
 import { policyBook } from "./policy-book.js";
 import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "./program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "./serve-keys.js";
-import { workerEntry } from "./worker-pool.js";
 
 interface ServeOptions extends SecurityOptions, Limits {
   readonly untilStdinCloses?: boolean;

@@ -6,6 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
+import { WorkerPool } from "../../benchmarks/play/worker-pool.js";
 import { bridgeSection } from "../../benchmarks/speed/bridge.js";
 import { meetsGoal, valueText } from "../../benchmarks/speed/figures.js";
 import { kernelSections } from "../../benchmarks/speed/index.js";
@@ -18,7 +19,6 @@ import { prepareFolder, writeWhole } from "./output.js";
 import { integer, list, number, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";
 import { repositoryRoot } from "./repository.js";
-import { WorkerPool } from "./worker-pool.js";
 
 /** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
 const sections: readonly Section[] = [...kernelSections, bridgeSection, pythonSection];

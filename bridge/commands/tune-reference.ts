@@ -2,9 +2,9 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import type { Estimate } from "../../benchmarks/statistics.js";
-import { suites } from "../../benchmarks/suites.js";
-import { type ReferenceChoice, tuneReference } from "../../benchmarks/tune-reference.js";
+import type { Estimate } from "../../benchmarks/metrics/statistics.js";
+import { suites } from "../../benchmarks/suites/suites.js";
+import { type ReferenceChoice, tuneReference } from "../../benchmarks/tuning/tune-reference.js";
 import { splits } from "../../env/index.js";
 import { integer, list, packageVersion, printJson, withExample } from "./program.js";
 import { changeManifest, intervalText, MANIFEST_HELP } from "./tuning-output.js";

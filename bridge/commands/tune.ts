@@ -2,8 +2,8 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { lessons, tuneAdaptive } from "../../benchmarks/tune-adaptive.js";
-import { MOST_TOLLS, type TollRow, tunePriced } from "../../benchmarks/tune-priced.js";
+import { lessons, tuneAdaptive } from "../../benchmarks/tuning/tune-adaptive.js";
+import { MOST_TOLLS, type TollRow, tunePriced } from "../../benchmarks/tuning/tune-priced.js";
 import { splits } from "../../env/index.js";
 import { integer, packageVersion, printJson, withExample } from "./program.js";
 import { startProgress } from "./progress.js";

@@ -1,11 +1,11 @@
 /** What a worker thread does: jobs for `worker-pool.ts`, or lanes and questions for a server. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { JobWorker } from "../../benchmarks/jobs.js";
+import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/play/job-messages.js";
+import { JobWorker } from "../../benchmarks/play/jobs.js";
 import { describeValue, MecgymError } from "../../env/errors.js";
 import { serveLanes } from "../lane-thread.js";
 import { LANE_THREAD } from "../thread-messages.js";
-import { type AnswerMessage, buffersOf, type JobMessage } from "./job-messages.js";
 import { policyBook } from "./policy-book.js";
 
 const port = parentPort as MessagePort;

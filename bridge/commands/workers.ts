@@ -3,11 +3,11 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Option } from "commander";
-import type { JobRunner } from "../../benchmarks/jobs.js";
+import type { JobRunner } from "../../benchmarks/play/jobs.js";
+import { WorkerPool, workerEntry } from "../../benchmarks/play/worker-pool.js";
 import { sha256 } from "./output.js";
 import { EXIT_INTERRUPTED, integer } from "./program.js";
 import { startProgress } from "./progress.js";
-import { WorkerPool, workerEntry } from "./worker-pool.js";
 
 export function workersOption(): Option {
   return new Option("--workers <n>", "threads that play (default: one for each core)").argParser(integer(1, 256));

@@ -1,8 +1,8 @@
 /** Talks to a SessionHost as a client does, without a socket: in this thread, or with its lanes in others. */
 
 import { afterAll, expect } from "vitest";
+import { workerEntry } from "../../benchmarks/play/worker-pool.js";
 import { policyBook } from "../../bridge/commands/policy-book.js";
-import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import {
   type ArraySpec,
   bodyBytes,

@@ -2,11 +2,11 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { costSums } from "../../benchmarks/metrics.js";
+import { costSums } from "../../benchmarks/metrics/metrics.js";
+import { EpisodePlayer } from "../../benchmarks/play/runner.js";
+import { workerEntry } from "../../benchmarks/play/worker-pool.js";
 import { findPolicy } from "../../benchmarks/policies/index.js";
-import { EpisodePlayer } from "../../benchmarks/runner.js";
 import { joinPieces } from "../../bridge/bodies.js";
-import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../bridge/protocol.js";
 import {
   BatchEnv,

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { InlineRunner } from "../../benchmarks/jobs.js";
-import { type RunOptions, runSuite } from "../../benchmarks/run-suite.js";
-import { findSuite, type Suite } from "../../benchmarks/suites.js";
+import { InlineRunner } from "../../benchmarks/play/jobs.js";
+import { type RunOptions, runSuite } from "../../benchmarks/play/run-suite.js";
+import { WorkerDied, WorkerPool } from "../../benchmarks/play/worker-pool.js";
+import { findSuite, type Suite } from "../../benchmarks/suites/suites.js";
 import { TimeLeft } from "../../bridge/commands/progress.js";
-import { WorkerDied, WorkerPool } from "../../bridge/commands/worker-pool.js";
 import { end, interrupt, killAll, run, start } from "./processes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "mecgym-run-"));

@@ -3,9 +3,9 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
+import { workerEntry } from "../../benchmarks/play/worker-pool.js";
 import { DeadlineExceeded, RemoteError } from "../../bridge/client.js";
 import { policyBook } from "../../bridge/commands/policy-book.js";
-import { workerEntry } from "../../bridge/commands/worker-pool.js";
 import { decodeHeader, encodeHeader, type Request } from "../../bridge/protocol.js";
 import { BatchEnv } from "../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "./servers.js";

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { measureAgreement } from "../../../benchmarks/prompt-agreement.js";
-import { readPrompt } from "../../../benchmarks/prompt-reader.js";
+import { measureAgreement } from "../../../benchmarks/studies/prompt-agreement.js";
+import { readPrompt } from "../../../benchmarks/studies/prompt-reader.js";
 import {
   makeEnv,
   type ObservationData,

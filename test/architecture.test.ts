@@ -47,7 +47,7 @@ function layerOf(path: string): string | undefined {
   if (path.startsWith("env/")) return "env";
   if (path.startsWith("benchmarks/policies/")) return "policies";
   if (path.startsWith("benchmarks/")) return "benchmarks";
-  if (path === "bridge/cli.ts" || path.startsWith("bridge/commands/")) return "cli";
+  if (path === "bridge/cli/main.ts" || path.startsWith("bridge/commands/")) return "cli";
   if (/^bridge\/[a-z-]+\.ts$/.test(path)) return "bridge";
   return undefined;
 }
@@ -67,8 +67,14 @@ const below: Record<string, readonly string[]> = {
 const owners: Record<string, readonly string[]> = {
   ajv: ["schemas/validate.ts"],
   seedrandom: ["env/random.ts"],
-  msgpackr: ["bridge/protocol.ts"],
-  zeromq: ["bridge/listening.ts", "bridge/gate.ts", "bridge/keys.ts", "bridge/wire.ts", "bridge/client.ts"],
+  msgpackr: ["bridge/wire/protocol.ts"],
+  zeromq: [
+    "bridge/server/socket/bind.ts",
+    "bridge/server/socket/zap-handler.ts",
+    "bridge/wire/keys.ts",
+    "bridge/client/raw-socket.ts",
+    "bridge/client/client.ts",
+  ],
 };
 
 function packageName(specifier: string): string {

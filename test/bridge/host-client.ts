@@ -2,7 +2,8 @@
 
 import { afterAll, expect } from "vitest";
 import { workerEntry } from "../../benchmarks/play/worker-pool.js";
-import { policyBook } from "../../bridge/commands/policy-book.js";
+import { policyBook } from "../../bridge/composition/native-policies.js";
+import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
 import {
   type ArraySpec,
   bodyBytes,
@@ -12,8 +13,7 @@ import {
   readArray,
   type Values,
   writeArray,
-} from "../../bridge/protocol.js";
-import { type HostOptions, type Message, SessionHost } from "../../bridge/session.js";
+} from "../../bridge/wire/protocol.js";
 import { findProblem } from "../../schemas/validate.js";
 
 let requests = 0;

@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { plotFigures } from "../benchmarks/speed/plots.js";
+import { readJsonFolder, readSchemas, root } from "../schemas/tools/files.js";
+import { schemaPage } from "../schemas/tools/page.js";
 import { performancePage, readKeptSpeed } from "./performance-page.js";
-import { readJsonFolder, readSchemas, root } from "./schema-files.js";
-import { schemaPage } from "./schema-page.js";
 
 const isCheck = process.argv.includes("--check");
 const stale: string[] = [];

@@ -3,9 +3,9 @@
 import { markdownTable } from "markdown-table";
 import type { ReleaseOptions } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
+import { oneProfile, type Profile } from "../metrics/profiles.js";
 import { type Estimate, ResamplePlan } from "../metrics/statistics.js";
 import { interval } from "../report/cells.js";
-import { oneProfile, type Profile } from "../report/profiles.js";
 import { invalid, type PlacedRecord, textOf } from "./answer-files.js";
 import { paperFigures, paperMetrics, paperQuestion, scorePaperAnswer } from "./score-paper.js";
 import { readQuestion, releaseFigures, releaseMetrics, scoreAnswer } from "./score-release.js";

@@ -11,7 +11,7 @@ import {
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { computeMetrics, costSums, type MetricName, type Metrics } from "../metrics/metrics.js";
 import { type Estimate, estimate, type ResamplePlan } from "../metrics/statistics.js";
-import { logOf } from "../play/units.js";
+import { logOf } from "../metrics/units.js";
 import { invalid } from "./answer-files.js";
 
 /** An answer with its figures; slots. */

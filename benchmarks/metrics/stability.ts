@@ -1,6 +1,6 @@
 /** Whether a policy keeps up with its load: a stated test on the tasks that episodes leave unfinished. */
 
-import type { Unit } from "../play/units.js";
+import type { Unit } from "./units.js";
 
 /** Shorter episodes cannot tell: what a stable queue holds at the end is a large share of their tasks. */
 export const JUDGED_SLOTS = 1000;

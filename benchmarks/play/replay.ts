@@ -1,9 +1,9 @@
 /** Plays an action log again: every decision must be one that can be taken, and the log ends where the episode does. */
 
 import { isObservedActionAvailable, MecgymError, type Scenario } from "../../env/index.js";
+import type { Unit } from "../metrics/units.js";
 import type { Policy } from "../policies/index.js";
 import { answerStates, type EpisodePlayer, type RecordedState } from "./runner.js";
-import type { Unit } from "./units.js";
 
 /** The actions of episodes or states, a list for each. */
 export type ActionLogs = readonly (readonly number[])[];

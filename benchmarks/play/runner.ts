@@ -22,8 +22,8 @@ import {
   streamName,
   TrajectoryDigest,
 } from "../../env/index.js";
+import { DecisionLog, logOf, type Realised, type Unit } from "../metrics/units.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "../policies/index.js";
-import { DecisionLog, logOf, type Realised, type Unit } from "./units.js";
 
 /** An episode as it was played: what the metrics need, and what a replay needs. */
 export interface PlayedEpisode extends Unit {

@@ -2,10 +2,10 @@
 
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
+import { oneProfile } from "../metrics/profiles.js";
 import type { ReportedRow, Suite } from "../suites/suites.js";
 import { interval, type MetricName, unstableText } from "./cells.js";
 import { renderLoads } from "./loads.js";
-import { oneProfile } from "./profiles.js";
 
 interface Column {
   readonly title: string;

@@ -2,7 +2,7 @@
 
 import MarkdownIt from "markdown-it";
 import type { Result } from "../../schemas/generated/types.js";
-import type { VerifyReport } from "../play/verify.js";
+import type { VerifyReport } from "../runs/verify.js";
 import { findSuite } from "../suites/suites.js";
 import { latencyChart } from "./chart.js";
 import { renderMarkdown } from "./markdown.js";

@@ -1,11 +1,11 @@
 /** The capacity map: the largest number of users at which a policy stays stable over long episodes. */
 
 import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
+import type { JobRunner } from "../jobs/jobs.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS, UNSTABLE_COLLAPSED_SHARE } from "../metrics/stability.js";
-import type { JobRunner } from "../play/jobs.js";
-import type { PartStore } from "../play/run-suite.js";
-import { unpackUnits } from "../play/units.js";
+import { unpackUnits } from "../metrics/units.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
+import type { PartStore } from "../runs/run-suite.js";
 
 /** How often a policy collapsed with so many users. */
 export interface Probe {

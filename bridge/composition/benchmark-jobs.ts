@@ -1,11 +1,11 @@
 /** Long work for a server: data sets, suites and results that are verified, done by threads of their own. */
 
 import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js";
-import type { Job, JobResult, JobRunner } from "../../benchmarks/play/jobs.js";
-import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/play/run-suite.js";
-import { parseResult, verifyResult } from "../../benchmarks/play/verify.js";
-import { WorkerPool } from "../../benchmarks/play/worker-pool.js";
+import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs/jobs.js";
+import { WorkerPool } from "../../benchmarks/jobs/worker-pool.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
+import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
+import { parseResult, verifyResult } from "../../benchmarks/runs/verify.js";
 import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
 import { resultPieces } from "../cli/commands/run.js";

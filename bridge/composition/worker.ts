@@ -1,8 +1,8 @@
 /** What a worker thread does: jobs for `worker-pool.ts`, or lanes and questions for a server. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/play/job-messages.js";
-import { JobWorker } from "../../benchmarks/play/jobs.js";
+import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/jobs/job-messages.js";
+import { JobWorker } from "../../benchmarks/jobs/jobs.js";
 import { describeValue, MecgymError } from "../../env/errors.js";
 import { serveLanes } from "../lanes/thread-main.js";
 import { LANE_THREAD } from "../lanes/thread-messages.js";

@@ -1,7 +1,7 @@
 /** Talks to a SessionHost as a client does, without a socket: in this thread, or with its lanes in others. */
 
 import { afterAll, expect } from "vitest";
-import { workerEntry } from "../../benchmarks/play/worker-pool.js";
+import { workerEntry } from "../../benchmarks/jobs/worker-pool.js";
 import { policyBook } from "../../bridge/composition/native-policies.js";
 import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
 import {

@@ -2,8 +2,8 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { type DatasetKind, datasetKinds, planDataset } from "../../benchmarks/datasets/plan.js";
-import { JobWorker } from "../../benchmarks/play/jobs.js";
-import { runSuite } from "../../benchmarks/play/run-suite.js";
+import { JobWorker } from "../../benchmarks/jobs/jobs.js";
+import { runSuite } from "../../benchmarks/runs/run-suite.js";
 import { findSuite } from "../../benchmarks/suites/suites.js";
 import {
   BatchEnv,

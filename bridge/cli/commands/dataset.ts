@@ -25,7 +25,7 @@ import {
   planDataset,
 } from "../../../benchmarks/datasets/plan.js";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
-import type { JobRunner, RecordLines } from "../../../benchmarks/play/jobs.js";
+import type { JobRunner, RecordLines } from "../../../benchmarks/jobs/jobs.js";
 import { policies, whyNoLabels } from "../../../benchmarks/policies/index.js";
 import { describeValue } from "../../../env/errors.js";
 import { MecgymError, perturbationIds, templateIds } from "../../../env/index.js";

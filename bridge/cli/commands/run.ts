@@ -2,10 +2,10 @@
 
 import { join } from "node:path";
 import { Argument, Command } from "commander";
-import { LogRunner } from "../../../benchmarks/play/joined-runs.js";
-import { countsOf, resultFrame, runSuite } from "../../../benchmarks/play/run-suite.js";
 import { checkCanPlay, findPolicy, policies } from "../../../benchmarks/policies/index.js";
 import { renderMarkdown, renderTable } from "../../../benchmarks/report/markdown.js";
+import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
+import { countsOf, resultFrame, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, suites, withSettings } from "../../../benchmarks/suites/suites.js";
 import { checkSeed, splits } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";

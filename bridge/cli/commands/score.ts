@@ -14,8 +14,8 @@ import {
   scoreReleaseFiles,
 } from "../../../benchmarks/answers/score-answers.js";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
+import { type Profile, profiles } from "../../../benchmarks/metrics/profiles.js";
 import { NUM_RESAMPLES } from "../../../benchmarks/metrics/statistics.js";
-import { type Profile, profiles } from "../../../benchmarks/report/profiles.js";
 import { MecgymError } from "../../../env/index.js";
 import type { DatasetRecord } from "../../../schemas/generated/types.js";
 import { prepareFolder, writeWhole } from "../support/output.js";

@@ -2,7 +2,7 @@
 
 import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
-import { workerEntry } from "../../../benchmarks/play/worker-pool.js";
+import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { MecgymError } from "../../../env/errors.js";
 import { jobBook } from "../../composition/benchmark-jobs.js";
 import { policyBook } from "../../composition/native-policies.js";

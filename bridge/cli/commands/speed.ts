@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
-import { WorkerPool } from "../../../benchmarks/play/worker-pool.js";
+import { WorkerPool } from "../../../benchmarks/jobs/worker-pool.js";
 import { bridgeSection } from "../../../benchmarks/speed/bridge.js";
 import { meetsGoal, valueText } from "../../../benchmarks/speed/figures.js";
 import { kernelSections } from "../../../benchmarks/speed/index.js";

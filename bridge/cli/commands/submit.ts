@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
-import { checkSubmission } from "../../../benchmarks/play/submissions.js";
+import { checkSubmission } from "../../../benchmarks/runs/submissions.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
 

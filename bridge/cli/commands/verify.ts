@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { parseResult, type VerifyReport, verifyResult } from "../../../benchmarks/play/verify.js";
+import { parseResult, type VerifyReport, verifyResult } from "../../../benchmarks/runs/verify.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";

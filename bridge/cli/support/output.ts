@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { Part, PartKey, PartStore } from "../../../benchmarks/play/run-suite.js";
+import type { Part, PartKey, PartStore } from "../../../benchmarks/runs/run-suite.js";
 import { MecgymError } from "../../../env/errors.js";
 
 /**

@@ -1,7 +1,7 @@
 /** What all subcommands share: exit codes, one clear line for bad input, and JSON on standard output. */
 
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
-import { WorkerDied } from "../../../benchmarks/play/worker-pool.js";
+import { WorkerDied } from "../../../benchmarks/jobs/worker-pool.js";
 import { MecgymError } from "../../../env/errors.js";
 import packageJson from "../../../package.json" with { type: "json" };
 

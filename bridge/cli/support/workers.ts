@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Option } from "commander";
-import type { JobRunner } from "../../../benchmarks/play/jobs.js";
-import { WorkerPool, workerEntry } from "../../../benchmarks/play/worker-pool.js";
+import type { JobRunner } from "../../../benchmarks/jobs/jobs.js";
+import { WorkerPool, workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { sha256 } from "./output.js";
 import { EXIT_INTERRUPTED, integer } from "./program.js";
 import { startProgress } from "./progress.js";

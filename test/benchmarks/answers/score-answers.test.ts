@@ -12,9 +12,9 @@ import {
 } from "../../../benchmarks/answers/score-answers.js";
 import { RecordMaker } from "../../../benchmarks/datasets/make-records.js";
 import { planDataset } from "../../../benchmarks/datasets/plan.js";
-import { resultFrame, runSuite } from "../../../benchmarks/play/run-suite.js";
+import { oneProfile, type Profile } from "../../../benchmarks/metrics/profiles.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
-import { oneProfile, type Profile } from "../../../benchmarks/report/profiles.js";
+import { resultFrame, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, type Suite } from "../../../benchmarks/suites/suites.js";
 import { lookAheadOfState, renderAction, resolveScenario } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";

@@ -13,7 +13,7 @@ import {
   seedRange,
 } from "../../../benchmarks/datasets/plan.js";
 import { type ReadLine, readRecords } from "../../../benchmarks/datasets/read-records.js";
-import { JobWorker } from "../../../benchmarks/play/jobs.js";
+import { JobWorker } from "../../../benchmarks/jobs/jobs.js";
 import { EpisodePlayer, visitStates } from "../../../benchmarks/play/runner.js";
 import { makePolicy, oracle } from "../../../benchmarks/policies/index.js";
 import {

@@ -9,10 +9,10 @@ import {
   jainIndex,
 } from "../../../benchmarks/metrics/metrics.js";
 import { estimate, ResamplePlan } from "../../../benchmarks/metrics/statistics.js";
-import { runSuite } from "../../../benchmarks/play/run-suite.js";
-import { type Decision, logOf, packUnits, type Unit, unpackUnits } from "../../../benchmarks/play/units.js";
+import { type Decision, logOf, packUnits, type Unit, unpackUnits } from "../../../benchmarks/metrics/units.js";
 import { canPlay, policies } from "../../../benchmarks/policies/index.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import paperTables from "../../../benchmarks/suites/paper-tables.json" with { type: "json" };
 import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { createStream } from "../../../env/index.js";

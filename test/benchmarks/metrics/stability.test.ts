@@ -1,15 +1,15 @@
 /** Collapsed episodes, unstable policies and foresight: by hand, and on loads whose outcome is known. */
 
 import { describe, expect, it } from "vitest";
+import { JobWorker } from "../../../benchmarks/jobs/jobs.js";
 import { type CostSums, computeMetrics, costSums, foresight } from "../../../benchmarks/metrics/metrics.js";
 import { isCollapsed, isUnstable } from "../../../benchmarks/metrics/stability.js";
 import { ResamplePlan } from "../../../benchmarks/metrics/statistics.js";
-import { JobWorker } from "../../../benchmarks/play/jobs.js";
-import { runSuite } from "../../../benchmarks/play/run-suite.js";
+import { logOf, packUnits, type Unit } from "../../../benchmarks/metrics/units.js";
 import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
-import { logOf, packUnits, type Unit } from "../../../benchmarks/play/units.js";
 import { makePriced, oracle, type Policy, referenceOf } from "../../../benchmarks/policies/index.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, type Suite } from "../../../benchmarks/suites/suites.js";
 import { resolveScenario, splits } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";

@@ -1,11 +1,11 @@
 /** Rollouts, and the policies that play with them: what they compute, and that they do not see what they must not. */
 
 import { describe, expect, it } from "vitest";
-import { runSuite } from "../../../benchmarks/play/run-suite.js";
 import { BusyBelief } from "../../../benchmarks/policies/busy-belief.js";
 import { canPlay, findPolicy, makePolicy, oracle, type Policy } from "../../../benchmarks/policies/index.js";
 import { cheapestActions } from "../../../benchmarks/policies/prices.js";
 import { basePrices, signedTSquare } from "../../../benchmarks/policies/rollout.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { pendingCount } from "../../../env/batch/rollout.js";
 import {

@@ -1,13 +1,13 @@
 /** What is tuned: the search for κ, the manifest that keeps it, and that `priced` plays with it. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/play/jobs.js";
-import { runSuite } from "../../../benchmarks/play/run-suite.js";
+import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
 import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
 import { adaptiveFeatures, makeAdaptive } from "../../../benchmarks/policies/adaptive.js";
 import { findPolicy, makePolicy, makePriced, referenceOf, tollSlotsOf } from "../../../benchmarks/policies/index.js";
 import { adaptiveWeights } from "../../../benchmarks/policies/manifest.js";
 import manifest from "../../../benchmarks/policies/manifest.json" with { type: "json" };
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { CmaEs } from "../../../benchmarks/tuning/cma-es.js";
 import { lessons, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";

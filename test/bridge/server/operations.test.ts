@@ -2,9 +2,9 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { costSums } from "../../../benchmarks/metrics/metrics.js";
 import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
-import { workerEntry } from "../../../benchmarks/play/worker-pool.js";
 import { findPolicy } from "../../../benchmarks/policies/index.js";
 import { joinPieces } from "../../../bridge/wire/array-layout.js";
 import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../../bridge/wire/protocol.js";

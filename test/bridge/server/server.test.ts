@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
-import { workerEntry } from "../../../benchmarks/play/worker-pool.js";
+import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { DeadlineExceeded, RemoteError } from "../../../bridge/client/client.js";
 import { policyBook } from "../../../bridge/composition/native-policies.js";
 import { decodeHeader, encodeHeader, type Request } from "../../../bridge/wire/protocol.js";

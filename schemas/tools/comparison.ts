@@ -1,7 +1,7 @@
 /** Compares a schema with an older copy: what has changed, and which part of the version has to rise for it. */
 
 import { isDeepStrictEqual } from "node:util";
-import type { SchemaNode } from "./schema-fields.js";
+import type { SchemaNode } from "./fields.js";
 
 /** none: as before; minor: all that was valid still is, and nothing means anything else; major: anything else. */
 export type Bump = "none" | "minor" | "major";

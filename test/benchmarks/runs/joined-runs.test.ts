@@ -1,9 +1,9 @@
 /** Joined runs: parts of the seeds give the result of the whole, bit for bit, and their episodes are not played again. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner, type Job, type JobResult, type JobRunner } from "../../../benchmarks/play/jobs.js";
-import { LogRunner } from "../../../benchmarks/play/joined-runs.js";
-import { type RunOptions, runSuite } from "../../../benchmarks/play/run-suite.js";
+import { InlineRunner, type Job, type JobResult, type JobRunner } from "../../../benchmarks/jobs/jobs.js";
+import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
+import { type RunOptions, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import type { Suite } from "../../../benchmarks/suites/suites.js";
 import type { Result } from "../../../schemas/generated/types.js";
 

@@ -4,14 +4,14 @@ import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } 
 import { resultSchema } from "../../schemas/generated/schemas.js";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
+import { InlineRunner, type JobRunner, type Played } from "../jobs/jobs.js";
 import type { CostSums } from "../metrics/metrics.js";
+import type { LogFault } from "../play/replay.js";
+import type { RecordedState } from "../play/runner.js";
 import { findPolicy } from "../policies/index.js";
 import { findSuite, type Setting, type Suite, suites } from "../suites/suites.js";
 import { type Difference, differences } from "./differences.js";
-import { InlineRunner, type JobRunner, type Played } from "./jobs.js";
-import type { LogFault } from "./replay.js";
 import { describeFigures, episodesPerJob, joinedCosts, resultFrame, STATES_PER_JOB } from "./run-suite.js";
-import type { RecordedState } from "./runner.js";
 
 export interface VerifyReport {
   readonly suite: string;

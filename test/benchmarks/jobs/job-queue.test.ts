@@ -3,7 +3,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { type Job, JobQueue } from "../../../benchmarks/play/jobs.js";
+import { type Job, JobQueue } from "../../../benchmarks/jobs/jobs.js";
 
 const visit: Job = { kind: "visit", scenario: "paper-v1", firstSeed: 0, count: 1 };
 const figures: Job = {

@@ -2,8 +2,8 @@
 
 import { MecgymError, scenarioHash } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
-import type { Job, JobResult, JobRunner, PlayJob } from "./jobs.js";
-import { checkReplayed } from "./replay.js";
+import type { Job, JobResult, JobRunner, PlayJob } from "../jobs/jobs.js";
+import { checkReplayed } from "../play/replay.js";
 
 /**
  * Does jobs as another runner does, but plays no episode again whose decisions a part has.

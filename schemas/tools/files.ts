@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { versionOf } from "./schema-changes.js";
-import type { SchemaNode } from "./schema-fields.js";
+import { versionOf } from "./comparison.js";
+import type { SchemaNode } from "./fields.js";
 
-export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const releasedFolder = "schemas/released";
 
 /** Names without their ending, and contents, of a folder's files with this ending, by name. */

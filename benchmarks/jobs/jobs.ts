@@ -14,10 +14,10 @@ import {
 } from "../metrics/metrics.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS } from "../metrics/stability.js";
 import { type Estimate, ResamplePlan } from "../metrics/statistics.js";
+import { type PackedUnits, packUnits, type Unit, unpackUnits } from "../metrics/units.js";
+import { type ActionLogs, type LogFault, type Replayed, replayAnswers, replayEpisodes } from "../play/replay.js";
+import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "../play/runner.js";
 import { findPolicy } from "../policies/index.js";
-import { type ActionLogs, type LogFault, type Replayed, replayAnswers, replayEpisodes } from "./replay.js";
-import { answerStates, EpisodePlayer, type RecordedState, visitStates } from "./runner.js";
-import { type PackedUnits, packUnits, type Unit, unpackUnits } from "./units.js";
 
 /** Plays episodes firstSeed … firstSeed + count − 1 with one policy. */
 export interface PlayJob {

@@ -5,8 +5,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runSuite } from "../../../benchmarks/play/run-suite.js";
-import { checkSubmission } from "../../../benchmarks/play/submissions.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
+import { checkSubmission } from "../../../benchmarks/runs/submissions.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { splits } from "../../../env/index.js";
 import type { Result, Submission } from "../../../schemas/generated/types.js";

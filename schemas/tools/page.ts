@@ -1,8 +1,8 @@
 /** The reference page of the schemas, made from the schemas themselves. */
 
 import { markdownTable } from "markdown-table";
-import { versionOf } from "./schema-changes.js";
-import { type FieldRow, type SchemaNode, tablesOf } from "./schema-fields.js";
+import { versionOf } from "./comparison.js";
+import { type FieldRow, type SchemaNode, tablesOf } from "./fields.js";
 
 const header = ["field", "type", "unit", "bounds", "default", "meaning"];
 

@@ -2,13 +2,13 @@
 
 import { checkSeed, MecgymError, maxUsersOf, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
+import { type Figures, InlineRunner, type JobRunner, type Played } from "../jobs/jobs.js";
 import { type CostSums, type Metrics, metricUnits } from "../metrics/metrics.js";
 import { type Estimate, NUM_RESAMPLES } from "../metrics/statistics.js";
+import { type ActionLogs, checkReplayed } from "../play/replay.js";
+import type { RecordedState } from "../play/runner.js";
 import { checkCanPlay, findPolicy, policies } from "../policies/index.js";
 import { DEFAULT_EPISODES, type Setting, type Suite } from "../suites/suites.js";
-import { type Figures, InlineRunner, type JobRunner, type Played } from "./jobs.js";
-import { type ActionLogs, checkReplayed } from "./replay.js";
-import type { RecordedState } from "./runner.js";
 
 /** What makes a part of a run what it is: two parts with the same key are the same. */
 export interface PartKey {

@@ -14,17 +14,7 @@ export {
   observedLatencySlots,
 } from "./batch/observation.js";
 export type { AutoresetMode, BatchEnvOptions } from "./batch/options.js";
-export {
-  BatchOutputs,
-  FLAG_INVALID_ACTION,
-  FLAG_LATE,
-  FLAG_RESET,
-  FLAG_TRUNCATED,
-  type OutputMemory,
-  type OutputName,
-  type OutputSpec,
-  outputSpecs,
-} from "./batch/outputs.js";
+export { lookAheadOfState } from "./batch/recorded-states.js";
 export { type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
 export { type ScoredState, type Scores, score } from "./batch/score.js";
 export { readReleaseAnswer, releaseFormatReward } from "./comllm-release/answer.js";
@@ -32,14 +22,21 @@ export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSl
 export { readReleaseInput, readReleasePrompt } from "./comllm-release/reader.js";
 export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./comllm-release/score.js";
 export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./comllm-release/state.js";
+export { FLAG_INVALID_ACTION, FLAG_LATE, FLAG_RESET, FLAG_TRUNCATED } from "./core/flags.js";
 export {
   allocateLookAhead,
   type LookAheadOptions,
   type LookAheadRequest,
   type LookAheadResult,
-  lookAheadOfState,
 } from "./core/look-ahead.js";
 export { observationHeader, observationServerFields } from "./core/observation-rows.js";
+export {
+  BatchOutputs,
+  type OutputMemory,
+  type OutputName,
+  type OutputSpec,
+  outputSpecs,
+} from "./core/outputs.js";
 export { TrajectoryDigest } from "./digest.js";
 export { type ErrorCode, MecgymError } from "./errors.js";
 export { type ParseFailure, type ParseResult, parseCompletion } from "./language/parser/parser.js";

@@ -4,16 +4,16 @@ import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs/jobs.js";
 import { WorkerPool } from "../../benchmarks/jobs/worker-pool.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
+import { resultPieces } from "../../benchmarks/runs/result-file.js";
 import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
 import { parseResult, verifyResult } from "../../benchmarks/runs/verify.js";
 import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import { resultPieces } from "../cli/commands/run.js";
-import { packageVersion } from "../cli/support/program.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/jobs.js";
 import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
+import { packageVersion } from "./package-version.js";
 
 /** Records a thread makes at a time, and jobs that are under way before the first is taken. */
 const RECORDS_PER_JOB = 100;

@@ -2,7 +2,7 @@
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import { FLAG_INVALID_ACTION, FLAG_RESET } from "../../env/batch/outputs.js";
+import { FLAG_INVALID_ACTION, FLAG_RESET } from "../../env/core/flags.js";
 import { needArray, piecesOf, type ReplyArray, readBody } from "../wire/array-layout.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";

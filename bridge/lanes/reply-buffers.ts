@@ -2,7 +2,7 @@
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import type { BatchOutputs, OutputMemory } from "../../env/batch/outputs.js";
+import type { BatchOutputs, OutputMemory } from "../../env/core/outputs.js";
 import { type Outcome, packArrays, type ReplyArray } from "../wire/array-layout.js";
 import { type ArraySpec, bodyBytes } from "../wire/protocol.js";
 

@@ -3,8 +3,8 @@
 import { BatchEnv } from "../../env/batch/batch-env.js";
 import { episodeStatsFields } from "../../env/batch/lane-player.js";
 import type { BatchEnvOptions } from "../../env/batch/options.js";
-import type { OutputName } from "../../env/batch/outputs.js";
 import { observationHeader, observationServerFields } from "../../env/core/observation-rows.js";
+import type { OutputName } from "../../env/core/outputs.js";
 import { PHASE_UNUSED } from "../../env/core/workload.js";
 import type { PromptOptions } from "../../env/language/prompt.js";
 import { type Scenario, scenarioHash } from "../../env/scenario/scenario.js";

@@ -1,7 +1,7 @@
 /** Bodies of messages: the layouts a session fixes, and bodies that a header describes. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { outputSpecs } from "../../env/batch/outputs.js";
+import { outputSpecs } from "../../env/core/outputs.js";
 import { type ArraySpec, BridgeError, bodyBytes, type Dtype, makeLayout, readArray, type Values } from "./protocol.js";
 
 /** What a request brought, for its reply. */

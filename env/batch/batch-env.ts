@@ -15,6 +15,7 @@ import {
   resolveLookAheadOptions,
 } from "../core/look-ahead.js";
 import { observationSizeOf } from "../core/observation-rows.js";
+import { BatchOutputs, type OutputMemory } from "../core/outputs.js";
 import { deriveParameters } from "../core/parameters.js";
 import { copyLane, hashOfSnapshot, joinSnapshots, readLane, splitSnapshot, writeLane } from "../core/snapshot.js";
 import { TaskLists } from "../core/task-list.js";
@@ -30,7 +31,6 @@ import {
   checkPerLane,
   resolveBatchOptions,
 } from "./options.js";
-import { BatchOutputs, type OutputMemory } from "./outputs.js";
 
 export class BatchEnv {
   readonly scenarios: readonly Scenario[];

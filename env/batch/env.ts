@@ -1,5 +1,6 @@
 /** One episode at a time, the friendly face: a view of one lane of a batch. */
 
+import { FLAG_LATE, FLAG_TRUNCATED } from "../core/flags.js";
 import type { LookAheadRequest, LookAheadResult } from "../core/look-ahead.js";
 import { checkNames, MecgymError } from "../errors.js";
 import type { Scenario, ScenarioInput } from "../scenario/scenario.js";
@@ -7,7 +8,6 @@ import { checkSeed, type Split } from "../scenario/seeds.js";
 import { BatchEnv } from "./batch-env.js";
 import { episodeStatsFields } from "./lane-player.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
-import { FLAG_LATE, FLAG_TRUNCATED } from "./outputs.js";
 
 export interface EnvOptions {
   /** Seed of the first episode; later resets without a seed follow from it. */

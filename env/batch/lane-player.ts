@@ -1,13 +1,14 @@
 /** Plays the lanes of a batch: starts their episodes, carries out decisions, and writes what each brought. */
 
+import { FLAG_RESET, FLAG_TRUNCATED } from "../core/flags.js";
 import { decideTasks, type Lanes } from "../core/kernel.js";
 import { observationSizeOf, writeEpisode, writeObservations } from "../core/observation-rows.js";
+import type { BatchOutputs } from "../core/outputs.js";
 import { countUnfinished } from "../core/service.js";
 import type { LaneCourse } from "../core/snapshot.js";
 import { advanceLanes, PHASE_ENDED, startEpisode } from "../core/workload.js";
 import { nextEpisodeSeed } from "../scenario/seeds.js";
 import type { BatchSettings } from "./options.js";
-import { type BatchOutputs, FLAG_RESET, FLAG_TRUNCATED } from "./outputs.js";
 
 /** What is known of an episode when it has ended; the columns of `finalStats`. */
 export const episodeStatsFields = [

@@ -2,12 +2,12 @@
 
 import { decideTasks, isActionAvailable, type Lanes } from "../core/kernel.js";
 import type { LaneField } from "../core/layout.js";
+import type { BatchOutputs } from "../core/outputs.js";
 import { advanceLanes } from "../core/workload.js";
 import { drawUniform, futureUniform, seedStream, streamName } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { BatchEnv } from "./batch-env.js";
 import { LaneView } from "./observation.js";
-import type { BatchOutputs } from "./outputs.js";
 
 /** What a rollout plays. One object can be filled again for every decision. */
 export interface RolloutRequest {

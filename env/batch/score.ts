@@ -2,7 +2,6 @@
 
 import {
   allocateLookAhead,
-  decisionOfState,
   LookAhead,
   type LookAheadOptions,
   type LookAheadResult,
@@ -13,6 +12,7 @@ import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
+import { decisionOfState } from "./recorded-states.js";
 
 /** A state, and the episode it was met in, on which its futures hang. */
 export interface ScoredState {

@@ -7,9 +7,10 @@
  * lanes takes a list of them and goes through it once, so that the arrays are looked up once and not for each lane.
  */
 
-import { type BatchOutputs, FLAG_INVALID_ACTION, FLAG_LATE } from "../batch/outputs.js";
 import { BLOCK_LENGTH } from "./block-ln.js";
+import { FLAG_INVALID_ACTION, FLAG_LATE } from "./flags.js";
 import type { LaneArrays, LaneSize } from "./layout.js";
+import type { BatchOutputs } from "./outputs.js";
 import type { Parameters } from "./parameters.js";
 import type { TaskLists } from "./task-list.js";
 

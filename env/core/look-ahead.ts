@@ -1,12 +1,11 @@
 /** LACS, the look-ahead of eq. 22-26: what each action costs now, and what it leaves for the tasks that may follow. */
 
-import { isServerAvailable, type Observation } from "../batch/observation.js";
 import { checkNames, MecgymError } from "../errors.js";
-import { futureUniform, seedFutureKeys } from "../random.js";
+import { futureUniform } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { ratesOfUniforms } from "./fading.js";
 import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "./kernel.js";
-import { deriveParameters, type Parameters } from "./parameters.js";
+import type { Parameters } from "./parameters.js";
 
 export interface LookAheadOptions {
   /** K: future tasks. */
@@ -347,48 +346,6 @@ function drained(workloadMbit: number, activeTasks: number, cpuGHz: number, p: P
 function positive(value: number): number {
   return value > 0 ? value : 0;
 }
-
-/**
- * The look-ahead of a recorded state: what `BatchEnv.lookAhead` gave where it was recorded.
- *
- * @param episodeSeed seed of the episode the state was recorded in; its futures hang on it
- * @throws MecgymError `invalidOption`
- */
-export function lookAheadOfState(
-  scenario: Scenario,
-  episodeSeed: number,
-  state: Observation,
-  options?: Partial<LookAheadOptions>,
-): LookAheadResult {
-  const settings = resolveLookAheadOptions(scenario.lookAhead, options);
-  const out = allocateLookAhead(state.numServers);
-  const decision = decisionOfState(episodeSeed, state);
-  new LookAhead(state.numServers).evaluate(decision, deriveParameters(scenario), settings, out);
-  return out;
-}
-
-/** A recorded state as a look-ahead takes it. */
-export function decisionOfState(episodeSeed: number, state: Observation): DecisionState {
-  seedFutureKeys(episodeSeed, recordedKeys, 0);
-  return {
-    sizeMbit: state.sizeMbit,
-    backlogMbit: state.localBacklogMbit,
-    numServers: state.numServers,
-    firstServer: 0,
-    rateMbps:
-      state.isAvailable === undefined
-        ? state.rateMbps
-        : Array.from(state.rateMbps, (rate, e) => (isServerAvailable(state, e) ? rate : 0)),
-    cpuGHz: state.cpuGHz,
-    activeTasks: state.activeTasks,
-    workloadMbit: state.workloadMbit,
-    futureKey0: recordedKeys[0],
-    futureKey1: recordedKeys[1],
-    decisionIndex: state.decisionIndex,
-  };
-}
-
-const recordedKeys = new Int32Array(2);
 
 /** Points `state` at a lane's current decision. */
 export function readDecision(lanes: Lanes, lane: number, state: DecisionState): void {

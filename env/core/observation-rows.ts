@@ -1,7 +1,7 @@
 /** The numeric form of observations: what stands where in a lane's row, and the action mask beside it. */
 
-import type { BatchOutputs } from "../batch/outputs.js";
 import type { Lanes } from "./kernel.js";
+import type { BatchOutputs } from "./outputs.js";
 
 /** The numbers that begin a lane's observation, in order. */
 export const observationHeader = [

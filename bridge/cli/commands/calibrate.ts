@@ -4,7 +4,8 @@ import { Command } from "commander";
 import { markdownTable } from "markdown-table";
 import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../../benchmarks/studies/calibrate.js";
 import { splits } from "../../../env/scenario/seeds.js";
-import { integer, packageVersion, printJson, withExample } from "../support/program.js";
+import { packageVersion } from "../../composition/package-version.js";
+import { integer, printJson, withExample } from "../support/program.js";
 import { startProgress } from "../support/progress.js";
 
 interface CalibrateOptions {

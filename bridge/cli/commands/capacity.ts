@@ -12,8 +12,9 @@ import {
   serversOf,
 } from "../../../benchmarks/studies/capacity.js";
 import { resolveScenario, scenarioHash, splits } from "../../../env/index.js";
+import { packageVersion } from "../../composition/package-version.js";
 import { PartFiles, prepareFolder, writeWhole } from "../support/output.js";
-import { integer, list, packageVersion, withExample } from "../support/program.js";
+import { integer, list, withExample } from "../support/program.js";
 import { programId, withWorkers, workersOption } from "../support/workers.js";
 
 /** Tolls of `priced` in the map: none is tuned for numbers of users that no suite has. */

@@ -29,8 +29,9 @@ import type { JobRunner, RecordLines } from "../../../benchmarks/jobs/jobs.js";
 import { policies, whyNoLabels } from "../../../benchmarks/policies/index.js";
 import { describeValue } from "../../../env/errors.js";
 import { MecgymError, perturbationIds, templateIds } from "../../../env/index.js";
+import { packageVersion } from "../../composition/package-version.js";
 import { badPlace, prepareFolder, writeWhole } from "../support/output.js";
-import { EXIT_CHECK_FAILED, integer, packageVersion, printJson, withExample } from "../support/program.js";
+import { EXIT_CHECK_FAILED, integer, printJson, withExample } from "../support/program.js";
 import { withWorkers, workersOption } from "../support/workers.js";
 
 const MANIFEST = "manifest.json";

@@ -5,12 +5,14 @@ import { Argument, Command } from "commander";
 import { checkCanPlay, findPolicy, policies } from "../../../benchmarks/policies/index.js";
 import { renderMarkdown, renderTable } from "../../../benchmarks/report/markdown.js";
 import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
+import { resultPieces } from "../../../benchmarks/runs/result-file.js";
 import { countsOf, resultFrame, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, suites, withSettings } from "../../../benchmarks/suites/suites.js";
 import { checkSeed, splits } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
+import { packageVersion } from "../../composition/package-version.js";
 import { PartFiles, prepareFolder, writeWhole } from "../support/output.js";
-import { integer, list, packageVersion, withExample } from "../support/program.js";
+import { integer, list, withExample } from "../support/program.js";
 import { programId, withWorkers, workersOption } from "../support/workers.js";
 import { readResult } from "./verify.js";
 
@@ -91,16 +93,4 @@ export async function playSuite(
     store.remove();
   };
   return { result, folder, write };
-}
-
-/** The text of a result file, a policy at a time: all action logs together may be longer than a string can be. */
-export function* resultPieces({ settings, ...frame }: Result): Generator<string> {
-  const open = (fields: object, list: string) => `${JSON.stringify(fields).slice(0, -1)},"${list}":[`;
-  yield open(frame, "settings");
-  for (const [i, { policies: results, ...setting }] of settings.entries()) {
-    yield `${i === 0 ? "" : ","}${open(setting, "policies")}`;
-    for (const [j, one] of results.entries()) yield `${j === 0 ? "" : ","}${JSON.stringify(one)}`;
-    yield "]}";
-  }
-  yield "]}\n";
 }

@@ -18,8 +18,9 @@ import { type Profile, profiles } from "../../../benchmarks/metrics/profiles.js"
 import { NUM_RESAMPLES } from "../../../benchmarks/metrics/statistics.js";
 import { MecgymError } from "../../../env/index.js";
 import type { DatasetRecord } from "../../../schemas/generated/types.js";
+import { packageVersion } from "../../composition/package-version.js";
 import { prepareFolder, writeWhole } from "../support/output.js";
-import { integer, number, packageVersion, printJson, withExample } from "../support/program.js";
+import { integer, number, printJson, withExample } from "../support/program.js";
 
 interface ScoreOptions {
   readonly profile: Profile;

@@ -6,11 +6,12 @@ import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { MecgymError } from "../../../env/errors.js";
 import { jobBook } from "../../composition/benchmark-jobs.js";
 import { policyBook } from "../../composition/native-policies.js";
+import { packageVersion } from "../../composition/package-version.js";
 import { type MetricsEndpoint, serveMetrics } from "../../server/prometheus.js";
 import { startServer } from "../../server/server.js";
 import { type Limits, limitNames, limitTable } from "../../wire/limits.js";
 import { makeLogger } from "../support/logger.js";
-import { EXIT_CHECK_FAILED, integer, packageVersion, withExample } from "../support/program.js";
+import { EXIT_CHECK_FAILED, integer, withExample } from "../support/program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "../support/serve-keys.js";
 
 interface ServeOptions extends SecurityOptions, Limits {

@@ -6,7 +6,8 @@ import type { Estimate } from "../../../benchmarks/metrics/statistics.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { type ReferenceChoice, tuneReference } from "../../../benchmarks/tuning/tune-reference.js";
 import { splits } from "../../../env/index.js";
-import { integer, list, packageVersion, printJson, withExample } from "../support/program.js";
+import { packageVersion } from "../../composition/package-version.js";
+import { integer, list, printJson, withExample } from "../support/program.js";
 import { changeManifest, intervalText, MANIFEST_HELP } from "../support/tuning-output.js";
 import { withWorkers, workersOption } from "../support/workers.js";
 

@@ -1,7 +1,7 @@
 /** What a measurement was made with: figures say little without it. */
 
 import { availableParallelism, cpus, totalmem } from "node:os";
-import { packageVersion } from "./program.js";
+import { packageVersion } from "../../composition/package-version.js";
 
 /** Version, runtime and machine. */
 export function machineConditions(): Record<string, string | number> {

@@ -3,15 +3,13 @@
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { WorkerDied } from "../../../benchmarks/jobs/worker-pool.js";
 import { MecgymError } from "../../../env/errors.js";
-import packageJson from "../../../package.json" with { type: "json" };
+import { packageVersion } from "../../composition/package-version.js";
 
 /** Exit codes: 0 done, 1 a check failed or the work broke down, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;
 const EXIT_BAD_INPUT = 2;
 /** As a shell reports a process that Ctrl-C ended. */
 export const EXIT_INTERRUPTED = 130;
-
-export const packageVersion: string = packageJson.version;
 
 /** Runs the program on the process's arguments; bad input ends in one line on standard error and exit code 2. */
 export async function runProgram(program: Command): Promise<void> {

@@ -8,7 +8,8 @@ import {
 } from "../../../benchmarks/studies/prompt-agreement.js";
 import { measurePrompts, type PromptLengths, statsServers } from "../../../benchmarks/studies/prompt-stats.js";
 import { type PerturbationId, type TemplateId, templateIds } from "../../../env/index.js";
-import { packageVersion, printJson } from "./program.js";
+import { packageVersion } from "../../composition/package-version.js";
+import { printJson } from "./program.js";
 import { startProgress } from "./progress.js";
 
 interface FiguresOptions {

@@ -2,13 +2,6 @@
 
 import { MecgymError } from "../errors.js";
 
-/** Bits of `flags`. */
-export const FLAG_TRUNCATED = 1;
-export const FLAG_LATE = 2;
-export const FLAG_INVALID_ACTION = 4;
-/** The step only reset the lane: no action was taken, and the reward is 0. */
-export const FLAG_RESET = 8;
-
 /** Sizes that fix the shapes of all outputs of a batch. */
 export interface OutputSizes {
   readonly numLanes: number;

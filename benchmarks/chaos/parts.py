@@ -21,9 +21,9 @@ import numpy as np
 from proxy import ChaosProxy
 
 from mecgym import Lanes, LocalServer, Recovery, SessionLost
-from mecgym.command import find_server_command
-from mecgym.connections import connect
-from mecgym.server import shared_server
+from mecgym.remote.transport.command import find_server_command
+from mecgym.remote.transport.endpoints import connect
+from mecgym.remote.transport.server import shared_server
 
 SCENARIO = "paper-v1"
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import mecgym
-from mecgym.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
+from mecgym.remote.transport.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
 
 LIMIT_SECONDS = 30
 

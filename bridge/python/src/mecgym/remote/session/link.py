@@ -1,0 +1,137 @@
+"""A session's way to a server, which changes when the server is lost and the session is brought back on another one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...errors import DeadlineExceeded, MecgymError, SessionLost
+from ..transport.connection import Connection
+from ..transport.endpoints import reconnect
+from .recovery import NOT_RECOVERABLE, Recovery
+
+if TYPE_CHECKING:
+    from .sequence import RequestSequence
+
+__all__ = ["SessionLink"]
+
+#: Losses of one session alone.
+SESSION_LOSSES = frozenset({"sessionLost", "unknownSession"})
+
+
+class SessionLink:
+    """What a session is on a server at present.
+
+    Parameters
+    ----------
+    connection : Connection
+        The way to the server.
+    fields : dict
+        Fields of the protocol's ``open`` that made the session.
+    session : str
+        Its id, a secret.
+    epoch : int
+        Its epoch; raised each time the session is brought back.
+    lanes_per_group : int
+        Lanes of each group.
+    timeout_seconds : float
+        How long each request may take, in seconds.
+    recovery : Recovery or None
+        How the session survives the loss of its server; None where it does not.
+    """
+
+    logger = logging.getLogger("mecgym")
+
+    def __init__(
+        self,
+        connection: Connection,
+        fields: Mapping[str, Any],
+        session: str,
+        epoch: int,
+        lanes_per_group: int,
+        timeout_seconds: float,
+        recovery: Recovery | None,
+    ) -> None:
+        self.connection = connection
+        self.session = session
+        self.epoch = epoch
+        self.lanes_per_group = lanes_per_group
+        self.timeout_seconds = timeout_seconds
+        self.recovery = recovery
+        self.groups: list[RequestSequence] = []
+        self.is_closed = False
+        #: How often the session was brought back.
+        self.num_recoveries = 0
+        self._fields = fields
+        self._attempts = 0
+        connection.note_session(self)
+        #: Why the session has to be brought back, where that was begun and not finished.
+        self._unfinished: SessionLost | None = None
+
+    def check_ready(self) -> None:
+        """Refuse to send or wait while the session is half brought back.
+
+        Raises
+        ------
+        SessionLost
+            The loss that is not overcome yet.
+        """
+        if self._unfinished is not None:
+            raise self._unfinished
+
+    def note_answer(self) -> None:
+        """Take note that the server answers, so that the next loss is the first in a row."""
+        self._attempts = 0
+
+    def recover(self, loss: SessionLost) -> None:
+        """Bring the session back, on another server where the present one is gone.
+
+        Raises
+        ------
+        SessionLost
+            The loss itself, where the session is not to be brought back; or the last one, after too many in a row.
+        """
+        if self.recovery is None or loss.code in NOT_RECOVERABLE:
+            raise loss
+        self._unfinished = loss
+        start = time.monotonic()
+        deadline = start + self.recovery.timeout_seconds
+        while True:
+            self._attempts += 1
+            if self._attempts > self.recovery.max_attempts or time.monotonic() >= deadline:
+                raise loss
+            try:
+                self._bring_back(loss, deadline)
+                break
+            except SessionLost as again:
+                if again.code in NOT_RECOVERABLE:
+                    raise
+                loss = again
+            except DeadlineExceeded as late:
+                raise SessionLost("recoveryFailed", f"no server could be found in time: {late}") from loss
+        self._unfinished = None
+        self.num_recoveries += 1
+        self.logger.warning(
+            "lost the server (%s); the environments go on as they were, %.2f s later",
+            loss.code,
+            time.monotonic() - start,
+        )
+
+    def _bring_back(self, loss: SessionLost, deadline: float) -> None:
+        remaining = max(0.1, deadline - time.monotonic())
+        # a server that only gave up this session still has the others of the same connection
+        if loss.code not in SESSION_LOSSES or not self.connection.is_usable:
+            self.connection = reconnect(self.connection, timeout_seconds=remaining)
+            self.connection.note_session(self)
+        ids = {"session": self.session, "epoch": self.epoch}
+        try:
+            resumed = self.connection.request("resume", {**self._fields, **ids}, timeout_seconds=remaining)
+        except (SessionLost, DeadlineExceeded):
+            raise
+        except MecgymError as error:
+            raise SessionLost("recoveryFailed", f"the server does not take the environments: {error}") from error
+        self.epoch = int(resumed["epoch"])
+        for group in self.groups:
+            group.bring_back(deadline)

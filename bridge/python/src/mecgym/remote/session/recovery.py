@@ -1,0 +1,159 @@
+"""What a client keeps of a group of lanes to bring it back on another server: a snapshot, and what came after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ...errors import MecgymError
+
+if TYPE_CHECKING:
+    from ..transport.connection import Body
+
+__all__ = ["MUTATING_OPERATIONS", "NOT_RECOVERABLE", "LoggedRequest", "Recovery", "ReplayLog", "resolve_recovery"]
+
+#: Operations that change lanes, and so have to be carried out again on another server.
+MUTATING_OPERATIONS = frozenset({"reset", "step", "restore", "fork", "policy"})
+#: Ways to lose a session that another server would not help with.
+NOT_RECOVERABLE = frozenset({"forked", "sequenceConflict", "recoveryFailed"})
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """How environments survive the loss of their server.
+
+    Parameters
+    ----------
+    max_replay_steps : int
+        Steps of a group that are played again at most, before a new snapshot takes their place.
+    max_replay_bytes : int
+        Bytes of requests of a group that are kept at most, likewise.
+    timeout_seconds : float
+        How long it may take to find or start another server and to bring the environments back, in seconds.
+    max_attempts : int
+        Servers lost in a row, without a single answer from any, before the environments are given up.
+    """
+
+    max_replay_steps: int = 5_000
+    max_replay_bytes: int = 64 * 1024 * 1024
+    timeout_seconds: float = 120.0
+    max_attempts: int = 8
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that are none."""
+        for name in ("max_replay_steps", "max_replay_bytes", "max_attempts"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise MecgymError("invalidOption", path=f"recovery/{name}", expected="a positive integer", got=value)
+        if not isinstance(self.timeout_seconds, (int, float)) or not 0 < self.timeout_seconds < math.inf:
+            expected = "a positive number of seconds"
+            raise MecgymError(
+                "invalidOption", path="recovery/timeout_seconds", expected=expected, got=self.timeout_seconds
+            )
+
+
+def resolve_recovery(recovery: Recovery | bool | None, *, is_owned: bool) -> Recovery | None:
+    """Give how a session survives the loss of its server; None where it does not.
+
+    Where nothing is asked for, that of this process's own server is survived, since nobody else would start it again.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidOption``.
+    """
+    if recovery is None:
+        recovery = is_owned
+    if isinstance(recovery, bool):
+        return Recovery() if recovery else None
+    if not isinstance(recovery, Recovery):
+        raise MecgymError("invalidOption", path="recovery", expected="True, False or a Recovery", got=recovery)
+    return recovery
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """A request that changed lanes: operation, fields and body."""
+
+    op: str
+    fields: Mapping[str, Any]
+    body: bytes | None
+
+    @property
+    def num_steps(self) -> int:
+        """Decisions of each lane it takes to carry it out again."""
+        return int(self.fields["steps"]) if self.op == "policy" else 1
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes it keeps in memory, about."""
+        return 100 + (0 if self.body is None else len(self.body))
+
+
+@dataclass
+class ReplayLog:
+    """The requests that bring a group of lanes from nothing to where it is.
+
+    Attributes
+    ----------
+    snapshot : list of LoggedRequest
+        `restore` requests of the last snapshot, a page each; empty before the first.
+    requests : list of LoggedRequest
+        What was carried out since, in order.
+    last_body : bytes or memoryview or None
+        Body of the reply to the last of them: the one that carrying it out again must bring.
+    """
+
+    snapshot: list[LoggedRequest] = field(default_factory=list)
+    requests: list[LoggedRequest] = field(default_factory=list)
+    last_body: Body | None = None
+    num_steps: int = 0
+    num_bytes: int = 0
+    #: Grows where no snapshot can be taken (a lane that was never reset), so that none is tried at every step.
+    _patience: int = 1
+
+    def add(self, request: LoggedRequest, reply_body: Body | None, *, is_start: bool) -> None:
+        """Note a request that was carried out; one that starts all lanes anew makes what was before needless."""
+        if is_start:
+            self._clear()
+            self.snapshot = []
+        self.requests.append(request)
+        self.last_body = reply_body
+        self.num_steps += request.num_steps
+        self.num_bytes += request.num_bytes
+
+    def wants_snapshot(self, recovery: Recovery) -> bool:
+        """Whether carrying it all out again would take longer, or more memory, than it may."""
+        if not self.requests or self.requests[-1].op == "policy":
+            return False  # what a policy remembers within an episode is no part of a snapshot
+        return (
+            self.num_steps > recovery.max_replay_steps * self._patience
+            or self.num_bytes > recovery.max_replay_bytes * self._patience
+        )
+
+    def start_from(self, snapshot: list[LoggedRequest]) -> None:
+        """Take a snapshot in the place of all that was before."""
+        self._clear()
+        self.snapshot = snapshot
+        self.last_body = None
+
+    def postpone_snapshot(self) -> None:
+        """Go on without a snapshot for now, because none could be taken."""
+        self._patience *= 2
+
+    def __iter__(self) -> Iterator[LoggedRequest]:
+        """Give all requests, in order."""
+        yield from self.snapshot
+        yield from self.requests
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes it keeps, about."""
+        return self.num_bytes + sum(request.num_bytes for request in self.snapshot)
+
+    def _clear(self) -> None:
+        self.requests = []
+        self.num_steps = self.num_bytes = 0
+        self._patience = 1

@@ -1,0 +1,319 @@
+"""What every session does: it is opened, its groups are reset and stepped, and it is closed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.batch import Batch, final_expected, step_expected
+from ...errors import MecgymError, SessionLost, malformed
+from ..protocol.headers import NEXT_EPISODE
+from ..protocol.layout import Layout
+from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Body, Connection
+from ..transport.endpoints import reconnect
+from .link import SessionLink
+from .recovery import NOT_RECOVERABLE, Recovery
+from .sequence import Answer, RequestSequence
+
+__all__ = ["SteppedSession", "split_texts"]
+
+#: Bytes of the shortest body that is worth leaving in the memory it came in.
+MAPPED_BYTES = 32 * 1024
+
+
+class SteppedSession:
+    """Environments on a server, in G groups of n lanes each.
+
+    Each group is stepped on its own; requests of different groups can be in flight together (`send_step`, `receive`).
+
+    Parameters
+    ----------
+    connection : Connection
+        The way to the server.
+    fields : dict
+        Fields of the protocol's ``open``.
+    timeout_seconds : float
+        How long each request may take, in seconds.
+    recovery : Recovery or None
+        How the session survives the loss of its server; None where it is lost with it.
+
+    Attributes
+    ----------
+    num_envs, num_groups, lanes_per_group, max_servers, max_users, observation_size, history_slots : int
+        Sizes of what was opened.
+    bytes_per_lane : int
+        What a lane takes on the server at the start, in bytes.
+    observation_header, observation_server_fields, episode_stats_fields : list of str
+        Names of the numbers in observations and in the statistics of an episode.
+    scenarios : list of dict
+        ``{id, hash, scenario}`` of each scenario, complete.
+
+    Raises
+    ------
+    MecgymError
+        The server refused the fields: ``unknownScenario``, ``invalidScenario``, ``invalidOption`` and so on.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        fields: Mapping[str, Any],
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        recovery: Recovery | None = None,
+    ) -> None:
+        self._is_closed = True
+        self._fields = dict(fields)
+        connection, opened = _open(connection, fields, timeout_seconds, recovery)
+        self._start(connection, opened, timeout_seconds, recovery)
+
+    def _start(
+        self, connection: Connection, opened: dict[str, Any], timeout_seconds: float, recovery: Recovery | None
+    ) -> None:
+        self.num_envs: int = _field(opened, "numEnvs", int)
+        self.num_groups: int = _field(opened, "groups", int)
+        self.lanes_per_group: int = self.num_envs // self.num_groups
+        self._link = SessionLink(
+            connection,
+            self._fields,
+            _field(opened, "session", str),
+            _field(opened, "epoch", int),
+            self.lanes_per_group,
+            timeout_seconds,
+            recovery,
+        )
+        self._link.groups = [RequestSequence(self._link, group) for group in range(self.num_groups)]
+        self._is_closed = False
+        #: Held by the thread that is in a call of the environment; see `exclusive`.
+        self.in_use = threading.RLock()
+        self._is_same_step = self._fields.get("autoreset") == "same-step"
+        self.is_text = self._fields.get("observation") == "text"
+        self.max_servers: int = _field(opened, "maxServers", int)
+        self.max_users: int = _field(opened, "maxUsers", int)
+        self.observation_size: int = _field(opened, "observationSize", int)
+        self.history_slots: int = _field(opened, "historySlots", int)
+        self.bytes_per_lane: int = int(opened.get("bytesPerLane", 0))
+        self.observation_header: list[str] = _field(opened, "observationHeader", list)
+        self.observation_server_fields: list[str] = _field(opened, "observationServerFields", list)
+        self.episode_stats_fields: list[str] = _field(opened, "episodeStatsFields", list)
+        self.scenarios: list[dict[str, Any]] = _field(opened, "scenarios", list)
+        layouts = _field(opened, "layouts", dict)
+        self._reset_request = Layout(layouts.get("resetRequest"))
+        self._step_request = Layout(layouts.get("stepRequest"))
+        self._step_reply = Layout(layouts.get("stepReply"))
+        n = self.lanes_per_group
+        self._reset_request.check({"seeds": ("uint64", (n,)), "mask": ("uint8", (n,))})
+        self._step_request.check({"actions": ("int32", (n,))})
+        self._step_reply.check(step_expected(n, self.observation_size, self.max_servers))
+        if self._step_reply.num_bytes >= MAPPED_BYTES:
+            connection.maps_bodies = True
+        #: Layouts that came with the last replies; most replies bring the same again.
+        self._known_layouts: dict[str, tuple[Any, Layout]] = {}
+
+    @property
+    def num_recoveries(self) -> int:
+        """How often the session was brought back after its server was lost."""
+        return self._link.num_recoveries
+
+    @property
+    def recovery_bytes(self) -> int:
+        """Bytes this process keeps to bring the session back, about."""
+        return sum(group.log.memory_bytes for group in self._link.groups)
+
+    def reset(
+        self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
+    ) -> Batch:
+        """Start episodes.
+
+        Parameters
+        ----------
+        seeds : array of uint64, shape (n,), optional
+            Episode seeds; `NEXT_EPISODE` for the next one of the split, as for all lanes where left out.
+        mask : array of uint8, shape (n,), optional
+            1 where a lane is to be reset; all of them where left out.
+        group : int
+            Index of the group.
+        """
+        sequence = self._group(group, "reset")
+        body, is_start = self._reset_body(seeds, mask)
+        return self._batch(sequence.exchange("reset", {}, body, is_start=is_start))
+
+    def step(self, actions: NDArray[np.int32], ahead: Mapping[str, Any] | None = None, group: int = 0) -> Batch:
+        """Carry out one decision in each lane.
+
+        Parameters
+        ----------
+        actions : array of int32, shape (n,)
+            The actions.
+        ahead : dict, optional
+            Fields of a look-ahead that is likely to be asked for next, and is sent along.
+        group : int
+            Index of the group.
+        """
+        sequence = self._group(group, "step")
+        body = self._step_request.encode({"actions": actions})
+        return self._batch(sequence.exchange("step", {}, body, ahead=ahead))
+
+    def send_reset(
+        self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
+    ) -> None:
+        """Send what `reset` does, and do not wait; `receive` does."""
+        sequence = self._group(group, "send_reset")
+        body, is_start = self._reset_body(seeds, mask)
+        sequence.send("reset", {}, body, is_start=is_start)
+
+    def send_step(self, actions: NDArray[np.int32], group: int = 0) -> None:
+        """Send what `step` does, and do not wait; `receive` does."""
+        self._group(group, "send_step").send("step", {}, self._step_request.encode({"actions": actions}))
+
+    def receive(self, group: int = 0) -> Batch:
+        """Wait for the answer to the first request of a group that was sent with `send_reset` or `send_step`."""
+        _op, answer = self._group(group, "receive").receive()
+        return self._batch(answer)
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
+        return any(group.is_unanswered for group in self._link.groups)
+
+    def check_open(self, path: str) -> None:
+        """Refuse what a closed session cannot do.
+
+        Raises
+        ------
+        MecgymError
+            ``closed``.
+        """
+        if self._is_closed:
+            raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+
+    def occupied(self, path: str) -> MecgymError:
+        """Give the error of a call that comes while another thread is in one.
+
+        Raises
+        ------
+        SessionLost
+            ``forked``: that thread is one of the parent process, and will never leave here.
+        """
+        self._link.connection.check_process()
+        expected = "one thread at a time; give each its own environment, or hold a lock around every call"
+        return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
+
+    def without_reset(self, path: str) -> MecgymError:
+        """Give the error of what needs an episode, where there is none.
+
+        Raises
+        ------
+        MecgymError
+            Where no reset would help: the session is closed or lost.
+        """
+        self.check_open(path)
+        if self._link.recovery is None:
+            self._link.connection.check_usable()
+        return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
+
+    def close(self) -> None:
+        """End the session; does nothing the second time, and does not mind a server that is gone."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._link.is_closed = True
+            self._link.groups[0].close()
+            for group in self._link.groups:
+                group.forget_all()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_is_closed", True):
+            for group in self._link.groups[1:]:
+                group.forget_all()
+            self._link.groups[0].abandon()
+
+    def _group(self, group: int, path: str) -> RequestSequence:
+        self.check_open(path)
+        if not 0 <= group < self.num_groups:
+            expected = f"a group from 0 to {self.num_groups - 1}"
+            raise MecgymError("invalidOption", path="group", expected=expected, got=group)
+        return self._link.groups[group]
+
+    def _reset_body(
+        self, seeds: NDArray[np.uint64] | None, mask: NDArray[np.uint8] | None
+    ) -> tuple[bytes | None, bool]:
+        """Give the body of a reset, and whether it leaves nothing of what was before."""
+        if seeds is None and mask is None:
+            return None, False
+        n = self.lanes_per_group
+        seeds = np.full(n, NEXT_EPISODE, np.uint64) if seeds is None else seeds
+        mask = np.ones(n, np.uint8) if mask is None else mask
+        is_start = bool(np.all(mask)) and not np.any(seeds == np.uint64(NEXT_EPISODE))
+        return self._reset_request.encode({"seeds": seeds, "mask": mask}), is_start
+
+    def _batch(self, answer: Answer) -> Batch:
+        result, body = answer
+        arrays = self._step_reply.decode(body)
+        texts = self._texts(result, body) if self.is_text else None
+        num_final = result.get("numFinal", 0)
+        if not num_final:
+            return Batch(arrays, None, self.episode_stats_fields, texts)
+        if not isinstance(num_final, int) or not 0 < num_final <= self.lanes_per_group:
+            malformed("numFinal", f"an integer from 0 to {self.lanes_per_group}", num_final)
+        width = self.observation_size if self._is_same_step else None
+        expected = final_expected(num_final, len(self.episode_stats_fields), width)
+        final = self._layout("final", result.get("finalLayout"), expected).decode(body)
+        lanes = final["finalLane"]
+        if lanes.min() < 0 or lanes.max() >= self.lanes_per_group:
+            malformed("finalLane", f"lanes from 0 to {self.lanes_per_group - 1}", lanes.tolist())
+        return Batch(arrays, final, self.episode_stats_fields, texts)
+
+    def _texts(self, result: Mapping[str, Any], body: Body | None) -> list[str]:
+        arrays = Layout(result.get("textLayout")).decode(body)
+        return split_texts(arrays["promptOffsets"], arrays["promptBytes"])
+
+    def _layout(self, name: str, arrays: Any, expected: Mapping[str, tuple[str, tuple[int, ...]]]) -> Layout:
+        known = self._known_layouts.get(name)
+        if known is not None and known[0] == arrays:
+            return known[1]
+        layout = Layout(arrays)
+        layout.check(expected)
+        self._known_layouts[name] = (arrays, layout)
+        return layout
+
+
+def split_texts(offsets: NDArray[Any], data: NDArray[Any]) -> list[str]:
+    """Give the texts of a pair of arrays `…Offsets` and `…Bytes`.
+
+    Raises
+    ------
+    ServerError
+        ``malformedReply`` where they do not belong together.
+    """
+    bounds = offsets.tolist()
+    if any(end < start for start, end in pairwise(bounds)) or bounds[-1] > len(data):
+        malformed("offsets", f"growing numbers up to {len(data)}", bounds[:8])
+    whole = data.tobytes()
+    return [whole[start:end].decode("utf-8") for start, end in pairwise(bounds)]
+
+
+def _open(
+    connection: Connection, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
+) -> tuple[Connection, dict[str, Any]]:
+    """Open a session, on another server where this one is lost meanwhile."""
+    attempts = 1 if recovery is None else recovery.max_attempts
+    while True:
+        try:
+            return connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
+        except SessionLost as loss:  # noqa: PERF203 - it is a round trip that may fail, not a computation
+            attempts -= 1
+            if attempts == 0 or loss.code in NOT_RECOVERABLE:
+                raise
+            connection = reconnect(connection, timeout_seconds=timeout_seconds)
+
+
+def _field(result: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
+    value = result.get(name)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        malformed(f"open/{name}", "another type", value)
+    return value

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gymnasium
 
+from .bench.datasets import make_dataset
 from .bench.digest import TrajectoryDigest
-from .bench.jobs import evaluate, make_dataset, verify
+from .bench.evaluate import evaluate, verify
 from .bench.play import Played, play_seeds, random_policy
 from .data.look_ahead import LookAhead
+from .data.scenarios import ScenarioInfo
+from .data.scores import Scores
 from .data.snapshots import Snapshots
 from .envs.branching import EnvSnapshot
 from .envs.lanes import Lanes
@@ -15,8 +18,8 @@ from .envs.numeric import OffloadingEnv
 from .envs.text import OffloadingTextEnv
 from .envs.vector import OffloadingVectorEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
-from .remote.queries.scenarios import ScenarioInfo, list_scenarios, scenario_hash
-from .remote.queries.scoring import Scores, score
+from .remote.queries.scenarios import list_scenarios, scenario_hash
+from .remote.queries.scoring import score
 from .remote.session.recovery import Recovery
 from .remote.transport.server import LocalServer
 

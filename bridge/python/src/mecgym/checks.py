@@ -12,6 +12,7 @@ from .errors import MecgymError
 
 __all__ = [
     "MAX_SEED",
+    "NEXT_EPISODE",
     "check_action",
     "check_actions",
     "check_count",
@@ -24,6 +25,8 @@ __all__ = [
 
 #: Largest seed: 2^53 − 1, so that every language has it exactly.
 MAX_SEED = 2**53 - 1
+#: The seed that stands for the next episode of the split.
+NEXT_EPISODE = 2**64 - 1
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 ACTION_EXPECTED = "an integer: 0 for local execution, e for server e"
 

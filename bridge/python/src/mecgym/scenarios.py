@@ -1,3 +1,4 @@
-"""Old name of `mecgym.remote.queries.scenarios`."""
+"""Old name of `mecgym.data.scenarios`."""
 
+from .data.scenarios import *  # noqa: F403
 from .remote.queries.scenarios import *  # noqa: F403

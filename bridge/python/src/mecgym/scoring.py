@@ -1,3 +1,4 @@
-"""Old name of `mecgym.remote.queries.scoring`."""
+"""Old name of `mecgym.data.scores`."""
 
+from .data.scores import *  # noqa: F403
 from .remote.queries.scoring import *  # noqa: F403

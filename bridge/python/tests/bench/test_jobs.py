@@ -20,7 +20,7 @@ from mecgym import (
     random_policy,
     verify,
 )
-from mecgym.bench import jobs
+from mecgym.remote.queries import jobs
 from mecgym.remote.transport.command import find_server_command
 from mecgym.remote.transport.server import shared_server
 
@@ -161,7 +161,7 @@ def test_a_server_that_dies_each_time_ends_the_attempts(monkeypatch: pytest.Monk
         os.kill(shared_server().pid, signal.SIGKILL)
         raise SessionLost("serverEnded", "it died")
 
-    monkeypatch.setattr("mecgym.bench.jobs._run_once", die)
+    monkeypatch.setattr("mecgym.remote.queries.jobs._run_once", die)
     with pytest.raises(SessionLost):
         make_dataset("grpo", count=2, show_progress=False)
     assert len(attempts) == 5
@@ -172,11 +172,11 @@ def test_a_server_that_dies_once_is_asked_again(monkeypatch: pytest.MonkeyPatch)
     fetch = jobs._fetch
 
     def kill_first(*arguments: Any) -> bytes:
-        monkeypatch.setattr("mecgym.bench.jobs._fetch", fetch)
+        monkeypatch.setattr("mecgym.remote.queries.jobs._fetch", fetch)
         os.kill(shared_server().pid, signal.SIGKILL)
         return fetch(*arguments)
 
-    monkeypatch.setattr("mecgym.bench.jobs._fetch", kill_first)
+    monkeypatch.setattr("mecgym.remote.queries.jobs._fetch", kill_first)
     assert make_dataset("grpo", count=20, show_progress=False) == expected
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from ..data.scenarios import ScenarioInput
 from ..envs.vector import OffloadingVectorEnv
-from ..remote.queries.scenarios import ScenarioInput
 
 __all__ = ["Played", "Policy", "play_seeds", "random_policy"]
 

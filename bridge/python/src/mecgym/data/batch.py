@@ -15,9 +15,7 @@ __all__ = [
     "FLAG_RESET",
     "FLAG_TRUNCATED",
     "Batch",
-    "final_expected",
-    "policy_expected",
-    "step_expected",
+    "snake_case",
 ]
 
 #: Bits of the array `flags`.
@@ -25,9 +23,6 @@ FLAG_TRUNCATED = 1
 FLAG_LATE = 2
 FLAG_INVALID_ACTION = 4
 FLAG_RESET = 8
-
-#: Dtype and shape of each array of a layout.
-Expected = dict[str, tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -72,35 +67,3 @@ class Batch:
 def snake_case(name: str) -> str:
     """Give a name of the protocol as Python writes it: ``latencySlots`` is ``latency_slots``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def step_expected(num_envs: int, observation_size: int, max_servers: int) -> Expected:
-    """Give the arrays a step's reply must have."""
-    n = (num_envs,)
-    return {
-        "observation": ("float32", (num_envs, observation_size)),
-        **dict.fromkeys(("reward", "latencySlots", "costSlots"), ("float64", n)),
-        **dict.fromkeys(("executedAction", "decisionIndex", "slot", "numServers"), ("int32", n)),
-        **dict.fromkeys(("lostTasks", "lostOnTimeTasks"), ("int32", n)),
-        "episodeSeed": ("uint64", n),
-        "flags": ("uint8", n),
-        "actionMask": ("uint8", (num_envs, max_servers + 1)),
-    }
-
-
-def final_expected(num_final: int, num_stats: int, observation_size: int | None) -> Expected:
-    """Give the arrays that describe ended episodes; observations come with same-step autoreset alone."""
-    expected: Expected = {
-        "finalLane": ("int32", (num_final,)),
-        "finalStats": ("float64", (num_final, num_stats)),
-        "finalSlot": ("int32", (num_final,)),
-    }
-    if observation_size is not None:
-        expected["finalObservation"] = ("float32", (num_final, observation_size))
-    return expected
-
-
-def policy_expected(num_envs: int) -> Expected:
-    """Give the arrays a reply to `policy` has behind a step's, in any case."""
-    n = (num_envs,)
-    return {"costSumSlots": ("float64", n), "decisions": ("int32", n), "invalidActions": ("int32", n)}

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MecgymError, malformed
-from ..remote.protocol.layout import Layout
-
-if TYPE_CHECKING:
-    from ..remote.transport.connection import Body
-
 __all__ = ["Snapshots"]
-
-#: Arrays of a reply to `snapshot`, in the order of its digest.
-ARRAYS = ("lane", "stateHash", "snapshotOffsets", "snapshotBytes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +46,6 @@ class Snapshots:
         return self.data[start:end].tobytes()
 
     @staticmethod
-    def of_reply(result: Mapping[str, Any], body: Body | None) -> Snapshots:
-        """Read a reply to `snapshot`.
-
-        Raises
-        ------
-        ServerError
-            ``malformedReply`` where the bytes are not what the digest beside them says.
-        """
-        arrays = Layout(result.get("layout")).decode(body)
-        digest = hashlib.sha256()
-        for name in ARRAYS:
-            if name not in (arrays.dtype.names or ()):
-                malformed(f"snapshot/layout/{name}", "an array", None)
-            digest.update(arrays[name].tobytes())
-        if digest.hexdigest() != result.get("digest"):
-            malformed("snapshot/digest", digest.hexdigest(), result.get("digest"))
-        return Snapshots(*(arrays[name] for name in ARRAYS))
-
-    @staticmethod
     def join(pages: Sequence[Snapshots]) -> Snapshots:
         """Put the pages of a long reply together."""
         if len(pages) == 1:
@@ -88,18 +58,3 @@ class Snapshots:
             np.concatenate([*offsets, starts[-1:]]).astype(np.uint32),
             np.concatenate([page.data for page in pages]),
         )
-
-    def to_body(self, lanes: Sequence[int] | None = None) -> tuple[list[dict[str, Any]], bytes]:
-        """Make the layout and the body of a `restore` to these lanes.
-
-        Raises
-        ------
-        MecgymError
-            ``invalidOption`` where there are not as many lanes as snapshots.
-        """
-        targets = self.lanes if lanes is None else np.asarray(lanes, dtype=np.int32)
-        if targets.shape != self.lanes.shape:
-            raise MecgymError("invalidOption", path="lanes", expected=f"{len(self)} lanes", got=targets.tolist())
-        arrays: dict[str, NDArray[Any]] = {"lane": targets, "snapshotOffsets": self.offsets, "snapshotBytes": self.data}
-        layout = Layout.of(arrays)
-        return layout.arrays, layout.encode(arrays)

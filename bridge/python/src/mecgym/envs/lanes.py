@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import check_actions, check_count, check_seed, check_timeout, random_seed
+from ..checks import NEXT_EPISODE, check_actions, check_count, check_seed, check_timeout, random_seed
 from ..data.batch import Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
+from ..data.scenarios import ScenarioInput, read_scenario
 from ..data.snapshots import Snapshots
 from ..errors import MecgymError
-from ..remote.protocol.headers import NEXT_EPISODE
-from ..remote.queries.scenarios import ScenarioInput, read_scenario
 from ..remote.session.recovery import Recovery, resolve_recovery
 from ..remote.session.session import Session
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ..data.batch import Batch
-from ..remote.queries.scenarios import ScenarioInput
+from ..data.scenarios import ScenarioInput
 from ..remote.session.opening import open_session
 from ..remote.session.recovery import Recovery
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS

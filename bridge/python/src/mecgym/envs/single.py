@@ -10,10 +10,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ..checks import check_action, check_seed
+from ..checks import NEXT_EPISODE, check_action, check_seed
 from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
-from ..remote.protocol.headers import NEXT_EPISODE
 from ..remote.session.session import Session
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot

@@ -13,8 +13,9 @@ from gymnasium.vector.utils import create_shared_memory
 from numpy.typing import NDArray
 
 from ..data.batch import Batch
-from ..remote.queries.scenarios import ScenarioInput
-from ..remote.queries.scoring import NO_ACTION, PARSE_FAILURES, STATE_NUMBERS, score
+from ..data.scenarios import ScenarioInput
+from ..data.scores import NO_ACTION, PARSE_FAILURES
+from ..remote.queries.scoring import STATE_NUMBERS, score
 from ..remote.session.opening import open_session
 from ..remote.session.recovery import Recovery
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS

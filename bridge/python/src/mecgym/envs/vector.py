@@ -12,12 +12,11 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ..checks import MAX_SEED, check_actions, check_count, check_lanes, check_reset_mask, check_seed
+from ..checks import MAX_SEED, NEXT_EPISODE, check_actions, check_count, check_lanes, check_reset_mask, check_seed
 from ..data.batch import FLAG_RESET, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
+from ..data.scenarios import ScenarioInput
 from ..errors import MecgymError
-from ..remote.protocol.headers import NEXT_EPISODE
-from ..remote.queries.scenarios import ScenarioInput
 from ..remote.session.opening import open_session
 from ..remote.session.recovery import Recovery
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS

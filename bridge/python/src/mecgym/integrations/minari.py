@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ..checks import check_count, check_seed
 from ..data.batch import FLAG_TRUNCATED, Batch
+from ..data.scenarios import ScenarioInput
 from ..envs.lanes import Lanes
 from ..errors import MecgymError
-from ..remote.queries.scenarios import ScenarioInput
 
 __all__ = ["create_dataset", "record_episodes"]
 

@@ -19,9 +19,10 @@ from openenv.core.env_server.types import Action, EnvironmentMetadata, Observati
 from pydantic import Field
 
 from .. import __version__
+from ..data.scenarios import ScenarioInput
 from ..envs.numeric import OffloadingEnv
 from ..errors import MecgymError
-from ..remote.queries.scenarios import ScenarioInput, scenario_hash
+from ..remote.queries.scenarios import scenario_hash
 
 __all__ = [
     "OffloadingAction",

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..data.look_ahead import LookAhead
+from ..data.scenarios import ScenarioInput
 from ..envs.vector import OffloadingVectorEnv
 from ..errors import MecgymError
-from ..remote.queries.scenarios import ScenarioInput
 
 __all__ = ["OffloadingVecEnv"]
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench import jobs
+from ..bench import datasets
 from ..checks import check_timeout
 from ..data.look_ahead import look_ahead_fields
+from ..data.scenarios import ScenarioInput
+from ..data.scores import Scores
 from ..errors import MecgymError, ServerError, ServerNotFound
-from ..remote.queries.scenarios import ScenarioInput
-from ..remote.queries.scoring import Scores, score
+from ..remote.queries.scoring import score
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
 from .turns import OffloadingTurns, environment_factory
 
@@ -189,7 +190,7 @@ def make_dataset(kind: str, **options: Any) -> Any:
     """
     from datasets import Dataset
 
-    return Dataset.from_list(jobs.make_dataset(kind, **options))
+    return Dataset.from_list(datasets.make_dataset(kind, **options))
 
 
 def _text_of(completion: Any) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mecgym import MecgymError, OffloadingEnv, make_dataset, score
-from mecgym.remote.queries.scoring import NO_ACTION, PARSE_FAILURES, pack_texts
+from mecgym.data.scores import NO_ACTION, PARSE_FAILURES
+from mecgym.remote.protocol.bodies import pack_texts
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from ...errors import MecgymError, ServerError, SessionLost, malformed
 __all__ = [
     "MAX_HEADER_BYTES",
     "MAX_HEADER_DEPTH",
-    "NEXT_EPISODE",
     "PROTOCOL_VERSION",
     "ReplyHeader",
     "decode_reply",
@@ -25,8 +24,6 @@ PROTOCOL_VERSION = "1.2"
 MAJOR_VERSION = PROTOCOL_VERSION.split(".")[0]
 MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_DEPTH = 8
-#: The seed that stands for "the next episode of the split" in the body of a reset.
-NEXT_EPISODE = 2**64 - 1
 #: Errors that are not about the request itself.
 ERROR_KINDS: Mapping[str, type[MecgymError]] = {
     "internalError": ServerError,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import malformed
 
-if TYPE_CHECKING:
-    from ..transport.connection import Body
+__all__ = ["DTYPES", "Body", "Layout"]
 
-__all__ = ["DTYPES", "Layout"]
+#: What a body is: bytes, or a view of the memory the message came in.
+Body = bytes | memoryview
 
 #: Arrays start at multiples of this many bytes.
 ALIGNMENT = 8

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -12,54 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.look_ahead import look_ahead_fields
+from ...data.scenarios import ScenarioInput, read_scenario
+from ...data.scores import Scores
 from ...errors import MecgymError
+from ..protocol.bodies import pack_texts
 from ..protocol.layout import Layout
 from ..transport.connection import DEFAULT_TIMEOUT_SECONDS
 from ..transport.endpoints import call
-from .scenarios import ScenarioInput, read_scenario
 
-__all__ = ["NO_ACTION", "PARSE_FAILURES", "Scores", "pack_texts", "score"]
-
-#: What `action` says where no decision could be read.
-NO_ACTION = -(2**31)
-#: Names of the values of `parse_failure`.
-PARSE_FAILURES = ("none", "empty", "noDecision", "ambiguous", "unfinishedReasoning")
-
-
-@dataclass(frozen=True, eq=False)
-class Scores:
-    """What C answers cost, in slots.
-
-    Attributes
-    ----------
-    action : array of int32, shape (C,)
-        The decision that was read; `NO_ACTION` where none could be.
-    parse_failure : array of uint8, shape (C,)
-        Index into `PARSE_FAILURES`.
-    charged_action : array of int32, shape (C,)
-        The action whose figures stand here: the costliest available one where none was read, or it is not available.
-    is_invalid : array of uint8, shape (C,)
-        1 where a decision was read that is not available.
-    latency_slots, cost_slots : array of float64, shape (C,)
-        Latency C and cost J of the charged action (eq. 2-8, 11), slots.
-    impact_slots : array of float64, shape (C,)
-        Mean cost C_impact of the future tasks after it (eq. 24-25), slots.
-    reward : array of float64, shape (C,)
-        −(J + λ·C_impact) (eq. 26), slots.
-    cheapest_cost_slots : array of float64, shape (C,)
-        Cost of the cheapest action of the state, slots.
-    """
-
-    action: NDArray[np.int32]
-    parse_failure: NDArray[np.uint8]
-    charged_action: NDArray[np.int32]
-    is_invalid: NDArray[np.uint8]
-    latency_slots: NDArray[np.float64]
-    cost_slots: NDArray[np.float64]
-    impact_slots: NDArray[np.float64]
-    reward: NDArray[np.float64]
-    cheapest_cost_slots: NDArray[np.float64]
-
+__all__ = ["STATE_NUMBERS", "score"]
 
 #: The arrays of a reply, in the order of the fields of `Scores`.
 ARRAYS = {
@@ -157,24 +117,6 @@ def score(
     found.check({name: (dtype, (len(answers),)) for name, dtype in ARRAYS.items()})
     decoded = found.decode(body)
     return Scores(*(decoded[name] for name in ARRAYS))
-
-
-def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Give the pair of arrays `…Offsets`, `…Bytes` of some texts; halves of surrogate pairs become question marks."""
-    offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
-    whole = "".join(texts)
-    if whole.isascii():
-        # a byte for each character: one text less to make for every text
-        data = whole.encode()
-        lengths = map(len, texts)
-    else:
-        pieces = [text.encode("utf-8", "replace") for text in texts]
-        data = b"".join(pieces)
-        lengths = map(len, pieces)
-    np.cumsum(np.fromiter(lengths, dtype=np.int64, count=len(texts)), out=offsets[1:])
-    if offsets[-1] >= 2**31:
-        raise MecgymError("invalidOption", path="answers", expected="less than 2 GiB of text", got=int(offsets[-1]))
-    return offsets.astype(np.uint32), np.frombuffer(data, dtype=np.uint8)
 
 
 def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

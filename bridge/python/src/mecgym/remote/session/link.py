@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, MecgymError, SessionLost
 from ..transport.connection import Connection
 from ..transport.endpoints import reconnect
 from .recovery import NOT_RECOVERABLE, Recovery
 
-if TYPE_CHECKING:
-    from .sequence import RequestSequence
-
 __all__ = ["SessionLink"]
 
 #: Losses of one session alone.
 SESSION_LOSSES = frozenset({"sessionLost", "unknownSession"})
+
+
+class Recoverable(Protocol):
+    """A group of lanes that can be brought back on another server."""
+
+    def bring_back(self, deadline: float) -> None:
+        """Replay the group's requests in the new epoch, until `deadline` as `time.monotonic` counts."""
 
 
 class SessionLink:
@@ -60,7 +64,7 @@ class SessionLink:
         self.lanes_per_group = lanes_per_group
         self.timeout_seconds = timeout_seconds
         self.recovery = recovery
-        self.groups: list[RequestSequence] = []
+        self.groups: list[Recoverable] = []
         self.is_closed = False
         #: How often the session was brought back.
         self.num_recoveries = 0

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from ...checks import check_count, check_seed, check_timeout, random_seed
-from ..queries.scenarios import ScenarioInput, read_scenario
+from ...data.scenarios import ScenarioInput, read_scenario
 from ..transport.endpoints import connect
 from .recovery import Recovery, resolve_recovery
 from .session import Session

@@ -5,12 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import MecgymError
-
-if TYPE_CHECKING:
-    from ..transport.connection import Body
+from ..protocol.layout import Body
 
 __all__ = ["MUTATING_OPERATIONS", "NOT_RECOVERABLE", "LoggedRequest", "Recovery", "ReplayLog", "resolve_recovery"]
 

@@ -6,18 +6,17 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgpack
 
-from ...data.snapshots import Snapshots
 from ...errors import MecgymError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, encode_header
-from ..transport.connection import Body, Pending
+from ..protocol.layout import Body
+from ..protocol.snapshots import read_snapshots, restore_body
+from ..transport.connection import Pending
+from .link import SessionLink
 from .recovery import MUTATING_OPERATIONS, LoggedRequest, ReplayLog
-
-if TYPE_CHECKING:
-    from .link import SessionLink
 
 __all__ = ["Answer", "Request", "RequestSequence"]
 
@@ -313,7 +312,7 @@ class RequestSequence:
             while first_lane < num_lanes:
                 fields = {"firstLane": first_lane} if first_lane else {}
                 result, body = self._receive(self._transmit("snapshot", fields, None), timeout_seconds)
-                layout, restored = Snapshots.of_reply(result, body).to_body()
+                layout, restored = restore_body(read_snapshots(result, body))
                 pages.append(LoggedRequest("restore", {"layout": layout}, restored))
                 first_lane = int(result.get("nextLane", num_lanes))
         except MecgymError as error:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.batch import Batch, policy_expected
+from ...data.batch import Batch
 from ...data.snapshots import Snapshots
+from ..protocol.bodies import policy_expected, split_texts
 from ..protocol.layout import Layout
-from .stepped import SteppedSession, split_texts
+from ..protocol.snapshots import read_snapshots, restore_body
+from .stepped import SteppedSession
 
 __all__ = ["Session"]
 
@@ -81,7 +83,7 @@ class Session(SteppedSession):
         while first_lane < self.lanes_per_group:
             fields = {"firstLane": first_lane} if first_lane else {}
             result, reply = sequence.exchange("snapshot", fields, body)
-            pages.append(Snapshots.of_reply(result, reply))
+            pages.append(read_snapshots(result, reply))
             first_lane = int(result.get("nextLane", self.lanes_per_group))
         return Snapshots.join(pages)
 
@@ -103,7 +105,7 @@ class Session(SteppedSession):
             ``invalidSnapshot``; no lane changes.
         """
         sequence = self._group(group, "restore")
-        layout, body = snapshots.to_body(lanes)
+        layout, body = restore_body(snapshots, lanes)
         return self._batch(sequence.exchange("restore", {"layout": layout}, body))
 
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int], group: int = 0) -> Batch:
@@ -121,7 +123,7 @@ class Session(SteppedSession):
         child._fields = self._fields
         link = self._link
         child._start(link.connection, opened, link.timeout_seconds, link.recovery)
-        for mine, its in zip(link.groups, child._link.groups, strict=True):
+        for mine, its in zip(self._groups, child._groups, strict=True):
             its.log = copy.deepcopy(mine.log)
         return child
 

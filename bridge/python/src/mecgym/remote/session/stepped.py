@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.batch import Batch, final_expected, step_expected
+from ...checks import NEXT_EPISODE
+from ...data.batch import Batch
 from ...errors import MecgymError, SessionLost, malformed
-from ..protocol.headers import NEXT_EPISODE
-from ..protocol.layout import Layout
-from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Body, Connection
+from ..protocol.bodies import final_expected, split_texts, step_expected
+from ..protocol.layout import Body, Layout
+from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Connection
 from ..transport.endpoints import reconnect
 from .link import SessionLink
 from .recovery import NOT_RECOVERABLE, Recovery
 from .sequence import Answer, RequestSequence
 
-__all__ = ["SteppedSession", "split_texts"]
+__all__ = ["SteppedSession"]
 
 #: Bytes of the shortest body that is worth leaving in the memory it came in.
 MAPPED_BYTES = 32 * 1024
@@ -87,7 +87,8 @@ class SteppedSession:
             timeout_seconds,
             recovery,
         )
-        self._link.groups = [RequestSequence(self._link, group) for group in range(self.num_groups)]
+        self._groups = [RequestSequence(self._link, group) for group in range(self.num_groups)]
+        self._link.groups = list(self._groups)
         self._is_closed = False
         #: Held by the thread that is in a call of the environment; see `exclusive`.
         self.in_use = threading.RLock()
@@ -123,7 +124,7 @@ class SteppedSession:
     @property
     def recovery_bytes(self) -> int:
         """Bytes this process keeps to bring the session back, about."""
-        return sum(group.log.memory_bytes for group in self._link.groups)
+        return sum(group.log.memory_bytes for group in self._groups)
 
     def reset(
         self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
@@ -179,7 +180,7 @@ class SteppedSession:
     @property
     def is_unanswered(self) -> bool:
         """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
-        return any(group.is_unanswered for group in self._link.groups)
+        return any(group.is_unanswered for group in self._groups)
 
     def check_open(self, path: str) -> None:
         """Refuse what a closed session cannot do.
@@ -222,22 +223,22 @@ class SteppedSession:
         if not self._is_closed:
             self._is_closed = True
             self._link.is_closed = True
-            self._link.groups[0].close()
-            for group in self._link.groups:
+            self._groups[0].close()
+            for group in self._groups:
                 group.forget_all()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            for group in self._link.groups[1:]:
+            for group in self._groups[1:]:
                 group.forget_all()
-            self._link.groups[0].abandon()
+            self._groups[0].abandon()
 
     def _group(self, group: int, path: str) -> RequestSequence:
         self.check_open(path)
         if not 0 <= group < self.num_groups:
             expected = f"a group from 0 to {self.num_groups - 1}"
             raise MecgymError("invalidOption", path="group", expected=expected, got=group)
-        return self._link.groups[group]
+        return self._groups[group]
 
     def _reset_body(
         self, seeds: NDArray[np.uint64] | None, mask: NDArray[np.uint8] | None
@@ -280,21 +281,6 @@ class SteppedSession:
         layout.check(expected)
         self._known_layouts[name] = (arrays, layout)
         return layout
-
-
-def split_texts(offsets: NDArray[Any], data: NDArray[Any]) -> list[str]:
-    """Give the texts of a pair of arrays `…Offsets` and `…Bytes`.
-
-    Raises
-    ------
-    ServerError
-        ``malformedReply`` where they do not belong together.
-    """
-    bounds = offsets.tolist()
-    if any(end < start for start, end in pairwise(bounds)) or bounds[-1] > len(data):
-        malformed("offsets", f"growing numbers up to {len(data)}", bounds[:8])
-    whole = data.tobytes()
-    return [whole[start:end].decode("utf-8") for start, end in pairwise(bounds)]
 
 
 def _open(

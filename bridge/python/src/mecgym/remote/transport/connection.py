@@ -10,17 +10,17 @@ import weakref
 from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 
 from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, encode_header
+from ..protocol.layout import Body
 from ..protocol.reply_memo import ReplyMemo
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
-    from ..session.link import SessionLink
     from .keys import ClientKeys
     from .server import LocalServer
 
@@ -36,9 +36,6 @@ MAX_OVERTAKEN = 1
 
 #: As a number, because an enumeration's member takes longer to combine than to send.
 SEND_MORE = int(zmq.SNDMORE)
-
-#: What a reply's body is: bytes, or a view of the memory the message came in.
-Body = bytes | memoryview
 
 
 @dataclass
@@ -74,6 +71,14 @@ class Pending:
     resend_after: float = 0.0
 
 
+class Leaseholder(Protocol):
+    """A session whose lease is renewed while it is open."""
+
+    connection: Connection
+    session: str
+    is_closed: bool
+
+
 class Connection:
     """One DEALER socket, shared by all environments of this process that use the same server.
 
@@ -103,7 +108,7 @@ class Connection:
         self._is_closed = False
         #: Set when the connection is closed, for threads that serve it.
         self.is_over = threading.Event()
-        self._links: weakref.WeakSet[SessionLink] = weakref.WeakSet()
+        self._links: weakref.WeakSet[Leaseholder] = weakref.WeakSet()
         self._receive_timeout_ms = -1
         self._timer = ResendTimer()
         self._replies = ReplyMemo()
@@ -140,7 +145,7 @@ class Connection:
         """Give the ids of the sessions that use this connection."""
         return {link.session for link in list(self._links) if link.connection is self and not link.is_closed}
 
-    def note_session(self, link: SessionLink) -> None:
+    def note_session(self, link: Leaseholder) -> None:
         """Take note of a session that uses this connection."""
         self._links.add(link)
 

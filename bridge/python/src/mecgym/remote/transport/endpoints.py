@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import SessionLost, malformed
+from ..protocol.layout import Body
 from .command import ADDRESS_VARIABLE
-from .connection import DEFAULT_TIMEOUT_SECONDS, Body, Connection
+from .connection import DEFAULT_TIMEOUT_SECONDS, Connection
 from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
 from .leases import keep_leases
 from .server import shared_server

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from ...errors import MecgymError
-
-if TYPE_CHECKING:
-    from .connection import Connection
 
 __all__ = ["keep_leases"]
 
@@ -22,12 +20,28 @@ MAX_SILENCE_SECONDS = 300.0
 SESSIONS_PER_PING = 500
 
 
-def keep_leases(connection: Connection, lease_seconds: float) -> threading.Thread:
+class Leased(Protocol):
+    """A way to a server on which sessions have leases."""
+
+    is_over: threading.Event
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether requests can be sent."""
+
+    def sessions(self) -> set[str]:
+        """Return the ids of the sessions whose leases are renewed."""
+
+    def request(self, op: str, fields: Mapping[str, Any] | None = None, *, timeout_seconds: float) -> dict[str, Any]:
+        """Carry out an operation that belongs to no session."""
+
+
+def keep_leases(connection: Leased, lease_seconds: float) -> threading.Thread:
     """Start a thread that renews the leases of all sessions of a connection, until that is closed or forgotten.
 
     Parameters
     ----------
-    connection : Connection
+    connection : Leased
         The way to a server that gives up sessions it does not hear of.
     lease_seconds : float
         How long it waits before it does, in seconds.
@@ -39,7 +53,7 @@ def keep_leases(connection: Connection, lease_seconds: float) -> threading.Threa
     return thread
 
 
-def _renew(reference: weakref.ref[Connection], is_over: threading.Event, seconds: float) -> None:
+def _renew(reference: weakref.ref[Leased], is_over: threading.Event, seconds: float) -> None:
     while not is_over.wait(seconds):
         connection = reference()
         if connection is None or not connection.is_usable:

@@ -1,0 +1,87 @@
+"""Jobs: long work of a server, asked about until it is done, and its result page by page."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ...errors import MecgymError, SessionLost, malformed
+from ..protocol.headers import error_of
+from ..protocol.layout import Body
+from ..transport.connection import Connection
+from ..transport.endpoints import MAX_ATTEMPTS, connect
+
+__all__ = ["run_job"]
+
+#: Makes a context for one attempt; what it yields is told how much is done, and of how much.
+Progress = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
+
+#: Time between two questions how far a job is, in seconds: short at first, for jobs that are.
+FIRST_POLL_SECONDS = 0.02
+POLL_SECONDS = 0.5
+
+
+def run_job(
+    op: str,
+    fields: Mapping[str, Any],
+    body: bytes | None,
+    progress: Progress,
+    address: str | None,
+    keys: str | os.PathLike[str] | None,
+) -> bytes:
+    """Run a job to its end, from the start again where this process's own server is lost meanwhile."""
+    plain = {name: value for name, value in fields.items() if value is not None}
+    for _attempt in range(MAX_ATTEMPTS - 1):
+        connection = connect(address, keys)
+        try:
+            return _run_once(connection, op, plain, body, progress)
+        except SessionLost as loss:
+            if not connection.is_owned or loss.code == "forked":
+                raise
+    return _run_once(connect(address, keys), op, plain, body, progress)
+
+
+def _run_once(
+    connection: Connection, op: str, fields: Mapping[str, Any], body: bytes | None, progress: Progress
+) -> bytes:
+    started, _body = connection.exchange(op, fields, body)
+    job = started.get("job")
+    if not isinstance(job, str):
+        malformed("job", "an id", job)
+    try:
+        with progress() as update:
+            wait_seconds = FIRST_POLL_SECONDS
+            while True:
+                status = connection.request("job-status", {"job": job})
+                update(int(status.get("done", 0)), int(status.get("total", 0)))
+                state = status.get("state")
+                if state != "running":
+                    break
+                time.sleep(wait_seconds)
+                wait_seconds = min(2 * wait_seconds, POLL_SECONDS)
+        if state == "failed":
+            raise error_of(status.get("error"))
+        if state != "done":
+            raise MecgymError("jobCancelled", path=op, expected="a job that is done", got=state)
+        return _fetch(connection, job, status)
+    finally:
+        # a job that is over is forgotten with its result, one that is not ends between two episodes
+        with contextlib.suppress(MecgymError):
+            connection.request("cancel", {"job": job}, timeout_seconds=5.0)
+
+
+def _fetch(connection: Connection, job: str, status: Mapping[str, Any]) -> bytes:
+    pages: list[Body] = []
+    for page in range(int(status.get("pages", 0))):
+        _result, part = connection.exchange("job-result", {"job": job, "page": page})
+        pages.append(b"" if part is None else part)
+    data = b"".join(pages)[: int(status.get("bytes", 0))]
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != status.get("sha256"):
+        malformed("job-result/sha256", str(status.get("sha256")), digest)
+    return data

@@ -14,7 +14,7 @@ from ...errors import MecgymError, SessionLost, malformed
 from ..protocol.headers import error_of
 from ..protocol.layout import Body
 from ..transport.connection import Connection
-from ..transport.endpoints import MAX_ATTEMPTS, connect
+from ..transport.endpoints import MAX_ATTEMPTS, Endpoint, connect
 
 __all__ = ["run_job"]
 
@@ -37,16 +37,21 @@ def run_job(
     """Run a job to its end, from the start again where this process's own server is lost meanwhile."""
     plain = {name: value for name, value in fields.items() if value is not None}
     for _attempt in range(MAX_ATTEMPTS - 1):
-        connection = connect(address, keys)
+        endpoint = connect(address, keys)
         try:
-            return _run_once(connection, op, plain, body, progress)
+            return _run_once(endpoint, op, plain, body, progress)
         except SessionLost as loss:
-            if not connection.is_owned or loss.code == "forked":
+            if not endpoint.is_owned or loss.code == "forked":
                 raise
     return _run_once(connect(address, keys), op, plain, body, progress)
 
 
-def _run_once(
+def _run_once(endpoint: Endpoint, op: str, fields: Mapping[str, Any], body: bytes | None, progress: Progress) -> bytes:
+    with endpoint.borrow() as connection:
+        return _run_on(connection, op, fields, body, progress)
+
+
+def _run_on(
     connection: Connection, op: str, fields: Mapping[str, Any], body: bytes | None, progress: Progress
 ) -> bytes:
     started, _body = connection.exchange(op, fields, body)

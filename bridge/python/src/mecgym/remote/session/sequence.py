@@ -168,9 +168,8 @@ class RequestSequence:
             self.forget_all()
 
     def abandon(self) -> None:
-        """End the session together with the connection's next request; for finalisers."""
-        self._link.connection.send_last(self._header("close", {}, self._seq + 1))
-        self.forget_all()
+        """End the session without waiting for an answer, and close its socket; for finalisers."""
+        self._link.connection.close_with(self._header("close", {}, self._seq + 1))
 
     def forget_all(self) -> None:
         """Take no answers any more."""

@@ -15,7 +15,7 @@ from ...errors import MecgymError, SessionLost, malformed
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
 from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Connection
-from ..transport.endpoints import reconnect
+from ..transport.endpoints import Endpoint, reconnect
 from .link import SessionLink
 from .recovery import NOT_RECOVERABLE, Recovery
 from .sequence import Answer, RequestSequence
@@ -33,8 +33,8 @@ class SteppedSession:
 
     Parameters
     ----------
-    connection : Connection
-        The way to the server.
+    endpoint : Endpoint
+        The server.
     fields : dict
         Fields of the protocol's ``open``.
     timeout_seconds : float
@@ -61,7 +61,7 @@ class SteppedSession:
 
     def __init__(
         self,
-        connection: Connection,
+        endpoint: Endpoint,
         fields: Mapping[str, Any],
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
@@ -69,16 +69,22 @@ class SteppedSession:
     ) -> None:
         self._is_closed = True
         self._fields = dict(fields)
-        connection, opened = _open(connection, fields, timeout_seconds, recovery)
-        self._start(connection, opened, timeout_seconds, recovery)
+        endpoint, connection, opened = _open(endpoint, fields, timeout_seconds, recovery)
+        self._start(endpoint, connection, opened, timeout_seconds, recovery)
 
     def _start(
-        self, connection: Connection, opened: dict[str, Any], timeout_seconds: float, recovery: Recovery | None
+        self,
+        endpoint: Endpoint,
+        connection: Connection,
+        opened: dict[str, Any],
+        timeout_seconds: float,
+        recovery: Recovery | None,
     ) -> None:
         self.num_envs: int = _field(opened, "numEnvs", int)
         self.num_groups: int = _field(opened, "groups", int)
         self.lanes_per_group: int = self.num_envs // self.num_groups
         self._link = SessionLink(
+            endpoint,
             connection,
             self._fields,
             _field(opened, "session", str),
@@ -222,15 +228,19 @@ class SteppedSession:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
         if not self._is_closed:
             self._is_closed = True
-            self._link.is_closed = True
+            self._link.release()
+            is_settled = not self.is_unanswered
             self._groups[0].close()
             for group in self._groups:
                 group.forget_all()
+            if is_settled:
+                self._link.endpoint.put_back(self._link.connection)
+            else:
+                self._link.connection.close_with()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            for group in self._groups[1:]:
-                group.forget_all()
+            self._link.release()
             self._groups[0].abandon()
 
     def _group(self, group: int, path: str) -> RequestSequence:
@@ -284,18 +294,23 @@ class SteppedSession:
 
 
 def _open(
-    connection: Connection, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
-) -> tuple[Connection, dict[str, Any]]:
-    """Open a session, on another server where this one is lost meanwhile."""
+    endpoint: Endpoint, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
+) -> tuple[Endpoint, Connection, dict[str, Any]]:
+    """Open a session on a socket of its own; on another server if this one is lost meanwhile."""
     attempts = 1 if recovery is None else recovery.max_attempts
     while True:
+        connection = endpoint.take()
         try:
-            return connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
-        except SessionLost as loss:  # noqa: PERF203 - it is a round trip that may fail, not a computation
+            return endpoint, connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
+        except SessionLost as loss:
+            connection.close()
             attempts -= 1
             if attempts == 0 or loss.code in NOT_RECOVERABLE:
                 raise
-            connection = reconnect(connection, timeout_seconds=timeout_seconds)
+        except BaseException:
+            endpoint.put_back(connection)
+            raise
+        endpoint = reconnect(endpoint, timeout_seconds=timeout_seconds)
 
 
 def _field(result: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, MecgymError, SessionLost
+from ..protocol.results import Resumed, read_result
 from ..transport.connection import Connection
 from ..transport.endpoints import Endpoint, reconnect
 from ..transport.leases import Lease
@@ -147,6 +148,6 @@ class SessionLink:
             raise
         except MecgymError as error:
             raise SessionLost("recoveryFailed", f"the server does not take the environments: {error}") from error
-        self.epoch = int(resumed["epoch"])
+        self.epoch = read_result(resumed, Resumed, "resume").epoch
         for group in self.groups:
             group.bring_back(deadline)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
+import msgspec
 
 from ...errors import MecgymError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, encode_header
@@ -60,7 +60,7 @@ class RequestSequence:
         self._in_flight: deque[Request] = deque()
         self._ahead: Request | None = None
         self.log = ReplayLog()
-        self._packer = msgpack.Packer()
+        self._encode = msgspec.msgpack.Encoder().encode
         self._headers: dict[tuple[str, int], bytes] = {}
 
     @property
@@ -255,8 +255,8 @@ class RequestSequence:
         if start is None:
             whole = encode_header(self._header(op, {}, 0, 0))
             start = self._headers[name] = whole.removesuffix(b"\xa3seq\x00\xa3ack\x00")
-        pack = self._packer.pack
-        return b"".join((start, b"\xa3seq", pack(seq), b"\xa3ack", pack(ack)))
+        encode = self._encode
+        return b"".join((start, b"\xa3seq", encode(seq), b"\xa3ack", encode(ack)))
 
     def _transmit(self, op: str, fields: Mapping[str, Any], body: bytes | None, is_start: bool = False) -> Request:
         while True:

@@ -14,6 +14,7 @@ from ...data.batch import Batch
 from ...errors import MecgymError, SessionLost, malformed
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
+from ..protocol.results import Opened, read_result
 from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Connection
 from ..transport.endpoints import Endpoint, reconnect
 from .link import SessionLink
@@ -80,15 +81,16 @@ class SteppedSession:
         timeout_seconds: float,
         recovery: Recovery | None,
     ) -> None:
-        self.num_envs: int = _field(opened, "numEnvs", int)
-        self.num_groups: int = _field(opened, "groups", int)
-        self.lanes_per_group: int = self.num_envs // self.num_groups
+        session = read_result(opened, Opened, "open")
+        self.num_envs = session.num_envs
+        self.num_groups = session.groups
+        self.lanes_per_group = self.num_envs // self.num_groups
         self._link = SessionLink(
             endpoint,
             connection,
             self._fields,
-            _field(opened, "session", str),
-            _field(opened, "epoch", int),
+            session.session,
+            session.epoch,
             self.lanes_per_group,
             timeout_seconds,
             recovery,
@@ -100,19 +102,18 @@ class SteppedSession:
         self.in_use = threading.RLock()
         self._is_same_step = self._fields.get("autoreset") == "same-step"
         self.is_text = self._fields.get("observation") == "text"
-        self.max_servers: int = _field(opened, "maxServers", int)
-        self.max_users: int = _field(opened, "maxUsers", int)
-        self.observation_size: int = _field(opened, "observationSize", int)
-        self.history_slots: int = _field(opened, "historySlots", int)
-        self.bytes_per_lane: int = int(opened.get("bytesPerLane", 0))
-        self.observation_header: list[str] = _field(opened, "observationHeader", list)
-        self.observation_server_fields: list[str] = _field(opened, "observationServerFields", list)
-        self.episode_stats_fields: list[str] = _field(opened, "episodeStatsFields", list)
-        self.scenarios: list[dict[str, Any]] = _field(opened, "scenarios", list)
-        layouts = _field(opened, "layouts", dict)
-        self._reset_request = Layout(layouts.get("resetRequest"))
-        self._step_request = Layout(layouts.get("stepRequest"))
-        self._step_reply = Layout(layouts.get("stepReply"))
+        self.max_servers = session.max_servers
+        self.max_users = session.max_users
+        self.observation_size = session.observation_size
+        self.history_slots = session.history_slots
+        self.bytes_per_lane = int(session.bytes_per_lane)
+        self.observation_header = session.observation_header
+        self.observation_server_fields = session.observation_server_fields
+        self.episode_stats_fields = session.episode_stats_fields
+        self.scenarios = session.scenarios
+        self._reset_request = Layout(session.layouts.reset_request)
+        self._step_request = Layout(session.layouts.step_request)
+        self._step_reply = Layout(session.layouts.step_reply)
         n = self.lanes_per_group
         self._reset_request.check({"seeds": ("uint64", (n,)), "mask": ("uint8", (n,))})
         self._step_request.check({"actions": ("int32", (n,))})
@@ -311,10 +312,3 @@ def _open(
             endpoint.put_back(connection)
             raise
         endpoint = reconnect(endpoint, timeout_seconds=timeout_seconds)
-
-
-def _field(result: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
-    value = result.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        malformed(f"open/{name}", "another type", value)
-    return value

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
-from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, encode_header
+from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
 from ..protocol.layout import Body
-from ..protocol.reply_memo import ReplyMemo
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
@@ -133,7 +132,6 @@ class Connection:
         self._is_closed = False
         self._receive_timeout_ms = -1
         self._timer = ResendTimer() if timer is None else timer
-        self._replies = ReplyMemo()
         self.traffic = Traffic() if traffic is None else traffic
         #: Whether a request was given up, so that its answer may still arrive.
         self.has_given_up = False
@@ -356,7 +354,7 @@ class Connection:
         try:
             if len(frames) > 2:
                 raise ServerError("malformedReply", path="message", expected="at most 2 parts", got=len(frames))
-            reply = self._replies.decode(frames[0])
+            reply = decode_reply(frames[0])
         except ServerError:
             self.traffic.num_dropped += 1
             return

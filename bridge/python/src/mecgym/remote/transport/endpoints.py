@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ...errors import SessionLost, malformed
+from ...errors import SessionLost
 from ..protocol.layout import Body
+from ..protocol.results import Hello, read_result
 from .command import ADDRESS_VARIABLE
 from .connection import DEFAULT_TIMEOUT_SECONDS, Connection, Traffic, check_process, close_all
 from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
@@ -148,14 +149,10 @@ class Endpoint:
         MecgymError
             ``versionMismatch``, ``invalidAddress``.
         """
-        limits = self.request("hello", timeout_seconds=timeout_seconds).get("limits")
-        max_in_flight = limits.get("maxInFlight") if isinstance(limits, dict) else None
-        if not isinstance(max_in_flight, int):
-            malformed("hello/limits/maxInFlight", "an integer", max_in_flight)
-        self.max_in_flight = max_in_flight
-        lease_seconds = limits.get("leaseSeconds") if isinstance(limits, dict) else None
-        if self._server is None and isinstance(lease_seconds, (int, float)) and lease_seconds > 0:
-            keep_leases(self, lease_seconds)
+        hello = read_result(self.request("hello", timeout_seconds=timeout_seconds), Hello, "hello")
+        self.max_in_flight = hello.limits.max_in_flight
+        if self._server is None and hello.limits.lease_seconds > 0:
+            keep_leases(self, hello.limits.lease_seconds)
 
     def close(self) -> None:
         """Close the sockets that nobody uses, and renew no leases any more; sessions keep their own sockets."""

@@ -25,7 +25,7 @@ const isLinux = process.platform === "linux";
 // for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
 const torch = { environment: "torch", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 };
 /** Of the package's own tests, those that another version of a library has to pass too. */
-const ownTest = (name) => join("bridge", "python", "tests", `test_${name}.py`);
+const ownTest = (name) => join("bridge", "python", "tests", `${name}.py`);
 const extras = {
   trl: { libraries: "PyTorch, Transformers, TRL and Datasets", ...torch },
   sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
@@ -40,7 +40,14 @@ const extras = {
     environment: "gymnasium",
     oldest: [3, 10],
     downloadMB: 95,
-    also: ["env", "fork", "playing", "rendering", "vector_env", "wrappers"].map(ownTest),
+    also: [
+      "bench/test_play",
+      "envs/test_numeric",
+      "envs/test_vector",
+      "envs/test_wrappers",
+      "remote/transport/test_fork",
+      "render/test_renderer",
+    ].map(ownTest),
   },
   jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 140 },
   envpool: { libraries: "EnvPool", environment: "envpool", oldest: [3, 11], downloadMB: 330 },

@@ -21,9 +21,9 @@ import numpy as np
 from proxy import ChaosProxy
 
 from mecgym import Lanes, LocalServer, Recovery, SessionLost
-from mecgym.command import find_server_command
-from mecgym.connections import connect
-from mecgym.server import shared_server
+from mecgym.remote.transport.command import find_server_command
+from mecgym.remote.transport.endpoints import connect
+from mecgym.remote.transport.server import shared_server
 
 SCENARIO = "paper-v1"
 
@@ -196,8 +196,8 @@ def lossy(report: Report, *, pairs: int, seconds: float, lanes: int, groups: int
         connection = connect(proxy.address)
         counts = {
             **proxy.counts(),
-            "sent again": connection.num_resent,
-            "dropped": connection.num_dropped,
+            "sent again": connection.traffic.num_resent,
+            "dropped": connection.traffic.num_dropped,
         }
         connection.close()
     finally:

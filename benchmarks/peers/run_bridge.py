@@ -29,7 +29,7 @@ import zmq
 from driving import serve
 
 import mecgym
-from mecgym.command import find_command
+from mecgym.remote.transport.command import find_command
 
 Play = Callable[[int], tuple[int, int]]
 """Does at least so many steps; returns how many, and the bytes of their replies."""

@@ -1,4 +1,4 @@
-"""Puts the bundled server into the wheel; an editable installation uses the checkout's own."""
+"""Puts the bundled server into the wheel; an editable installation uses the checkout's server."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class BundledServer(BuildHookInterface[Any]):
-    """Adds `server/`, which `npm run wheel` makes and a source distribution has, as `mecgym/_server`."""
+    """Adds `server/`, which `npm run wheel` makes and source distributions contain, as `mecgym/_server`."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Say which files the wheel has beside the package's own.
+        """Add the server's files to those of the package.
 
         Raises
         ------
         FileNotFoundError
-            The server was not bundled: the wheel would lack it.
+            The server was not bundled, so the wheel would lack it.
         """
         if version == "editable":
             return

@@ -21,8 +21,8 @@ from ray.rllib.env.env_context import EnvContext
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from mecgym import MecgymError, OffloadingEnv, ServerError, evaluate
-from mecgym.command import find_command
 from mecgym.ray import NodeServers, node_address, run_suite
+from mecgym.remote.transport.command import find_command
 from mecgym.rllib import make_env
 
 ROOT = Path(__file__).parents[3]

@@ -23,8 +23,8 @@ from trl import GRPOConfig, GRPOTrainer
 
 from conftest import ON_CPU, small_llama
 from mecgym import OffloadingEnv
+from mecgym.integrations.turns import SLOT_IS_OVER
 from mecgym.trl import OffloadingTurns, environment_factory
-from mecgym.turns import SLOT_IS_OVER
 
 # these libraries call deprecated functions of each other, and the interface is new
 pytestmark = [

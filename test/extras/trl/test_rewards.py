@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import mecgym.trl
+import mecgym.integrations.trl
 from conftest import Write, records_of
 from mecgym import MecgymError, ServerNotFound
 from mecgym.trl import FormatReward, LacsReward, LatencyReward, make_dataset, paper_config
@@ -29,20 +29,20 @@ def records(write: Write) -> list[dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mecgym.trl, "_last", None)
+    monkeypatch.setattr(mecgym.integrations.trl, "_last", None)
 
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Return a list that gets the number of answers of every request."""
     sizes: list[int] = []
-    score = mecgym.trl.score
+    score = mecgym.integrations.trl.score
 
     def counting(states: Any, answers: Any, **options: Any) -> Any:
         sizes.append(len(answers))
         return score(states, answers, **options)
 
-    monkeypatch.setattr(mecgym.trl, "score", counting)
+    monkeypatch.setattr(mecgym.integrations.trl, "score", counting)
     return sizes
 
 
@@ -141,7 +141,7 @@ def test_a_reward_works_in_another_process(records: list[dict[str, Any]]) -> Non
     child = os.fork()
     if child == 0:
         try:
-            mecgym.trl._last = None
+            mecgym.integrations.trl._last = None
             os.write(writing, str(ask(reward, records, ["Server 1"] * 12)).encode())
         finally:
             os._exit(0)
@@ -166,7 +166,7 @@ def test_none_where_nobody_can_be_asked_and_never_where_the_data_is_wrong(
     with pytest.raises(MecgymError, match="unknownScenario"):
         ask(LacsReward("no-such-v1"), records, ["Local"] * 12)
     monkeypatch.setenv("MECGYM_SERVER_COMMAND", '["/no/such/command"]')
-    monkeypatch.setattr("mecgym.trl.score", lambda *_arguments, **_options: mecgym.LocalServer())
+    monkeypatch.setattr("mecgym.integrations.trl.score", lambda *_arguments, **_options: mecgym.LocalServer())
     with pytest.raises(ServerNotFound):
         ask(LacsReward(), records, ["Local"] * 12)
 

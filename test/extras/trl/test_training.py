@@ -14,9 +14,9 @@ import pytest
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-import mecgym.trl
+import mecgym.integrations.trl
 from conftest import ON_CPU, load, sft
-from mecgym.server import shared_server
+from mecgym.remote.transport.server import shared_server
 from mecgym.trl import FormatReward, LacsReward, LatencyReward, make_dataset, paper_config
 
 # these libraries call deprecated functions of each other
@@ -60,7 +60,7 @@ def test_training_goes_on_when_its_server_is_killed(
     data = make_dataset("grpo", count=12)
     batches: list[tuple[list[Any], list[Any], list[str], list[float | None]]] = []
     sizes: list[int] = []
-    score = mecgym.trl.score
+    score = mecgym.integrations.trl.score
 
     def counting(states: Any, answers: Any, **options: Any) -> Any:
         sizes.append(len(answers))
@@ -72,7 +72,7 @@ def test_training_goes_on_when_its_server_is_killed(
             batches.append((columns["costSlots"], columns["lookAheadReward"], completions, rewards))
             return rewards
 
-    monkeypatch.setattr(mecgym.trl, "score", counting)
+    monkeypatch.setattr(mecgym.integrations.trl, "score", counting)
     kill = KillServer(at_step=3)
     config = paper_config(
         output_dir=str(tmp_path),

@@ -42,7 +42,9 @@ def test_it_trains_with_the_node_that_pip_brings(wheel: Path, tmp_path: Path) ->
         return done.stdout
 
     run(scripts / "python", "-m", "pip", "install", "--quiet", f"{wheel}[node]")
-    node = run(scripts / "python", "-c", "from mecgym.command import find_command; print(find_command()[0])").strip()
+    node = run(
+        scripts / "python", "-c", "from mecgym.remote.transport.command import find_command; print(find_command()[0])"
+    ).strip()
     assert Path(node).is_relative_to(venv)
     example = shutil.copy(EXAMPLES / "random_search.py", work)
     assert run(scripts / "python", example) == (EXAMPLES / "random-search.txt").read_text(encoding="utf-8")

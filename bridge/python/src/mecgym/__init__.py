@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import gymnasium
 
-from .branching import EnvSnapshot
-from .digest import TrajectoryDigest
-from .env import OffloadingEnv
+from .bench.datasets import make_dataset
+from .bench.digest import TrajectoryDigest
+from .bench.evaluate import evaluate, verify
+from .bench.play import Played, play_seeds, random_policy
+from .bench.score import score
+from .data.look_ahead import LookAhead
+from .data.scenarios import ScenarioInfo
+from .data.scores import Scores
+from .data.snapshots import Snapshots
+from .envs.branching import EnvSnapshot
+from .envs.lanes import Lanes
+from .envs.numeric import OffloadingEnv
+from .envs.text import OffloadingTextEnv
+from .envs.vector import OffloadingVectorEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
-from .jobs import evaluate, make_dataset, verify
-from .lanes import Lanes
-from .look_ahead import LookAhead
-from .playing import Played, play_seeds, random_policy
-from .recovery import Recovery
-from .scenarios import ScenarioInfo, list_scenarios, scenario_hash
-from .scoring import Scores, score
-from .server import LocalServer
-from .snapshots import Snapshots
-from .text_env import OffloadingTextEnv
-from .vector_env import OffloadingVectorEnv
+from .remote.queries.scenarios import list_scenarios, scenario_hash
+from .remote.session.recovery import Recovery
+from .remote.transport.server import LocalServer
 
 __all__ = [
     "ENV_ID",

@@ -1,0 +1,1 @@
+"""Playing and measuring policies: episodes, suites, data sets, digests."""

@@ -1,0 +1,139 @@
+"""`evaluate` and `verify`: suites played by the server, and results replayed by it, with a progress bar."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import MecgymError
+from ..remote.protocol.layout import Layout
+from ..remote.queries.jobs import run_job
+from .progress import show_progress as progress_of
+
+__all__ = ["evaluate", "verify"]
+
+#: Actions of a policy by the id of a setting: a list for each episode or state.
+ActionLogs = Mapping[str, Sequence[Sequence[int]]]
+
+
+def evaluate(
+    suite: str,
+    policies: Sequence[str],
+    *,
+    episodes: int | None = None,
+    first_seed: int | None = None,
+    settings: Sequence[str] | None = None,
+    external: Mapping[str, ActionLogs] | None = None,
+    parameters: Mapping[str, Mapping[str, float | str]] | None = None,
+    show_progress: bool = True,
+    address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Play native policies on a suite, and return the result that the command ``mecgym run`` writes.
+
+    With `external`, the result also has your own policies: their actions are replayed and measured like the others'.
+
+    Parameters
+    ----------
+    suite : str
+        Name of a suite, such as ``"paper-table-2"``.
+    policies : sequence of str
+        Names of native policies.
+    episodes : int, optional
+        Episodes of each setting; by default the suite's own number.
+    first_seed : int, optional
+        Seed of the first; by default that of the test split.
+    settings : sequence of str, optional
+        Ids of the suite's settings to play; by default those of `external`, or else all.
+    external : dict of str to dict of str to lists, optional
+        By the name of a policy and the id of a setting, the actions of each episode from `first_seed` on, as
+        `play_seeds` logs them; of the static protocol, one action for each state.
+    parameters : dict of str to dict, optional
+        What the result says about external policies, by name, such as the seed they were trained with.
+    show_progress, address, keys
+        As in `make_dataset`.
+
+    Raises
+    ------
+    MecgymError
+        ``unknownSuite``, ``unknownPolicy``, ``invalidSeed``; ``invalidRecord`` for actions that cannot have been taken,
+        or do not end when their episode does.
+    """
+    if external and settings is None:
+        settings = list(next(iter(external.values())))
+    fields: dict[str, Any] = {
+        "suite": suite,
+        "policies": list(policies),
+        "episodes": episodes,
+        "firstSeed": first_seed,
+        "settings": None if settings is None else list(settings),
+    }
+    body = None
+    if external and settings is not None:
+        known = {name: dict(values) for name, values in (parameters or {}).items()}
+        fields["external"] = [
+            {"name": name, **({"parameters": known[name]} if name in known else {})} for name in external
+        ]
+        fields["layout"], body = _pack_logs(external, settings)
+    result: dict[str, Any] = json.loads(
+        run_job("evaluate", fields, body, partial(progress_of, "evaluate", show_progress), address, keys)
+    )
+    return result
+
+
+def _pack_logs(external: Mapping[str, ActionLogs], settings: Sequence[str]) -> tuple[list[dict[str, Any]], bytes]:
+    """Return the layout and the body of the logs, policy by policy and setting by setting."""
+    lists: list[Sequence[int]] = []
+    for name, logs in external.items():
+        for setting in settings:
+            if setting not in logs:
+                raise MecgymError("invalidRecord", path=name, expected=f"actions in setting {setting}", got=list(logs))
+            lists += logs[setting]
+    try:
+        arrays = {
+            "logLengths": np.array([len(actions) for actions in lists], np.uint32),
+            "logActions": np.fromiter((action for actions in lists for action in actions), np.int32),
+        }
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MecgymError("invalidRecord", path="external", expected="lists of actions", got=str(error)) from error
+    layout = Layout.of(arrays)
+    return layout.arrays, layout.encode(arrays)
+
+
+def verify(
+    result: Mapping[str, Any] | bytes,
+    *,
+    show_progress: bool = True,
+    address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
+    """Replay the action log of a result in the simulator, and compute every metric again.
+
+    Parameters
+    ----------
+    result : dict or bytes
+        What `evaluate` gave, or a result file's bytes.
+    show_progress, address, keys
+        As in `make_dataset`.
+
+    Returns
+    -------
+    dict
+        ``{"suite", "checked", "problems"}``; without problems, the result is verified.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidBody``, ``invalidRecord`` if it is no result.
+    """
+    body = result if isinstance(result, bytes) else json.dumps(result).encode()
+    padded = body + b" " * (-len(body) % 8)
+    outcome: dict[str, Any] = json.loads(
+        run_job("verify", {}, padded, partial(progress_of, "verify", show_progress), address, keys)
+    )
+    return outcome

@@ -1,0 +1,103 @@
+"""`play_seeds`: plays a policy on given episodes, all in one batch, each from its seed to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from ..data.scenarios import ScenarioInput
+from ..envs.vector import OffloadingVectorEnv
+
+__all__ = ["Played", "Policy", "play_seeds", "random_policy"]
+
+#: Given observations, float32 of shape (n, observation_size), and masks, bool of shape (n, max_servers + 1): n actions.
+Policy = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Played:
+    """Results of some episodes.
+
+    Attributes
+    ----------
+    seeds : array of int64, shape (n,)
+        Their seeds.
+    num_decisions : array of int64, shape (n,)
+        Decisions in each.
+    returns_slots : array of float64, shape (n,)
+        Sum of the rewards of each, slots: minus the costs of its tasks.
+    actions : list of list of int
+        Executed actions of each, for `mecgym.evaluate`.
+    """
+
+    seeds: NDArray[np.int64]
+    num_decisions: NDArray[np.int64]
+    returns_slots: NDArray[np.float64]
+    actions: list[list[int]] = field(default_factory=list, repr=False)
+
+    @property
+    def mean_cost_slots(self) -> float:
+        """Cost of a decision, slots, averaged over the decisions of all episodes."""
+        return float(-self.returns_slots.sum() / self.num_decisions.sum())
+
+
+def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "paper-v1", **options: Any) -> Played:
+    """Play one episode for each seed.
+
+    Parameters
+    ----------
+    policy : callable
+        Takes observations, array of float32, shape (n, observation_size), and masks, array of bool, shape
+        (n, max_servers + 1), and returns n actions. It is called with every lane at every step, also with those whose
+        episode has ended; their actions do not count.
+    seeds : sequence of int
+        Seeds of the n episodes. Those of the validation split are 1,000,000 to 1,009,999.
+    scenario : str, path or dict
+        As in `OffloadingEnv`.
+    **options
+        Further arguments of `OffloadingVectorEnv`, such as ``history``, ``max_servers`` or ``address``.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidSeed``, ``invalidAction``, and what making an environment raises.
+    """
+    num_envs = len(seeds)
+    env = OffloadingVectorEnv(num_envs, scenario, autoreset_mode=AutoresetMode.SAME_STEP, **options)
+    try:
+        observations, _infos = env.reset(seed=seeds)
+        num_decisions = np.zeros(num_envs, np.int64)
+        returns_slots = np.zeros(num_envs, np.float64)
+        is_running = np.ones(num_envs, np.bool_)
+        executed: list[NDArray[Any]] = []
+        while is_running.any():
+            actions = policy(observations, env.action_masks())
+            observations, rewards, _terminations, truncations, infos = env.step(actions)
+            # if all episodes end there are only final infos; if none ends there are no final infos
+            ended, others = (one.get("executed_action", 0) for one in (infos.get("final_info", {}), infos))
+            executed.append(np.where(truncations, ended, others))
+            num_decisions += is_running
+            returns_slots[is_running] += rewards[is_running]
+            is_running &= ~truncations
+    finally:
+        env.close()
+    # a lane plays its own episode first, so that episode's decisions are its first ones
+    logs = [done[:count].tolist() for done, count in zip(np.transpose(executed), num_decisions, strict=True)]
+    return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs)
+
+
+def random_policy(seed: int = 0) -> Policy:
+    """Return a policy that draws each action from those that exist, as a baseline."""
+    generator = np.random.default_rng(seed)
+
+    def choose(_observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
+        draws = generator.random(masks.shape)
+        chosen: NDArray[np.int64] = np.where(masks, draws, -1.0).argmax(axis=1)
+        return chosen
+
+    return choose

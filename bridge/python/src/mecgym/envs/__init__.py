@@ -1,0 +1,1 @@
+"""Environments: single, vector, text and lanes, with their spaces, infos and wrappers."""

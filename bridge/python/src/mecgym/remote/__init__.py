@@ -1,0 +1,1 @@
+"""A backend on a server: protocol, transport, queries and sessions."""

@@ -1,0 +1,1 @@
+"""The bytes of the protocol: headers and bodies, without any I/O."""

@@ -1,0 +1,1 @@
+"""Requests that belong to no session: scenarios and scores."""

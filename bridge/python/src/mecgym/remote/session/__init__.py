@@ -1,0 +1,1 @@
+"""Sessions on a server: requests in sequence, recovery, snapshots."""

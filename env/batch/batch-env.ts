@@ -17,9 +17,9 @@ import {
 import { observationSizeOf } from "../core/observation-rows.js";
 import { BatchOutputs, type OutputMemory } from "../core/outputs.js";
 import { deriveParameters } from "../core/parameters.js";
+import { PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED } from "../core/phases.js";
 import { copyLane, hashOfSnapshot, joinSnapshots, readLane, splitSnapshot, writeLane } from "../core/snapshot.js";
 import { TaskLists } from "../core/task-list.js";
-import { PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED } from "../core/workload.js";
 import { MecgymError } from "../errors.js";
 import { type Scenario, scenarioHash } from "../scenario/scenario.js";
 import { checkSeed } from "../scenario/seeds.js";

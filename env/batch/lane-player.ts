@@ -4,9 +4,10 @@ import { FLAG_RESET, FLAG_TRUNCATED } from "../core/flags.js";
 import { decideTasks, type Lanes } from "../core/kernel.js";
 import { observationSizeOf, writeEpisode, writeObservations } from "../core/observation-rows.js";
 import type { BatchOutputs } from "../core/outputs.js";
+import { PHASE_ENDED } from "../core/phases.js";
 import { countUnfinished } from "../core/service.js";
 import type { LaneCourse } from "../core/snapshot.js";
-import { advanceLanes, PHASE_ENDED, startEpisode } from "../core/workload.js";
+import { advanceLanes, startEpisode } from "../core/workload.js";
 import { nextEpisodeSeed } from "../scenario/seeds.js";
 import type { BatchSettings } from "./options.js";
 

@@ -6,7 +6,7 @@ import { MecgymError } from "../errors.js";
 import { MAX_SEED } from "../random.js";
 import type { Lanes } from "./kernel.js";
 import type { LaneField } from "./layout.js";
-import { PHASE_ENDED, PHASE_RUNNING } from "./workload.js";
+import { PHASE_ENDED, PHASE_RUNNING } from "./phases.js";
 
 /** First bytes of every snapshot; the last one is the version of the format. */
 const MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x53, 1]); // "mecgymS", 1

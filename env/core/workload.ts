@@ -14,12 +14,8 @@ import type { Scenario } from "../scenario/scenario.js";
 import { changeServers, startChurn } from "./churn.js";
 import { drawRates } from "./fading.js";
 import type { Lanes } from "./kernel.js";
+import { PHASE_RUNNING } from "./phases.js";
 import { countUnfinished, serveSlots } from "./service.js";
-
-/** Values of `phase`. */
-export const PHASE_UNUSED = 0;
-export const PHASE_RUNNING = 1;
-export const PHASE_ENDED = 2;
 
 /** The streams that every episode has, and where they are seeded: the last two are needed only while it is set up. */
 const episodeStreams = new StreamGroup(["arrivals", "sizes", "fading", "future", "topology"]);

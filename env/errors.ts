@@ -54,22 +54,3 @@ export function describeValue(value: unknown): string {
   }
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
 }
-
-/**
- * @throws MecgymError `invalidOption` unless `options` is a plain object with these names alone: a typo is not a default
- */
-export function checkNames(options: unknown, names: readonly string[], path: string): void {
-  const expected = `an object with some of ${names.join(", ")}`;
-  if (!isPlainObject(options)) throw new MecgymError("invalidOption", { path, got: options, expected });
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new MecgymError("invalidOption", { path: `${path}/${name}`, got: name, expected });
-  }
-}
-
-/** Whether a value is an object of fields: no array, date, map or instance of a class. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  // objects of another realm (a test's sandbox, a worker) have an Object.prototype of their own
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}

@@ -1,36 +1,30 @@
 /** Many episodes at once: owns the buffers of a batch of lanes and plays them step by step. */
 
+import { checkOption, checkPerLane, describeActionRange, isIntegerIn } from "../checks.js";
+import { joinSnapshots, splitSnapshot } from "../core/batch-snapshot.js";
+import { copyLane } from "../core/copy-lane.js";
+import { type DecisionState, readDecision } from "../core/decision-state.js";
 import { allocateScratch, isActionAvailable, type Lanes } from "../core/kernel.js";
 import { allocateLanes } from "../core/layout.js";
+import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
 import {
-  allocateLookAhead,
   checkLookAheadActions,
-  type DecisionState,
-  LookAhead,
   type LookAheadOptions,
   type LookAheadRequest,
-  type LookAheadResult,
   lookAheadRequestNames,
-  readDecision,
   resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+} from "../core/look-ahead-options.js";
 import { observationSizeOf } from "../core/observation-rows.js";
 import { BatchOutputs, type OutputMemory } from "../core/outputs.js";
 import { deriveParameters } from "../core/parameters.js";
 import { PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED } from "../core/phases.js";
-import { copyLane, hashOfSnapshot, joinSnapshots, readLane, splitSnapshot, writeLane } from "../core/snapshot.js";
+import { hashOfSnapshot, readLane, writeLane } from "../core/snapshot.js";
 import { TaskLists } from "../core/task-list.js";
 import { MecgymError } from "../errors.js";
 import { type Scenario, scenarioHash } from "../scenario/scenario.js";
 import { checkSeed } from "../scenario/seeds.js";
 import { LanePlayer } from "./lane-player.js";
-import {
-  type AutoresetMode,
-  type BatchEnvOptions,
-  type BatchSettings,
-  checkPerLane,
-  resolveBatchOptions,
-} from "./options.js";
+import { type AutoresetMode, type BatchEnvOptions, type BatchSettings, resolveBatchOptions } from "./options.js";
 
 export class BatchEnv {
   readonly scenarios: readonly Scenario[];
@@ -146,18 +140,13 @@ export class BatchEnv {
    * @throws MecgymError `invalidOption` unless this batch made them
    */
   useOutputs(outputs: BatchOutputs): void {
-    if (!this.#ownOutputs.has(outputs)) {
-      throw new MecgymError("invalidOption", {
-        path: "outputs",
-        got: "outputs of another batch",
-        expected: "what createOutputs of this batch gave",
-      });
-    }
+    const isOwn = this.#ownOutputs.has(outputs);
+    checkOption(isOwn, "outputs", "outputs of another batch", "what createOutputs of this batch gave");
     this.#player.outputs = outputs;
   }
 
   /** Before a call that some lanes have no part in: their results, where outputs were changed since. */
-  #bringOutputs(): void {
+  #syncOutputs(): void {
     const { outputs } = this.#player;
     if (outputs === this.#lastWritten) return;
     outputs.copyFrom(this.#lastWritten);
@@ -180,7 +169,7 @@ export class BatchEnv {
         if ((mask === undefined || mask[lane]) && !Number.isNaN(seeds[lane])) checkSeed(seeds[lane], `seeds/${lane}`);
       }
     }
-    this.#bringOutputs();
+    this.#syncOutputs();
     this.#player.numFinal = 0;
     for (let lane = 0; lane < numLanes; lane++) {
       if (mask !== undefined && !mask[lane]) continue;
@@ -249,7 +238,7 @@ export class BatchEnv {
   restore(lane: number, snapshot: Uint8Array): void {
     this.#checkLane(lane);
     const write = readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot);
-    this.#bringOutputs();
+    this.#syncOutputs();
     this.#player.take(lane, write());
   }
 
@@ -285,7 +274,7 @@ export class BatchEnv {
       this.#checkLane(lanes[i]);
       return readLane(this.lanes, lanes[i], this.#scenarioHash(lanes[i]), snapshot);
     });
-    this.#bringOutputs();
+    this.#syncOutputs();
     for (const [i, write] of writes.entries()) this.#player.take(lanes[i], write());
     this.#player.numFinal = 0;
   }
@@ -317,7 +306,7 @@ export class BatchEnv {
   fork(from: number, to: number): void {
     this.checkFork(from, to);
     copyLane(this.lanes, from, this.lanes, to);
-    this.#bringOutputs();
+    this.#syncOutputs();
     this.#player.take(to, this.#player.courseOf(from));
   }
 
@@ -326,12 +315,8 @@ export class BatchEnv {
     this.#checkLane(from);
     this.#checkLane(to);
     if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw this.#needsReset(from);
-    if (this.#settings.laneScenario[from] === this.#settings.laneScenario[to]) return;
-    throw new MecgymError("invalidOption", {
-      path: "to",
-      got: `lane ${to}`,
-      expected: `a lane of lane ${from}'s scenario`,
-    });
+    const isSameScenario = this.#settings.laneScenario[from] === this.#settings.laneScenario[to];
+    checkOption(isSameScenario, "to", `lane ${to}`, `a lane of lane ${from}'s scenario`);
   }
 
   #scenarioHash(lane: number): string {
@@ -341,12 +326,8 @@ export class BatchEnv {
   }
 
   #checkLane(lane: number): void {
-    if (Number.isInteger(lane) && lane >= 0 && lane < this.numLanes) return;
-    throw new MecgymError("invalidOption", {
-      path: "lane",
-      got: lane,
-      expected: `a lane from 0 to ${this.numLanes - 1}`,
-    });
+    if (isIntegerIn(lane, 0, this.numLanes - 1)) return;
+    checkOption(false, "lane", lane, `a lane from 0 to ${this.numLanes - 1}`);
   }
 
   #needsReset(lane: number): MecgymError {
@@ -383,7 +364,7 @@ export class BatchEnv {
 
   #describeActions(lane: number): string {
     const numServers = this.lanes.arrays.numServers[lane];
-    const range = `an integer from 0 (local) to ${numServers} (server ${numServers})`;
+    const range = describeActionRange(numServers);
     const absent: number[] = [];
     for (let action = 1; action <= numServers; action++) {
       if (!isActionAvailable(this.lanes, lane, action)) absent.push(action);

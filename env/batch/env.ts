@@ -1,8 +1,10 @@
 /** One episode at a time, the friendly face: a view of one lane of a batch. */
 
+import { checkNames } from "../checks.js";
 import { FLAG_LATE, FLAG_TRUNCATED } from "../core/flags.js";
-import type { LookAheadRequest, LookAheadResult } from "../core/look-ahead.js";
-import { checkNames, MecgymError } from "../errors.js";
+import type { LookAheadResult } from "../core/look-ahead.js";
+import type { LookAheadRequest } from "../core/look-ahead-options.js";
+import { MecgymError } from "../errors.js";
 import type { Scenario, ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split } from "../scenario/seeds.js";
 import { BatchEnv } from "./batch-env.js";

@@ -1,7 +1,8 @@
 /** What a policy sees: a read-only view of one lane, or the same as plain data. */
 
 import type { Observation as ObservationData } from "../../schemas/generated/types.js";
-import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "../core/kernel.js";
+import { latencySlotsOf, localWaitSlots } from "../core/action-costs.js";
+import { costOfLatency, type Lanes } from "../core/kernel.js";
 
 export type { ObservationData };
 
@@ -47,27 +48,28 @@ export function isObservedActionAvailable(observation: Observation, action: numb
  * server is absent.
  */
 export function observedLatencySlots(observation: Observation, action: number): number {
-  const { sizeMbit, densityGcyclesPerMbit, slotSeconds } = observation;
-  if (action === 0) {
-    const { localBacklogMbit, localCpuGHz } = observation;
-    return localLatencySlots(sizeMbit, localBacklogMbit, localCpuGHz, densityGcyclesPerMbit, slotSeconds);
-  }
-  const e = action - 1;
-  if (!isServerAvailable(observation, e)) return Number.POSITIVE_INFINITY;
-  return edgeLatencySlots(
-    sizeMbit,
-    observation.rateMbps[e],
-    observation.workloadMbit[e],
-    observation.activeTasks[e],
-    observation.cpuGHz[e],
-    densityGcyclesPerMbit,
-    slotSeconds,
-  );
+  if (action !== 0 && !isServerAvailable(observation, action - 1)) return Number.POSITIVE_INFINITY;
+  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, 0, observation);
 }
 
 /** Cost J of an action for an observed task, in slots (eq. 11); Infinity where the server is absent. */
 export function observedCostSlots(observation: Observation, action: number): number {
   return costOfLatency(observedLatencySlots(observation, action), observation.deadlineSlots, observation.penaltySlots);
+}
+
+/** The available action of the largest cost, ties to the lowest index: what is charged for an action that is not available. */
+export function costliestObservedAction(observation: Observation): number {
+  let costliest = 0;
+  let largestCost = observedCostSlots(observation, 0);
+  for (let action = 1; action <= observation.numServers; action++) {
+    if (!isServerAvailable(observation, action - 1)) continue;
+    const cost = observedCostSlots(observation, action);
+    if (cost > largestCost) {
+      costliest = action;
+      largestCost = cost;
+    }
+  }
+  return costliest;
 }
 
 /**
@@ -141,7 +143,7 @@ export class LaneView implements Observation {
     return arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
   }
   get localWaitSlots(): number {
-    return (this.localBacklogMbit * this.densityGcyclesPerMbit) / this.localCpuGHz / this.slotSeconds;
+    return localWaitSlots(this.localBacklogMbit, this.#lanes.parameters[this.#lane]);
   }
   get numServers(): number {
     this.#refresh();

@@ -1,6 +1,6 @@
 /** Options of a batch of episodes: what they may be, their defaults, and the sizes that follow from them. */
 
-import { checkNames, MecgymError } from "../errors.js";
+import { checkChoice, checkFlag, checkInteger, checkNames, checkOption, checkPerLane, isIntegerIn } from "../checks.js";
 import { MAX_SEED } from "../random.js";
 import { maxServersOf, maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split, splits } from "../scenario/seeds.js";
@@ -66,22 +66,15 @@ export function resolveBatchOptions(options: BatchEnvOptions): BatchSettings {
   checkNames(options, optionNames, "options");
   const { numLanes, history = false, autoreset = "disabled", invalidActions = "error", split = "train" } = options;
   const { seed = 0, firstLane = 0 } = options;
-  if (!Array.isArray(options.scenarios) || options.scenarios.length === 0) {
-    throw new MecgymError("invalidOption", {
-      path: "scenarios",
-      got: options.scenarios,
-      expected: "a list of scenarios",
-    });
-  }
+  const hasScenarios = Array.isArray(options.scenarios) && options.scenarios.length > 0;
+  checkOption(hasScenarios, "scenarios", options.scenarios, "a list of scenarios");
   const scenarios = options.scenarios.map((scenario) => resolveScenario(scenario));
-  if (typeof history !== "boolean") {
-    throw new MecgymError("invalidOption", { path: "history", got: history, expected: "true or false" });
-  }
-  checkCount(firstLane, "firstLane", 0, MAX_SEED);
-  checkCount(numLanes, "numLanes", 1, 1_048_576);
+  checkFlag(history, "history");
+  checkInteger(firstLane, "firstLane", 0, MAX_SEED);
+  checkInteger(numLanes, "numLanes", 1, 1_048_576);
   const neededServers = Math.max(...scenarios.map(maxServersOf));
   const maxServers = options.maxServers ?? neededServers;
-  checkCount(maxServers, "maxServers", neededServers, 512);
+  checkInteger(maxServers, "maxServers", neededServers, 512);
   checkChoice(split, "split", Object.keys(splits));
   checkChoice(autoreset, "autoreset", ["next-step", "same-step", "disabled"]);
   checkChoice(invalidActions, "invalidActions", ["error", "costliest"]);
@@ -108,34 +101,10 @@ function resolveLaneScenario({ laneScenario, numLanes }: BatchEnvOptions, numSce
   checkPerLane(laneScenario, numLanes, "laneScenario");
   for (let lane = 0; lane < numLanes; lane++) {
     const index = laneScenario[lane];
-    if (!Number.isInteger(index) || index < 0 || index >= numScenarios) {
-      throw new MecgymError("invalidOption", {
-        path: `laneScenario/${lane}`,
-        got: index,
-        expected: `an index into the ${numScenarios} scenarios`,
-      });
+    if (!isIntegerIn(index, 0, numScenarios - 1)) {
+      checkOption(false, `laneScenario/${lane}`, index, `an index into the ${numScenarios} scenarios`);
     }
     indices[lane] = index;
   }
   return indices;
-}
-
-/** @throws MecgymError `invalidOption` unless there is one value for each lane */
-export function checkPerLane(values: ArrayLike<number> | undefined | null, numLanes: number, path: string): void {
-  if (values?.length === numLanes) return;
-  throw new MecgymError("invalidOption", {
-    path,
-    got: values?.length === undefined ? values : `${values.length} values`,
-    expected: `${numLanes}, one for each lane`,
-  });
-}
-
-function checkChoice(value: string, path: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new MecgymError("invalidOption", { path, got: value, expected: `one of ${choices.join(", ")}` });
-}
-
-function checkCount(value: unknown, path: string, min: number, max: number): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
-  throw new MecgymError("invalidOption", { path, got: value, expected: `an integer from ${min} to ${max}` });
 }

@@ -1,13 +1,8 @@
 /** The look-ahead of recorded states: what a batch gave at the decision where they were recorded. */
 
-import {
-  allocateLookAhead,
-  type DecisionState,
-  LookAhead,
-  type LookAheadOptions,
-  type LookAheadResult,
-  resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+import type { DecisionState } from "../core/decision-state.js";
+import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { deriveParameters } from "../core/parameters.js";
 import { seedFutureKeys } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";

@@ -1,7 +1,7 @@
 /** Rollouts: a lane copied and played on with a base policy, over futures that are sampled, or over the true one. */
 
+import { copyLane } from "../core/copy-lane.js";
 import { decideTasks, isActionAvailable, type Lanes } from "../core/kernel.js";
-import type { LaneField } from "../core/layout.js";
 import type { BatchOutputs } from "../core/outputs.js";
 import { advanceLanes } from "../core/workload.js";
 import { drawUniform, futureUniform, seedStream, streamName } from "../random.js";
@@ -62,14 +62,12 @@ export class Rollouts {
   readonly #outputs: BatchOutputs;
   readonly #actions = new Int32Array(1);
   readonly #view: LaneView;
-  readonly #fields: LaneField[];
 
   constructor(scenario: Scenario) {
     const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
     this.#lanes = batch.lanes;
     this.#outputs = batch.outputs;
     this.#view = new LaneView(this.#lanes, 0);
-    this.#fields = Object.keys(this.#lanes.arrays) as LaneField[];
   }
 
   /**
@@ -83,32 +81,10 @@ export class Rollouts {
     const { candidates, numCandidates, firstFuture, numFutures, future } = request;
     for (let i = 0; i < numCandidates; i++) {
       for (let m = 0; m < numFutures; m++) {
-        this.#copy(source, lane);
+        copyLane(source, lane, this.#lanes, 0);
         if (future === "sampled") this.#sample(request, firstFuture + m);
         out[i * numFutures + m] = this.#playOn(candidates[i], request);
       }
-    }
-  }
-
-  /** `copyLane` without its views. */
-  #copy(source: Lanes, lane: number): void {
-    const { arrays, tasks } = this.#lanes;
-    for (let f = 0; f < this.#fields.length; f++) {
-      const to = arrays[this.#fields[f]];
-      const from = source.arrays[this.#fields[f]];
-      const first = lane * to.length;
-      for (let i = 0; i < to.length; i++) to[i] = from[first + i];
-    }
-    const count = source.arrays.numTasks[lane];
-    tasks.reserve(0, count);
-    const first = source.tasks.offset[lane];
-    const at = tasks.offset[0];
-    for (let i = 0; i < count; i++) {
-      tasks.residualMbit[at + i] = source.tasks.residualMbit[first + i];
-      tasks.serverIndex[at + i] = source.tasks.serverIndex[first + i];
-      tasks.decisionSlot[at + i] = source.tasks.decisionSlot[first + i];
-      tasks.uploadSlots[at + i] = source.tasks.uploadSlots[first + i];
-      tasks.wasLate[at + i] = source.tasks.wasLate[first + i];
     }
   }
 

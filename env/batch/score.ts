@@ -1,17 +1,13 @@
 /** Scores actions for recorded states: what a reward function of group-relative training asks for. */
 
-import {
-  allocateLookAhead,
-  LookAhead,
-  type LookAheadOptions,
-  type LookAheadResult,
-  resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+import { checkOption, isIntegerIn } from "../checks.js";
+import { allocateLookAhead, LookAhead } from "../core/look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { deriveParameters } from "../core/parameters.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
-import { isObservedActionAvailable, type Observation } from "./observation.js";
+import { costliestObservedAction, isObservedActionAvailable, type Observation } from "./observation.js";
 import { decisionOfState } from "./recorded-states.js";
 
 /** A state, and the episode it was met in, on which its futures hang. */
@@ -77,11 +73,16 @@ export function score(
     // most states are asked for by a whole group: their look-ahead is made once
     const { state, episodeSeed } = states[index];
     lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
-    const cheapestCost = result.costSlots[extreme(state, result, -1)];
-    const costliest = extreme(state, result, 1);
+    let cheapestCost = result.costSlots[0];
+    for (let action = 1; action <= state.numServers; action++) {
+      // an absent server costs infinitely much
+      if (result.costSlots[action] < cheapestCost) cheapestCost = result.costSlots[action];
+    }
+    let costliest: number | undefined;
     for (let i = first[index]; i >= 0; i = next[i]) {
       const isInvalid = !isObservedActionAvailable(state, actions[i]);
-      const action = isInvalid ? costliest : actions[i];
+      if (isInvalid) costliest ??= costliestObservedAction(state);
+      const action = isInvalid ? (costliest as number) : actions[i];
       scores.chargedAction[i] = action;
       scores.isInvalid[i] = isInvalid ? 1 : 0;
       scores.latencySlots[i] = result.latencySlots[action];
@@ -110,25 +111,15 @@ function groupByState(
   return { first, next };
 }
 
-/** The available action of the largest (sign 1) or smallest (−1) cost, ties to the lowest index. */
-function extreme(state: Observation, { costSlots }: LookAheadResult, sign: 1 | -1): number {
-  let best = 0;
-  for (let action = 1; action <= state.numServers; action++) {
-    if (isObservedActionAvailable(state, action) && sign * costSlots[action] > sign * costSlots[best]) best = action;
-  }
-  return best;
-}
-
 function checkCall(
   states: readonly ScoredState[],
   actions: ArrayLike<number>,
   stateOfAction: ArrayLike<number> | undefined,
 ): void {
   const numExpected = stateOfAction === undefined ? states.length : stateOfAction.length;
-  if (actions.length !== numExpected) {
-    const expected = `${numExpected}, one for each ${stateOfAction === undefined ? "state" : "entry of stateOfAction"}`;
-    throw new MecgymError("invalidOption", { path: "actions", got: `${actions.length} values`, expected });
-  }
+  const each = stateOfAction === undefined ? "state" : "entry of stateOfAction";
+  const isComplete = actions.length === numExpected;
+  checkOption(isComplete, "actions", `${actions.length} values`, `${numExpected}, one for each ${each}`);
   for (let i = 0; i < states.length; i++) {
     const { episodeSeed } = states[i];
     if (!isSeed(episodeSeed)) checkSeed(episodeSeed, `states/${i}/episodeSeed`);
@@ -140,8 +131,7 @@ function checkCall(
       throw new MecgymError("invalidAction", { path: `actions/${i}`, got: action, expected });
     }
     const index = stateOfAction === undefined ? i : stateOfAction[i];
-    if (Number.isInteger(index) && index >= 0 && index < states.length) continue;
-    const expected = `an index from 0 to ${states.length - 1}`;
-    throw new MecgymError("invalidOption", { path: `stateOfAction/${i}`, got: index, expected });
+    if (isIntegerIn(index, 0, states.length - 1)) continue;
+    checkOption(false, `stateOfAction/${i}`, index, `an index from 0 to ${states.length - 1}`);
   }
 }

@@ -1,6 +1,6 @@
 /** What actions cost in the profile `comllm-release`, now and for the tasks that may follow: all in slots. */
 
-import { MecgymError } from "../errors.js";
+import { checkActionNumber } from "../checks.js";
 import { createStream, streamName } from "../random.js";
 import type { ReleaseServer, ReleaseState } from "./state.js";
 
@@ -21,9 +21,7 @@ const SIZE_FACTOR = { min: 0.5, max: 1.5 };
  * @throws MecgymError `invalidAction` for what is no integer of 0 or more
  */
 export function releaseCostSlots(state: ReleaseState, action: number): number {
-  if (!Number.isSafeInteger(action) || action < 0) {
-    throw new MecgymError("invalidAction", { path: "action", got: action, expected: "an integer of 0 or more" });
-  }
+  checkActionNumber(action);
   if (action === 0) return localSlots(state, state.sizeMbit, state.localWaitSlots);
   const server = state.servers.find(({ id }) => id === action);
   if (server === undefined) return MISSING_SERVER_SLOTS;

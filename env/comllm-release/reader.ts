@@ -1,6 +1,7 @@
 /** Reads a decision back from the words of `zh-release-v1`: from the fields of a record, or from a whole prompt. */
 
-import { isPlainObject, MecgymError } from "../errors.js";
+import { isPlainObject } from "../checks.js";
+import { MecgymError } from "../errors.js";
 import { RELEASE_MARKER } from "../language/templates/zh-release-v1.js";
 import type { ReleaseServer, ReleaseState } from "./state.js";
 

@@ -1,6 +1,6 @@
 /** Scores an answer to a given state in the profile `comllm-release`: its cost and the reward of the published training. */
 
-import { checkNames, MecgymError } from "../errors.js";
+import { checkInteger, checkNames, checkNumber } from "../checks.js";
 import { checkSeed } from "../scenario/seeds.js";
 import { readReleaseAnswer, releaseFormatReward } from "./answer.js";
 import { releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./costs.js";
@@ -79,14 +79,8 @@ function scoreAction(state: ReleaseState, action: number, { weight, numSamples, 
 export function checkReleaseOptions(options: ReleaseOptions): Required<ReleaseOptions> {
   checkNames(options, ["weight", "numSamples", "seed"], "release");
   const { weight = 0.3, numSamples = 3, seed = 0 } = options;
-  const isWeight = typeof weight === "number" && weight >= 0 && weight <= 1000;
-  if (!isWeight) fail("weight", weight, "a number from 0 to 1000");
-  const isCount = Number.isInteger(numSamples) && numSamples >= 1 && numSamples <= 64;
-  if (!isCount) fail("numSamples", numSamples, "an integer from 1 to 64");
+  checkNumber(weight, "release/weight", 0, 1000);
+  checkInteger(numSamples, "release/numSamples", 1, 64);
   checkSeed(seed, "release/seed");
   return { weight, numSamples, seed };
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path: `release/${path}`, got, expected });
 }

@@ -1,5 +1,6 @@
 /** The numeric form of observations: what stands where in a lane's row, and the action mask beside it. */
 
+import { localWaitSlots } from "./action-costs.js";
 import type { Lanes } from "./kernel.js";
 import type { BatchOutputs } from "./outputs.js";
 
@@ -51,7 +52,7 @@ export function writeObservations(
     observation[row] = sizeMbit[lane];
     observation[row + 3] = userOfLane;
     const p = parameters[lane];
-    observation[row + 5] = backlog === 0 ? 0 : (backlog * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
+    observation[row + 5] = backlog === 0 ? 0 : localWaitSlots(backlog, p);
     decisionIndex[lane] = arrays.decisionIndex[lane];
     slot[lane] = arrays.slot[lane];
     const first = lane * maxServers;

@@ -1,6 +1,6 @@
 /** What a step brings, lane by lane: the arrays a batch writes into, in its own memory or in the caller's. */
 
-import { MecgymError } from "../errors.js";
+import { checkOption } from "../checks.js";
 
 /** Sizes that fix the shapes of all outputs of a batch. */
 export interface OutputSizes {
@@ -84,11 +84,8 @@ export class BatchOutputs {
       if (memory === undefined) return [new ArrayBuffer(bytes), 0, length];
       const offset = memory.offsets[name];
       if (!Number.isInteger(offset) || offset < 0 || offset % 8 !== 0 || offset + bytes > memory.buffer.byteLength) {
-        throw new MecgymError("invalidOption", {
-          path: `outputs/${name}`,
-          got: offset,
-          expected: `a multiple of 8 with ${bytes} bytes from there to the end of ${memory.buffer.byteLength}`,
-        });
+        const expected = `a multiple of 8 with ${bytes} bytes from there to the end of ${memory.buffer.byteLength}`;
+        checkOption(false, `outputs/${name}`, offset, expected);
       }
       new Uint8Array(memory.buffer, offset, bytes).fill(0);
       return [memory.buffer, offset, length];

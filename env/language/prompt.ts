@@ -2,7 +2,7 @@
 
 import type { Message, Prompt } from "../../schemas/generated/types.js";
 import type { Observation } from "../batch/observation.js";
-import { checkNames, MecgymError } from "../errors.js";
+import { checkActionNumber, checkChoice, checkFlag, checkNames, checkOption } from "../checks.js";
 import { createStream, streamName } from "../random.js";
 import { checkSeed } from "../scenario/seeds.js";
 import { addNoise, chooseUnits, type PerturbationId, perturbationIds, shuffle } from "./perturbation.js";
@@ -71,10 +71,8 @@ export function renderPrompt(observation: Observation, options: PromptOptions = 
  * @throws MecgymError `invalidOption`, or `invalidAction` unless it is an integer of 0 or more
  */
 export function renderAction(action: number, template: TemplateId = "en-v1"): string {
-  checkChoice(template, "template", templateIds);
-  if (!Number.isSafeInteger(action) || action < 0) {
-    throw new MecgymError("invalidAction", { path: "action", got: action, expected: "an integer of 0 or more" });
-  }
+  checkChoice(template, "prompt/template", templateIds);
+  checkActionNumber(action);
   return templates[template].answer(action);
 }
 
@@ -88,23 +86,15 @@ function checkOptions(options: PromptOptions): Required<PromptOptions> {
     instruction = "direct",
     networkWaitSlots = 0,
   } = options;
-  checkChoice(template, "template", templateIds);
-  checkChoice(perturbation, "perturbation", perturbationIds);
-  checkChoice(instruction, "instruction", instructions);
+  checkChoice(template, "prompt/template", templateIds);
+  checkChoice(perturbation, "prompt/perturbation", perturbationIds);
+  checkChoice(instruction, "prompt/instruction", instructions);
   checkSeed(seed, "seed");
-  if (typeof system !== "boolean") fail("system", system, "true or false");
+  checkFlag(system, "prompt/system");
+  const waitPath = "prompt/networkWaitSlots";
   const isWait = typeof networkWaitSlots === "number" && networkWaitSlots >= 0 && networkWaitSlots < 1e9;
-  if (!isWait) fail("networkWaitSlots", networkWaitSlots, "a number of slots from 0 to 10^9");
-  if (networkWaitSlots > 0 && template !== "zh-release-v1") {
-    fail("networkWaitSlots", networkWaitSlots, `0 with template ${template}, which has no words for it`);
-  }
+  checkOption(isWait, waitPath, networkWaitSlots, "a number of slots from 0 to 10^9");
+  const hasWords = networkWaitSlots === 0 || template === "zh-release-v1";
+  checkOption(hasWords, waitPath, networkWaitSlots, `0 with template ${template}, which has no words for it`);
   return { template, perturbation, seed, system, instruction, networkWaitSlots };
-}
-
-function checkChoice(value: unknown, path: string, choices: readonly string[]): void {
-  if (!choices.includes(value as string)) fail(path, value, `one of ${choices.join(", ")}`);
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path: `prompt/${path}`, got, expected });
 }

@@ -5,7 +5,8 @@ import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Scenario as ScenarioFields } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
-import { isPlainObject, MecgymError } from "../errors.js";
+import { isPlainObject } from "../checks.js";
+import { MecgymError } from "../errors.js";
 import { frozenScenarios } from "./generated/scenarios.js";
 
 /** A scenario as a user writes it: every field may be left out. */

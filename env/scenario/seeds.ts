@@ -1,5 +1,6 @@
 /** Which episode seeds belong to which split, and which one an unseeded reset plays next. */
 
+import { isIntegerIn } from "../checks.js";
 import { MecgymError } from "../errors.js";
 import { drawUniform, MAX_SEED, STREAM_SIZE, seedStream, streamName } from "../random.js";
 
@@ -27,7 +28,7 @@ const seedsStream = new Float64Array(STREAM_SIZE);
 
 /** Whether `seed` is an integer in [0, 2^53). */
 export function isSeed(seed: unknown): seed is number {
-  return typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED;
+  return isIntegerIn(seed, 0, MAX_SEED);
 }
 
 /** @throws MecgymError `invalidSeed` unless `seed` is an integer in [0, 2^53) */

@@ -25,7 +25,9 @@ export function checkOption(isValid: boolean, path: string, got: unknown, expect
   if (!isValid) throw new MecgymError("invalidOption", { path, got, expected });
 }
 
-/** @throws MecgymError `invalidOption` unless `options` is a plain object with no other names: a typo is not a default */
+/**
+ * @throws MecgymError `invalidOption` unless `options` is a plain object with no other names: a typo is not a default
+ */
 export function checkNames(options: unknown, names: readonly string[], path: string): void {
   const expected = `an object with some of ${names.join(", ")}`;
   if (!isPlainObject(options)) throw new MecgymError("invalidOption", { path, got: options, expected });

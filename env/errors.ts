@@ -1,4 +1,4 @@
-/** The one error type of the simulator: a code to branch on, where it happened, what came and what was expected. */
+/** The simulator's error type: a code to branch on, the place, what came and what was expected. */
 
 export type ErrorCode =
   | "unknownScenario"
@@ -23,7 +23,7 @@ export interface MecgymErrorDetails {
   readonly expected: string;
 }
 
-/** Bad input to the simulator. The state it was given to is unchanged. */
+/** Bad input to the simulator. It has changed no state. */
 export class MecgymError<Code extends string = ErrorCode> extends Error {
   readonly code: Code;
   readonly path: string;
@@ -40,7 +40,7 @@ export class MecgymError<Code extends string = ErrorCode> extends Error {
   }
 }
 
-/** A value as one short piece of text for an error message; numbers keep NaN and −0 visible. */
+/** A value as short text for an error message; NaN and −0 stay visible. */
 export function describeValue(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (typeof value === "bigint") return `${value}n`;

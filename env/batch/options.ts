@@ -1,35 +1,35 @@
-/** Options of a batch of episodes: what they may be, their defaults, and the sizes that follow from them. */
+/** The options of a batch of episodes: their checks, their defaults, and the sizes that follow from them. */
 
 import { checkChoice, checkFlag, checkInteger, checkNames, checkOption, checkPerLane, isIntegerIn } from "../checks.js";
 import { MAX_SEED } from "../random.js";
 import { maxServersOf, maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split, splits } from "../scenario/seeds.js";
 
-/** What a batch does with a lane whose episode has ended; Gymnasium's three modes. */
+/** What a batch does with a lane whose episode has ended: Gymnasium's three modes. */
 export type AutoresetMode = "next-step" | "same-step" | "disabled";
 
 export interface BatchEnvOptions {
-  /** Scenarios by id or by their fields. */
+  /** Scenarios, by id or by their fields. */
   readonly scenarios: readonly (string | ScenarioInput)[];
   readonly numLanes: number;
-  /** Which scenario each lane plays; the first one where left out. */
+  /** Which scenario each lane plays; the first one by default. */
   readonly laneScenario?: ArrayLike<number>;
-  /** Servers an observation has room for; the most any scenario has where left out. */
+  /** Servers an observation has room for; by default the most that any scenario has. */
   readonly maxServers?: number;
   /** Whether observations end with the workload history. */
   readonly history?: boolean;
   readonly autoreset?: AutoresetMode;
-  /** What an action outside {0, …, E}, or an absent server, does: an error, or the costliest action with a flag. */
+  /** What an action outside {0, …, E} or an absent server causes: an error, or the costliest action with a flag. */
   readonly invalidActions?: "error" | "costliest";
-  /** Where the seeds of resets without one come from. */
+  /** The split that resets without a seed draw from. */
   readonly split?: Split;
-  /** Seed of the function that picks them. */
+  /** Seed of the function that picks their episodes. */
   readonly seed?: number;
-  /** Index of this batch's first lane among all lanes of a session; part of the same function. */
+  /** Index of this batch's first lane among all lanes of a session; an argument of the same function. */
   readonly firstLane?: number;
 }
 
-/** The options with nothing left open. */
+/** The options with their defaults. */
 export interface BatchSettings {
   readonly scenarios: readonly Scenario[];
   readonly numLanes: number;
@@ -37,9 +37,9 @@ export interface BatchSettings {
   readonly laneScenario: Int32Array;
   readonly maxServers: number;
   readonly maxUsers: number;
-  /** W: slots of workload history that the lanes keep. */
+  /** W: slots of workload history in the lanes. */
   readonly historySlots: number;
-  /** Whether observations show them. */
+  /** Whether observations show the history. */
   readonly history: boolean;
   readonly autoreset: AutoresetMode;
   readonly invalidActions: "error" | "costliest";

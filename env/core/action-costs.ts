@@ -1,4 +1,6 @@
-/** What an action costs for a task, wherever its numbers stand: in an observation, a recorded state or a virtual one. */
+/**
+ * What an action costs for a task, wherever its numbers stand: in an observation, a recorded state or a virtual one.
+ */
 
 import { costOfLatency, edgeLatencySlots, localLatencySlots } from "./kernel.js";
 import type { Parameters } from "./parameters.js";

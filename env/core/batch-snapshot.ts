@@ -6,7 +6,9 @@ import { invalidSnapshot } from "./state-reader.js";
 /** First bytes of a batch's snapshot; the last one is the version of the format. */
 const MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x42, 1]); // "mecgymB", 1
 
-/** Joins the lanes' snapshots: magic and version, their number, their lengths in bytes, and the snapshots themselves. */
+/**
+ * Joins the lanes' snapshots: magic and version, their number, their lengths in bytes, and the snapshots themselves.
+ */
 export function joinSnapshots(snapshots: readonly Uint8Array[]): Uint8Array {
   const headerBytes = MAGIC.length + 4 * (1 + snapshots.length);
   const bytes = new Uint8Array(snapshots.reduce((sum, one) => sum + one.length, headerBytes));

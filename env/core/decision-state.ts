@@ -3,12 +3,12 @@
 import type { ServerRows } from "./action-costs.js";
 import type { Lanes } from "./kernel.js";
 
-/** The state a look-ahead starts from: rows of typed arrays, so that a lane and a recorded state look alike. */
+/** The state a look-ahead starts from. A lane and a recorded state both fit it. */
 export interface DecisionState extends ServerRows {
   sizeMbit: number;
   backlogMbit: number;
   numServers: number;
-  /** Where the servers' rows begin in the arrays below. */
+  /** Where the servers begin in the arrays below. */
   firstServer: number;
   rateMbps: ArrayLike<number>;
   cpuGHz: ArrayLike<number>;

@@ -50,8 +50,8 @@ const stream: Bounds = { kind: "stream" };
 const MAX_TASKS = 10_000_000;
 
 /**
- * The table: every field of a lane's state, in the order of a snapshot. What is neither here nor in the task lists is not
- * state: a lane copied field by field, with its tasks, plays on exactly as the original.
+ * The table: every field of a lane's state, in the order of a snapshot. What is neither here nor in the task lists is
+ * not state: a lane copied field by field, with its tasks, plays on exactly as the original.
  *
  * One literal on purpose: V8 reads the fields of an object built name by name many times more slowly.
  */

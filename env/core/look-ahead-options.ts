@@ -21,24 +21,24 @@ export interface LookAheadOptions {
   readonly sizeFactor: { readonly min: number; readonly max: number };
   /** K alternatives at the next step (eq. 24, 25), or K tasks one after another, a slot apart. */
   readonly mode: Scenario["lookAhead"]["mode"];
-  /** Rates of the future tasks: as now, or drawn anew. */
+  /** Rates of the future tasks: the current ones, or new draws. */
   readonly rates: Scenario["lookAhead"]["rates"];
 }
 
-/** What is asked of a look-ahead: other settings than the scenario's own, and the actions that are of interest. */
+/** A request for a look-ahead: settings that replace the scenario's own, and the actions of interest. */
 export interface LookAheadRequest extends Partial<LookAheadOptions> {
-  /** Actions in {0, …, E}, in any order; all of them where left out. */
+  /** Actions in {0, …, E}, in any order; all of them by default. */
   readonly actions?: ArrayLike<number>;
 }
 
 const optionNames = ["numSamples", "weight", "sizeFactor", "mode", "rates"] as const;
-/** What a request may hold. */
+/** The names a request may hold. */
 export const lookAheadRequestNames: readonly (keyof LookAheadRequest)[] = [...optionNames, "actions"];
 
 /**
- * A scenario's settings with those of `options` in their place; what is undefined there is left as it is.
+ * A scenario's settings, with those of `options` in their place; a setting that is undefined there keeps its value.
  *
- * @param names what `options` may hold besides
+ * @param names the names `options` may hold
  * @throws MecgymError `invalidOption` for an unknown name, or a value outside the bounds of the scenario schema
  */
 export function resolveLookAheadOptions(

@@ -1,4 +1,4 @@
-/** LACS, the look-ahead of eq. 22-26: what each action costs now, and what it leaves for the tasks that may follow. */
+/** LACS, the look-ahead of eq. 22-26: what each action costs now, and its impact on possible future tasks. */
 
 import { futureUniform } from "../random.js";
 import { latencySlotsOf, localCostSlots } from "./action-costs.js";
@@ -9,8 +9,8 @@ import type { LookAheadOptions } from "./look-ahead-options.js";
 import type { Parameters } from "./parameters.js";
 
 /**
- * One value for each action 0…E, or for each of those asked for, in slots. For an absent server C and J are Infinity and r is −Infinity; C_impact is
- * what is left where the task is nowhere.
+ * One value for each action 0…E, or for each action asked for, in slots. For an absent server C and J are Infinity and
+ * r is −Infinity; its C_impact is that of a task that goes nowhere.
  */
 export interface LookAheadResult {
   /** C (eq. 8). */
@@ -33,7 +33,7 @@ export function allocateLookAhead(maxServers: number): LookAheadResult {
   };
 }
 
-/** Room for the virtual state ŝ; the entries are servers 0…E−1. */
+/** Evaluates look-aheads in a virtual state ŝ, whose rows have an entry for each server 0…E−1. */
 export class LookAhead {
   /** δ_k of the future tasks, and their rates, E for each. */
   #futureMbit = new Float64Array(0);
@@ -43,7 +43,7 @@ export class LookAhead {
   readonly #tasks: Float64Array;
   readonly #virtualWorkloadMbit: Float64Array;
 
-  /** Room for states of up to `maxServers` servers. */
+  /** Makes room for states of up to `maxServers` servers. */
   constructor(maxServers: number) {
     this.#workloadMbit = new Float64Array(maxServers);
     this.#rateMbps = new Float64Array(maxServers);
@@ -52,9 +52,9 @@ export class LookAhead {
   }
 
   /**
-   * Fills `out` with C, J, C_impact and r of actions of `state`. Asking twice gives the same bits.
+   * Fills `out` with C, J, C_impact and r of actions in `state`. The same call gives the same bits.
    *
-   * @param actions those asked for, in the order of `out`; all where left out
+   * @param actions the actions asked for, in the order of `out`; all by default
    */
   evaluate(
     state: DecisionState,
@@ -85,8 +85,8 @@ export class LookAhead {
   }
 
   /**
-   * Eq. 24 for all candidates at once. The virtual states of two candidates differ at the two servers they chose alone,
-   * so the cheapest and second cheapest of the common state, and the changed server, give every minimum.
+   * Eq. 24 for all candidates at once. The virtual states of two candidates differ only at the two servers they chose,
+   * so the cheapest and second cheapest cost of the common state and the cost of the changed server give every minimum.
    */
   #addIndependent(
     state: DecisionState,
@@ -127,7 +127,9 @@ export class LookAhead {
     }
   }
 
-  /** The K tasks one after another after `action`: each goes where it is cheapest, then a slot drains the queues. */
+  /**
+   * Plays the K tasks one after another, after `action`: each goes where it is cheapest, then a slot drains the queues.
+   */
   #sumSequential(state: DecisionState, p: Parameters, options: LookAheadOptions, action: number): number {
     const { numServers, firstServer, sizeMbit } = state;
     const workload = this.#virtualWorkloadMbit;
@@ -168,7 +170,7 @@ export class LookAhead {
     return sum;
   }
 
-  /** Draws the K future tasks: their sizes (eq. 23) and rates. All actions of the state face the same ones. */
+  /** Draws the sizes (eq. 23) and rates of the K future tasks. All actions of the state face the same tasks. */
   #drawFutures(state: DecisionState, p: Parameters, options: LookAheadOptions): void {
     const { futureKey0, futureKey1, decisionIndex, numServers, firstServer } = state;
     const { numSamples, rates } = options;
@@ -188,13 +190,13 @@ export class LookAhead {
       }
       ratesOfUniforms(this.#rateMbps, numServers, p);
       for (let e = 0; e < numServers; e++) {
-        // an absent server stays out: its rate is 0, which makes it infinitely dear
+        // an absent server keeps the rate 0, so its cost is infinite
         this.#futureRateMbps[at + e] = state.rateMbps[firstServer + e] === 0 ? 0 : this.#rateMbps[e];
       }
     }
   }
 
-  /** J of future task k at server e with so much work and so many tasks. */
+  /** J of future task k at server e with this much work and this many tasks. */
   #edgeCostSlots(
     state: DecisionState,
     p: Parameters,
@@ -216,9 +218,9 @@ export class LookAhead {
   }
 }
 
-/** What a slot leaves of a server's work: max(0, L − F·Δt/(γ·(N+1))), or without N+1 where work is conserved. */
+/** A server's work after a slot: max(0, L − F·Δt/(γ·(N+1))) (eq. 9, 22), or without N+1 if work is conserved. */
 function drained(workloadMbit: number, activeTasks: number, cpuGHz: number, p: Parameters): number {
-  if (workloadMbit === 0) return 0; // most servers, at most loads
+  if (workloadMbit === 0) return 0; // true of most servers at most loads
   const work = cpuGHz * p.slotSeconds;
   const service = p.isSharedRate
     ? work / (p.densityGcyclesPerMbit * (activeTasks + 1))

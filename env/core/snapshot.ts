@@ -41,8 +41,8 @@ export function hashOfSnapshot(snapshot: Uint8Array): string {
 }
 
 /**
- * The fields and task columns that a snapshot of a scenario holds. Snapshots without churn are as they were before there
- * was churn, and so are their hashes.
+ * The fields and task columns that a snapshot of a scenario holds. Snapshots without churn are as they were before
+ * there was churn, and so are their hashes.
  */
 const contents = {
   withoutChurn: {
@@ -84,7 +84,8 @@ function collectState(lanes: Lanes, lane: number, course: LaneCourse): number[] 
 }
 
 /**
- * Reads a snapshot for a lane. Everything is checked here; the function returned writes it into the lane and cannot fail.
+ * Reads a snapshot for a lane. Everything is checked here; the function returned writes it into the lane and cannot
+ * fail.
  *
  * @throws MecgymError `invalidSnapshot`
  */

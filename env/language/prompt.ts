@@ -1,4 +1,4 @@
-/** Prompts: an observation in words, the same bytes everywhere. */
+/** Prompts: an observation in words, with the same bytes everywhere. */
 
 import type { Message, Prompt } from "../../schemas/generated/types.js";
 import type { Observation } from "../batch/observation.js";
@@ -13,17 +13,17 @@ export type { Message, OutputInstruction, PerturbationId, Prompt, TemplateId };
 export { perturbationIds, templateIds };
 
 export interface PromptOptions {
-  /** Which wording; en-v1 where left out. */
+  /** Which wording; en-v1 by default. */
   readonly template?: TemplateId;
-  /** How it is disturbed; standard where left out. */
+  /** Which perturbation; standard by default. */
   readonly perturbation?: PerturbationId;
-  /** Seed of the perturbation, 0 where left out; the episode's seed by convention. */
+  /** Seed of the perturbation, by convention the episode's seed; 0 by default. */
   readonly seed?: number;
-  /** Whether a system message tells the role. */
+  /** Whether a system message states the role; false by default. */
   readonly system?: boolean;
-  /** What is asked for: the decision alone (where left out), or reasoning that ends in the decision. */
+  /** What to ask for: only the decision (default), or reasoning that ends in the decision. */
   readonly instruction?: OutputInstruction;
-  /** Wait before the upload in slots, 0 where left out; only zh-release-v1 has words for it. */
+  /** Wait before the upload, slots; 0 by default. Only zh-release-v1 has words for it. */
   readonly networkWaitSlots?: number;
 }
 
@@ -34,7 +34,7 @@ const instructions: readonly OutputInstruction[] = ["direct", "reasoning"];
  * Puts a decision into words. A pure function: draws come from the stream
  * `mecgym/v1/prompt/{perturbation}/{seed}/{decisionIndex}`.
  *
- * @throws MecgymError `invalidOption`, `invalidSeed`; `unsupportedState` where the template has no words for the state
+ * @throws MecgymError `invalidOption`, `invalidSeed`; `unsupportedState` if the template has no words for the state
  */
 export function renderPrompt(observation: Observation, options: PromptOptions = {}): Prompt {
   const settings = checkOptions(options);
@@ -66,7 +66,7 @@ export function renderPrompt(observation: Observation, options: PromptOptions = 
 }
 
 /**
- * The decision string of an action: what a model should answer.
+ * The decision string of an action: the answer that a model should give.
  *
  * @throws MecgymError `invalidOption`, or `invalidAction` unless it is an integer of 0 or more
  */

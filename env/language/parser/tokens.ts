@@ -1,6 +1,6 @@
-/** The words the answer parser knows, as one regular expression of bounded parts, so that it reads in linear time. */
+/** The words that the parser knows, as one regular expression of bounded parts, so that it reads in linear time. */
 
-/** What a piece of text can be. Order matters: at one place in the text, the first that fits is taken. */
+/** What a piece of text can be. Order matters: of several kinds that match at one place, the first is taken. */
 export type TokenKind =
   | "call"
   | "field"
@@ -34,7 +34,7 @@ const chineseDigits = "零一二三四五六七八九";
 
 const quote = "\\\\?[\"'`]";
 const gap = "[^\\S\\n]{0,4}";
-/** Not a part of a longer number or word, nor an amount of something. */
+/** Not part of a longer number or word, and not an amount of something. */
 const numberEnd =
   "(?!\\d)(?!\\.\\d)(?!,\\d{3})(?![a-z%]|_[a-z\\d])(?![^\\S\\n]{0,2}(?:ghz|mhz|mbit|kbit|mbps|kbps|slots?|tasks?|times|个|核|台|倍)(?![a-z]))";
 const number = `\\d{1,40}${numberEnd}`;
@@ -45,11 +45,11 @@ const chineseOne = "[一二三四五六七八九]";
 const chineseNumeral = `(?:${chineseOne}百(?:零${chineseOne}|${chineseOne}十${chineseOne}?)?|${chineseOne}?十${chineseOne}?|${chineseOne})`;
 const englishNumeral = `(?:(?:${englishTens.join("|")})(?:[ -](?:${englishOnes.slice(1, 10).join("|")}))?|${englishOnes.slice(1).join("|")})`;
 const numberWord = `${englishNumeral}(?![a-z-]| hundred)|${chineseNumeral}(?![一二三四五六七八九十百千万零〇两台个])`;
-/** Mark-up and signs between "server" and its number. */
+/** Mark-up and punctuation between "server" and its number. */
 const signs = "(?:[^\\S\\n]|[*_`~\"'#([{}\\\\$-]){0,6}";
 const toNumber = `${signs}(?:(?:no\\.?|number|nr\\.?|id)${gap}#?)?(?:[:=](?:[^\\S\\n]|[*_\`"'({]){0,4})?`;
 
-/** White space, lines too, between the mark of a tool's parameter and its number; no other token goes over a line's end. */
+/** Most white space between the mark of a tool's parameter and its number. No other token crosses the end of a line. */
 export const MAX_CALL_SPACE = 4;
 
 const sources: readonly (readonly [TokenKind, string])[] = [
@@ -78,7 +78,7 @@ const sources: readonly (readonly [TokenKind, string])[] = [
     `${serverName}${toNumber}(?:${number}|${numberWord})|(?<![\\d一二三四五六七八九十百])(?:第?(?:\\d{1,40}|${chineseNumeral})号|第(?:\\d{1,40}|${chineseNumeral})[台个])(?:边缘)?服务器`,
   ],
   ["localFlag", `${quote}local(?:ly)?${quote}${gap}[:=]${gap}(?:true|false)`],
-  // the queue, the clock speed or the latency of the device are no decisions
+  // the device's queue, clock speed or latency is not a decision
   [
     "local",
     `(?<![a-z])(?<!non-)(?:local(?:ly)?(?![a-z])(?:[ -](?:execution|processing|computation|computing|device))?|on[- ]device|(?:own|user'?s|mobile) device)(?![a-z])(?!['’]s )(?![ -]servers?(?![a-z]))(?![^\\S\\n]{0,2}(?:-|_)?[^\\S\\n]{0,2}(?:cpu|queue|wait|waiting|backlog|time|latency|delay|load|cost|resource|frequency|clock|speed|\\d))|本地(?:设备|执行|处理|计算|运行)?(?!(?:设备|执行|处理|计算)?(?:cpu|[^\\S\\n]|的){0,2}(?:队列|等待|(?:总?延迟|时间|成本)(?!最[小低短])|负载|频率|设备[:：]))(?![:：]${gap}类型)`,
@@ -93,7 +93,7 @@ const sources: readonly (readonly [TokenKind, string])[] = [
     "negation",
     `${words("not|never|instead of|rather than|over|than|versus|vs|avoid|except|unlike|without|cannot|unable|refuse|neither|nor|anything but|rul(?:e|es|ed|ing) out|exclud(?:e|es|ed|ing)|discard(?:ed)?|eliminat(?:e|ed|es)|skip|reject(?:ed|s)?|infeasible")}|n['’]t(?![a-z])|而不是|而非|不是|不要|不选|不能|不可|不应|无法|避免|拒绝|不在|不会|排除|放弃|比(?![较特如例率重])|\\[ \\]|[❌✗✘]|(?:→|->|[:=]) ?no(?![a-z])`,
   ],
-  // what it says against an action speaks of the one named before it
+  // it speaks against the action named before it
   [
     "blame",
     `${words("(?:is|are|was|be|being|looks?|seems?) (?:also |still |far |much |way )?(?:too (?:slow|late|busy|long|far)|slow|late|busy|full|overloaded|congested|worse|slower|(?:a |the )?(?:bad|poor|wrong|worst|slowest))")}|太[慢忙长]|[较最]慢|[繁太]忙|过载|超时|最差`,
@@ -128,22 +128,22 @@ const sources: readonly (readonly [TokenKind, string])[] = [
   ["clause", "[,，:：(（]"],
 ];
 
-/** Kinds in the order of the pattern's groups. */
+/** The kinds, in the order of the pattern's groups. */
 export const tokenKinds: readonly TokenKind[] = sources.map(([kind]) => kind);
 
 /**
- * Everything the parser looks for; which kind matched is which group did. But for "n't" no token begins within a word of Latin
- * letters, and saying so first spares most places of a text most of the pattern.
+ * Everything the parser looks for; the group that matched tells the kind. Except for "n't", no token begins inside a
+ * word of Latin letters; testing that first skips most of the pattern at most places of a text.
  */
 export const tokenPattern = new RegExp(
   `(?:(?<![a-z])|(?![a-z])|(?=n['’]t))(?:${sources.map(([, source]) => `(${source})`).join("|")})`,
   "g",
 );
 
-/** Largest number an answer can name; every longer one means it, for no such server exists either way. */
+/** Largest number an answer can name. Larger ones are read as this one: no such server exists either way. */
 const MAX_ACTION = 2147483647;
 
-/** The number a token names, in digits or as a word; its sign is left out. */
+/** The number that a token names, in digits or as a word, without its sign. */
 export function numberIn(token: string): number {
   const digits = token.match(/\d+(?=\D*$)/);
   if (digits !== null) return toAction(digits[0]);
@@ -155,7 +155,7 @@ export function numberIn(token: string): number {
   return englishTens.includes(beforeLast) ? 20 + 10 * englishTens.indexOf(beforeLast) + ones : ones;
 }
 
-/** All numbers a token names in digits. */
+/** All numbers that a token names in digits. */
 export function numbersIn(token: string): number[] {
   return (token.match(/\d+/g) ?? []).map(toAction);
 }

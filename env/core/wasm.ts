@@ -62,8 +62,8 @@ export const F64 = 0x7c;
 const V128 = 0x7b;
 
 /**
- * Constants of a module, each twice, from `start` bytes on: the compiler makes a vector constant anew wherever one
- * stands.
+ * Constants of a module, each stored twice, starting at byte `start`: the compiler would otherwise build a vector
+ * constant again at every use.
  */
 export class ConstantPool {
   readonly #words: bigint[] = [];

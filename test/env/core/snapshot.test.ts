@@ -264,7 +264,7 @@ describe.each([
     expect(refused).toBeGreaterThan(300);
   });
 
-  it("is rejected if its numbers contradict each other: queues without their tasks, a task of a later slot", async () => {
+  it("is rejected if its numbers contradict each other: queues, or a task of a later slot", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
     const { arrays, parameters } = env.lanes;
     const numbers = new DataView(good.buffer, 72);

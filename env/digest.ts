@@ -1,4 +1,4 @@
-/** The trajectory digest: one string that says whether two trajectories are the same. */
+/** The trajectory digest: one string that is the same only for equal trajectories. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
@@ -11,7 +11,7 @@ export class TrajectoryDigest {
   readonly #costSlots: number[] = [];
   readonly #observations: Float32Array[] = [];
 
-  /** Adds a decision; `observation` is the row it was taken on, and is copied. */
+  /** Adds a decision; `observation` is the row on which it was taken, and is copied. */
   addStep(observation: Float32Array, action: number, latencySlots: number, costSlots: number): void {
     this.#observations.push(observation.slice());
     this.#actions.push(action);
@@ -19,7 +19,7 @@ export class TrajectoryDigest {
     this.#costSlots.push(costSlots);
   }
 
-  /** Ends the episode: its decisions enter the hash. */
+  /** Ends the episode and adds its decisions to the hash. */
   endEpisode(episodeSeed: number): void {
     const numSteps = this.#actions.length;
     const head = new DataView(new ArrayBuffer(16));
@@ -45,7 +45,7 @@ export class TrajectoryDigest {
     this.#observations.length = 0;
   }
 
-  /** The digest of all ended episodes, 64 hexadecimal digits. */
+  /** The digest of all episodes that have ended: 64 hexadecimal digits. */
   digest(): string {
     return bytesToHex(this.#hash.clone().digest());
   }

@@ -1,4 +1,4 @@
-/** The one error type of the simulator: a code to branch on, where it happened, what came and what was expected. */
+/** The simulator's error type: a code to branch on, the place, what came and what was expected. */
 
 export type ErrorCode =
   | "unknownScenario"
@@ -23,7 +23,7 @@ export interface MecgymErrorDetails {
   readonly expected: string;
 }
 
-/** Bad input to the simulator. The state it was given to is unchanged. */
+/** Bad input to the simulator. It has changed no state. */
 export class MecgymError<Code extends string = ErrorCode> extends Error {
   readonly code: Code;
   readonly path: string;
@@ -40,7 +40,7 @@ export class MecgymError<Code extends string = ErrorCode> extends Error {
   }
 }
 
-/** A value as one short piece of text for an error message; numbers keep NaN and −0 visible. */
+/** A value as short text for an error message; NaN and −0 stay visible. */
 export function describeValue(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
   if (typeof value === "bigint") return `${value}n`;
@@ -53,23 +53,4 @@ export function describeValue(value: unknown): string {
     text = String(value);
   }
   return text.length > 120 ? `${text.slice(0, 117)}…` : text;
-}
-
-/**
- * @throws MecgymError `invalidOption` unless `options` is a plain object with these names alone: a typo is not a default
- */
-export function checkNames(options: unknown, names: readonly string[], path: string): void {
-  const expected = `an object with some of ${names.join(", ")}`;
-  if (!isPlainObject(options)) throw new MecgymError("invalidOption", { path, got: options, expected });
-  for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw new MecgymError("invalidOption", { path: `${path}/${name}`, got: name, expected });
-  }
-}
-
-/** Whether a value is an object of fields: no array, date, map or instance of a class. */
-export function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  // objects of another realm (a test's sandbox, a worker) have an Object.prototype of their own
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -5,6 +5,7 @@ export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./b
 export { episodeStatsFields } from "./batch/lane-player.js";
 export {
   copyObservation,
+  costliestObservedAction,
   isObservedActionAvailable,
   isServerAvailable,
   LaneView,
@@ -23,12 +24,8 @@ export { readReleaseInput, readReleasePrompt } from "./comllm-release/reader.js"
 export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./comllm-release/score.js";
 export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./comllm-release/state.js";
 export { FLAG_INVALID_ACTION, FLAG_LATE, FLAG_RESET, FLAG_TRUNCATED } from "./core/flags.js";
-export {
-  allocateLookAhead,
-  type LookAheadOptions,
-  type LookAheadRequest,
-  type LookAheadResult,
-} from "./core/look-ahead.js";
+export { allocateLookAhead, type LookAheadResult } from "./core/look-ahead.js";
+export type { LookAheadOptions, LookAheadRequest } from "./core/look-ahead-options.js";
 export { observationHeader, observationServerFields } from "./core/observation-rows.js";
 export {
   BatchOutputs,

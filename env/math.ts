@@ -1,7 +1,7 @@
-/** Logarithm, exponential and exponential integral from exact arithmetic alone, so that every machine gets the same bits. */
+/** Logarithm, exponential and exponential integral from exact arithmetic only: every machine gets the same bits. */
 
-// Math.log and Math.exp are not the same on every machine (V8 may fuse multiplications on arm64). The steps below are
-// those of Sun's fdlibm (e_log.c, e_exp.c), which use only + - * / and the bits of a double.
+// Math.log and Math.exp differ between machines (V8 may fuse multiplications on arm64). The steps below are those of
+// Sun's fdlibm (e_log.c, e_exp.c), which use only + - * / and the bits of a double.
 
 const float64 = new Float64Array(1);
 const words = new Int32Array(float64.buffer);
@@ -17,15 +17,15 @@ export const LN10 = 2.302585092994046;
 const EULER_GAMMA = 0.5772156649015329;
 
 /**
- * 2^(1023 − i) for a biased exponent i: scaling by it moves the argument of the logarithm to [1, 2), exactly.
- * A multiplication is much faster here than writing the exponent word, which stalls on the store it reads back.
+ * 2^(1023 − i) for a biased exponent i: multiplying by it moves the argument of the logarithm to [1, 2), exactly. That
+ * is much faster than writing the exponent word and reading the double back, which stalls on the store.
  */
 const POWER_OF_TWO = new Float64Array(2048);
 POWER_OF_TWO[1023] = 1;
 for (let i = 1022; i >= 1; i--) POWER_OF_TWO[i] = POWER_OF_TWO[i + 1] * 2;
 for (let i = 1024; i < 2048; i++) POWER_OF_TWO[i] = POWER_OF_TWO[i - 1] / 2;
 
-/** Natural logarithm of 2 in two parts, and the coefficients of the logarithm's even and odd powers, as fdlibm has them. */
+/** Natural logarithm of 2 in two parts, and the coefficients of the even and odd powers, as in fdlibm. */
 export const LN2_HIGH = 6.9314718036912381649e-1;
 export const LN2_LOW = 1.90821492927058770002e-10;
 export const LN_EVEN = [
@@ -36,8 +36,8 @@ export const LN_ODD = [3.999999999940941908e-1, 2.222219843214978396e-1, 1.53138
 /**
  * Natural logarithm of a positive, finite, normal double.
  *
- * Within 1 ulp of the exact value. Zero, negative, subnormal and non-finite arguments are outside its domain: the
- * callers rule them out (the argument is a uniform in (0, 1] or at least 1).
+ * Within 1 ulp of the exact value. Zero, negative, subnormal and non-finite arguments are outside its domain, and
+ * no caller passes one (the argument is a uniform in (0, 1] or at least 1).
  */
 export function ln(x: number): number {
   float64[0] = x;
@@ -69,18 +69,19 @@ export function ln(x: number): number {
   return k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
 }
 
-/** The 32-bit words of an array of doubles: where `lnInPlace` reads their exponents. */
+/** The 32-bit words of an array of doubles, from which `lnInPlace` reads the exponents. */
 export function wordsOf(values: Float64Array): Int32Array {
   return new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
 }
 
 /**
- * Takes the natural logarithm of `length` entries of `values` from `first` on, each in the domain of `ln`; the same bits.
+ * Replaces `length` entries of `values`, starting at `first`, by their natural logarithms, with the bits of `ln`. Each
+ * entry must be in the domain of `ln`.
  *
- * The steps of `ln` written out again, because a loop that finds the exponents in the array itself takes two thirds of
+ * The steps of `ln` are written out again: a loop that reads the exponents from the array itself takes two thirds of
  * the time of one that stores each argument and reads it back.
  *
- * @param arrayWords `wordsOf(values)`, made once
+ * @param arrayWords `wordsOf(values)`, which the caller makes once
  */
 export function lnInPlace(values: Float64Array, arrayWords: Int32Array, length: number, first = 0): void {
   for (let i = first, end = first + length; i < end; i++) {

@@ -1,8 +1,8 @@
-/** Named, seeded random streams: every draw of the project comes from here, and from nowhere else. */
+/** Named, seeded random streams: the only source of randomness in the project. */
 
 import seedrandom from "seedrandom";
 
-/** Numbers that make up one stream's state: s0, s1, s2 and the carry c of Baagøe's Alea. */
+/** Numbers in the state of a stream: s0, s1, s2 and the carry c of Baagøe's Alea. */
 export const STREAM_SIZE = 4;
 
 /** Alea's multiplier and 2^-32, the weight of its carry. */
@@ -13,13 +13,13 @@ export const TWO_TO_MINUS_32 = 2.3283064365386963e-10;
 export const MAX_SEED = 9007199254740991;
 
 /**
- * The full name of a stream. Long and canonical, because Alea's seeding gives short, similar keys similar first draws.
+ * The full name of a stream. It is long and canonical because Alea gives similar first draws to short, similar keys.
  */
 export function streamName(purpose: string, ...key: readonly (number | string)[]): string {
   return `mecgym/v1/${purpose}/${key.join("/")}`;
 }
 
-/** A function that gives the next uniform draw in [0, 1), a multiple of 2^-32. */
+/** Returns the next uniform draw in [0, 1), a multiple of 2^-32. */
 export type Uniform = () => number;
 
 /** A stream for code off the hot path: seedrandom's own generator. */
@@ -28,11 +28,11 @@ export function createStream(name: string): Uniform {
 }
 
 /**
- * Seeds the stream `name` into four numbers of `states` from `offset` on.
+ * Seeds the stream `name` into four numbers of `states`, starting at `offset`.
  *
- * The kernel keeps its streams in typed arrays, and seeds and steps them itself, because a stream in a closure cannot be
- * saved, restored or copied without allocating, and takes five times as long to make. The states and the draws are
- * seedrandom's to the bit.
+ * The kernel keeps its streams in typed arrays and seeds and steps them itself: a stream in a closure cannot be saved,
+ * restored or copied without allocating, and takes five times as long to make. States and draws are seedrandom's, bit
+ * for bit.
  */
 export function seedStream(name: string, states: Float64Array, offset: number): void {
   let sum = START_SUM;
@@ -44,16 +44,15 @@ export function seedStream(name: string, states: Float64Array, offset: number): 
 }
 
 /**
- * Seeds the streams `streamName(purpose, key)` of several purposes together, as `seedStream` does one by one. A hash waits
- * for each character's arithmetic before it takes the next; of several side by side the processor computes one while it
- * waits for the others.
+ * Seeds the streams `streamName(purpose, key)` of several purposes together; `seedStream` does it one by one. A hash
+ * must finish one character before it starts the next, so the processor works on several hashes in turn while it waits.
  */
 export class StreamGroup {
-  /** Characters of the names row by row, how many they are without the key, and with it. */
+  /** Characters of the names, one row for each; their number without the key, and with it. */
   readonly #codes: Uint8Array;
   readonly #prefixLengths: readonly number[];
   readonly #lengths: Int32Array;
-  /** Hashes of the names as far as the key, the first time round; and as they go on from there. */
+  /** Hashes of the names up to the key, in the first pass; and the running hashes that continue them. */
   readonly #prefixSums: Float64Array;
   readonly #sums: Float64Array;
 
@@ -72,7 +71,7 @@ export class StreamGroup {
     }
   }
 
-  /** Into `states`, one stream behind another. */
+  /** Seeds the streams of a key into `states`, one after another. */
   seed(key: number, states: Float64Array): void {
     const codes = this.#codes;
     const lengths = this.#lengths;
@@ -110,12 +109,12 @@ export class StreamGroup {
   }
 }
 
-/** A purpose and a seed of 16 digits fit in. */
+/** Room for a purpose and a seed of 16 digits. */
 const MAX_NAME_LENGTH = 64;
 
 /**
- * What Baagøe's Mash has made of all it was given, with one more character. Where his takes the lower 32 bits of a number
- * by `>>> 0`, the number is below 2^32, and `Math.floor` says the same twice as fast.
+ * One step of Baagøe's Mash: the hash so far, with one more character. His code takes the lower 32 bits with `>>> 0`;
+ * the number is below 2^32, so `Math.floor` gives the same and is twice as fast.
  */
 function hashed(sum: number, code: number): number {
   let h = 0.02519603282416938 * (sum + code);
@@ -130,13 +129,13 @@ function wordOf(sum: number): number {
   return (sum >>> 0) * TWO_TO_MINUS_32;
 }
 
-/** A word less that of `sum`, in [0, 1). */
+/** `word` minus the word of `sum`, modulo 1. */
 function lessWord(word: number, sum: number): number {
   const value = word - wordOf(sum);
   return value < 0 ? value + 1 : value;
 }
 
-/** Alea starts every stream with the hash of three spaces, one word after each. */
+/** Alea starts every stream by hashing three spaces; it takes a word after each. */
 const startSums = [0xefc8249d];
 for (let i = 0; i < 3; i++) startSums.push(hashed(startSums[i], " ".charCodeAt(0)));
 const START_WORDS = Float64Array.from(startSums.slice(1), wordOf);
@@ -145,7 +144,7 @@ const START_SUM = startSums[3];
 /** The next uniform draw in [0, 1) of the stream at `offset`. */
 export function drawUniform(states: Float64Array, offset: number): number {
   const t = ALEA_MULTIPLIER * states[offset] + states[offset + 3] * TWO_TO_MINUS_32;
-  const carry = Math.floor(t); // not t | 0: by way of an integer, each draw would wait twice as long for the last carry
+  const carry = Math.floor(t); // not t | 0: through an integer, each draw would wait twice as long for the last carry
   const next = t - carry;
   states[offset] = states[offset + 1];
   states[offset + 1] = states[offset + 2];
@@ -154,13 +153,13 @@ export function drawUniform(states: Float64Array, offset: number): number {
   return next;
 }
 
-/** Draws the two 32-bit keys under which an episode's look-ahead futures are found, into `keys` from `offset` on. */
+/** Draws the two 32-bit keys of an episode's look-ahead futures into `keys`, starting at `offset`. */
 export function seedFutureKeys(episodeSeed: number, keys: Int32Array, offset: number): void {
   seedStream(streamName("future", episodeSeed), futureStream, 0);
   drawFutureKeys(futureStream, 0, keys, offset);
 }
 
-/** The same of a stream that is seeded already, at `from` in `states`. */
+/** The same from a stream that has been seeded, at `from` in `states`. */
 export function drawFutureKeys(states: Float64Array, from: number, keys: Int32Array, offset: number): void {
   keys[offset] = drawUniform(states, from) * 0x100000000;
   keys[offset + 1] = drawUniform(states, from) * 0x100000000;
@@ -171,9 +170,9 @@ const futureStream = new Float64Array(STREAM_SIZE);
 /**
  * The uniform draw in [0, 1) that belongs to item `item` of future `sample` at decision `decisionIndex`.
  *
- * A counter-based generator (two rounds of MurmurHash3's 32-bit finaliser over the keys and the counters): any future
- * of any decision can be asked for at once, in any order, which a sequential stream cannot do and which seeding a
- * stream for each decision would make twenty times dearer.
+ * A counter-based generator (two rounds of MurmurHash3's 32-bit finaliser over the keys and the counters). It gives any
+ * draw of any decision's futures directly, in any order. A sequential stream cannot do that, and seeding a stream for
+ * each decision would cost twenty times as much.
  */
 export function futureUniform(key0: number, key1: number, decisionIndex: number, sample: number, item: number): number {
   const first = finalise(key0 ^ Math.imul(decisionIndex + 1, 0x9e3779b1));

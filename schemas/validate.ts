@@ -1,4 +1,4 @@
-/** Checks plain data against the JSON Schemas, and says what came, what was expected and where. */
+/** Checks plain data against the JSON Schemas, and says where it fails, what came and what was expected. */
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import {
@@ -12,9 +12,9 @@ import {
   submissionSchema,
 } from "./generated/schemas.js";
 
-/** One disagreement between a value and its schema. */
+/** A violation of a schema by a value. */
 export interface SchemaProblem {
-  /** JSON path of the offending value, such as `/uplink/meanSnrDb`; empty for the whole. */
+  /** JSON path of the offending value, such as `/uplink/meanSnrDb`; empty for the whole value. */
   readonly path: string;
   readonly expected: string;
   readonly got: unknown;
@@ -37,13 +37,13 @@ const schemas = {
 export type SchemaName = keyof typeof schemas;
 export const schemaNames = Object.keys(schemas) as SchemaName[];
 
-// all are known to each other: a record holds an observation
+// schemas refer to each other: a record holds an observation
 for (const schema of Object.values(schemas)) ajv.addSchema(schema);
 
 /**
  * Checks `value` against the schema `name`, filling in the schema's defaults in place.
  *
- * @returns the first problem, or undefined where the value is valid
+ * @returns the first problem, or undefined if the value is valid
  */
 export function findProblem(name: SchemaName, value: unknown): SchemaProblem | undefined {
   const validate = ajv.getSchema(schemas[name].$id) as ValidateFunction; // compiled where it is first asked for
@@ -83,8 +83,8 @@ function describeProblem(errors: readonly ErrorObject[]): SchemaProblem {
 }
 
 /**
- * The error a reader can act on. A union reports every branch that failed; the branch whose value came closest is the
- * one whose error lies deepest, and one that names the kind (`process: "poisson"`) beats its siblings.
+ * The most useful of the errors. A union reports every branch that failed; the branch closest to the value is the one
+ * with the deepest error, and a branch that names the kind (`process: "poisson"`) beats its siblings.
  */
 function mostTelling(errors: readonly ErrorObject[]): ErrorObject {
   const rank = (error: ErrorObject) => {

@@ -1,4 +1,4 @@
-/** Which file may import which, and what must not be in the simulator: read from the sources themselves. */
+/** Which file may import which, and what the simulator must not contain, checked on the sources. */
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -13,11 +13,11 @@ interface SourceFile {
   /** Path from the root of the repository, with slashes. */
   readonly path: string;
   readonly text: string;
-  /** What it imports: paths from the root where relative, names of packages else. */
+  /** Its imports: paths from the root for relative ones, else names of packages. */
   readonly imports: readonly string[];
 }
 
-/** What a source imports, type imports, re-exports and dynamic imports among them. */
+/** The imports of a source, including type imports, re-exports and dynamic imports. */
 function importsOf(path: string, text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => {
     return fileName.startsWith(".") ? posix.join(posix.dirname(path), fileName).replace(/\.js$/, ".ts") : fileName;
@@ -40,7 +40,7 @@ function readSource(path: string): SourceFile {
 const folders = ["schemas", "env", "benchmarks", "bridge"];
 const sources = [...folders.flatMap(readFolder), ...(existsSync(`${root}/index.ts`) ? [readSource("index.ts")] : [])];
 
-/** What everything above the simulator may import of it. */
+/** The layers of the simulator, which every layer above it may import. */
 const simulator = [
   "schemas",
   "schemas/generated",
@@ -53,7 +53,7 @@ const simulator = [
   "env/index.ts",
 ];
 
-/** What the command and the server's jobs may import of the benchmark. */
+/** The layers of the benchmark that the command and the server's jobs may import. */
 const benchmark = [
   "benchmarks/policies",
   "benchmarks/metrics",
@@ -70,15 +70,15 @@ const benchmark = [
 ];
 
 /**
- * Every layer with the layers it may import besides itself, lowest first. A file belongs to the longest entry that its path
- * is or begins with.
+ * Every layer with the layers it may import besides itself, lowest first. A file belongs to the longest entry that is
+ * its path or begins it.
  */
 const layers: Record<string, readonly string[]> = {
   "schemas/generated": [],
   schemas: ["schemas/generated"],
   "schemas/tools": [],
 
-  // errors, exact mathematics, random streams and digests
+  // errors, checks, exact mathematics, random streams and digests
   env: [],
   "env/scenario/generated": ["schemas/generated"],
   "env/scenario": ["schemas", "schemas/generated", "env", "env/scenario/generated"],
@@ -167,7 +167,7 @@ function layerOf(path: string): string | undefined {
     .sort((a, b) => b.length - a.length)[0];
 }
 
-/** Packages that one file alone may import. */
+/** Packages that only certain files may import. */
 const owners: Record<string, readonly string[]> = {
   ajv: ["schemas/validate.ts"],
   seedrandom: ["env/random.ts"],
@@ -186,13 +186,13 @@ function packageName(specifier: string): string {
   return specifier.startsWith("@") ? parts.slice(0, 2).join("/") : parts[0];
 }
 
-/** Whether an import names a file of this repository (JSON data beside the sources too). */
+/** Whether an import names a file of this repository, JSON data included. */
 function isFile(specifier: string): boolean {
   return existsSync(`${root}/${specifier}`);
 }
 
 describe("imports", () => {
-  it("are all seen: the parser finds every kind there is", () => {
+  it("are all found, of every kind", () => {
     const text = `
       import a from "./a.js"; import type { B } from "./b.js"; export * from "../c.js"; export { d } from "d";
       const e = await import("./e.js"); const f = require("f"); import "node:g"; // import h from "h"
@@ -202,11 +202,11 @@ describe("imports", () => {
     expect(sources.length).toBeGreaterThan(20);
   });
 
-  it.each(sources)("$path: its layer, and the layers below, alone", ({ path, imports }) => {
+  it.each(sources)("$path: imports only its layer and the layers that it may import", ({ path, imports }) => {
     const layer = layerOf(path);
     expect(layer, "a file that belongs to no layer").toBeDefined();
     const allowed = [layer, ...layers[layer as string]];
-    // the version is no layer's
+    // package.json, for the version, belongs to no layer
     const files = imports.filter((target) => isFile(target) && target !== "package.json");
     for (const target of files) expect(allowed, `imports ${target}`).toContain(layerOf(target));
   });
@@ -221,14 +221,14 @@ describe("imports", () => {
     }
   });
 
-  it.each(Object.entries(owners))("%s is imported by %s alone", (name, files) => {
+  it.each(Object.entries(owners))("%s is imported only by %s", (name, files) => {
     const importers = sources.filter(({ imports }) => imports.some((target) => packageName(target) === name));
     for (const { path } of importers) expect(files).toContain(path);
     // an owner that no longer needs its package should lose its entry here
     for (const file of files.filter(isFile)) expect(importers.map(({ path }) => path)).toContain(file);
   });
 
-  it("have no cycle between the files of the simulator but through types", () => {
+  it("have no cycle between the files of the simulator, except through types", () => {
     const valueImports = new Map<string, string[]>();
     for (const { path, text } of sources.filter((source) => source.path.startsWith("env/"))) {
       const source = ts.createSourceFile(path, text, ts.ScriptTarget.ES2022);
@@ -251,7 +251,7 @@ describe("imports", () => {
   });
 });
 
-/** What is the same on every machine: the rest of Math may differ in the last bit, or is random. */
+/** The functions of Math that are the same on every machine; the others may differ in the last bit, or are random. */
 const exactMath = new Set(["abs", "ceil", "clz32", "floor", "fround", "imul", "max", "min", "round", "sign", "trunc"]);
 const clocks = new Set(["Date", "performance"]);
 
@@ -278,7 +278,7 @@ function impurities(path: string, text: string): string[] {
 describe("the simulator and the policies", () => {
   const pure = sources.filter(({ path }) => path.startsWith("env/") || path.startsWith("benchmarks/policies/"));
 
-  it("the search sees what it is for, and nothing else", () => {
+  it("the search finds all impurities and nothing else", () => {
     const text = `
       /* Math.random() */ const a = "Date"; // 2 ** 3
       const b = Math.random() + Math.max(1, 2); const c = Math["log"](2); const d = 2 ** 3; let e = 2; e **= 2;
@@ -296,11 +296,11 @@ describe("the simulator and the policies", () => {
     ]);
   });
 
-  it.each(pure)("$path: no chance, no inexact mathematics and no clock", ({ path, text }) => {
+  it.each(pure)("$path: no randomness, no inexact mathematics and no clock", ({ path, text }) => {
     expect(impurities(path, text)).toEqual([]);
   });
 
-  it.each(sources.filter(({ path }) => path.startsWith("env/")))("$path: nothing of Node", ({ text, imports }) => {
+  it.each(sources.filter(({ path }) => path.startsWith("env/")))("$path: no Node API", ({ text, imports }) => {
     const builtins = imports.filter(
       (target) => target.startsWith("node:") || builtinModules.includes(packageName(target)),
     );
@@ -311,7 +311,7 @@ describe("the simulator and the policies", () => {
 
 describe("every source file", () => {
   it.each(sources.filter(({ path }) => !path.includes("/generated/")))(
-    "$path: opens with what it is for",
+    "$path: opens with a sentence that says what it is",
     ({ text }) => {
       const opening = text.replace(/^#!.*\n/, "");
       expect(opening.startsWith("/**")).toBe(true);

@@ -1,4 +1,4 @@
-/** Code in the documentation stands there as it is in docs/examples, and the first steps print what is kept there. */
+/** The documentation quotes docs/examples exactly, and the first steps print the output recorded there. */
 
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -39,7 +39,7 @@ it("docs/datasets.md quotes docs/examples/train_trl.py", () => {
   expect(read("docs/datasets.md")).toContain(`\`\`\`python\n${read("docs/examples/train_trl.py")}\`\`\`\n`);
 });
 
-describe("the first steps print what is kept", () => {
+describe("the first steps print the recorded output", () => {
   it(
     "in TypeScript",
     () => {

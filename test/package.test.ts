@@ -1,4 +1,4 @@
-/** What `npm run package` packs works without the rest of the checkout. */
+/** The package of `npm run package` works without the rest of the checkout. */
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -25,7 +25,7 @@ beforeAll(() => {
   const [tarball] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
   mkdirSync(installed, { recursive: true });
   run(folder, "tar", "-xf", tarball, "-C", installed, "--strip-components=1");
-  // its dependencies are those of the checkout, which the lock file pins
+  // it uses the checkout's dependencies, which the lock file pins
   symlinkSync(join(root, "node_modules"), join(installed, "node_modules"), "junction");
 }, LIMIT_MS);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

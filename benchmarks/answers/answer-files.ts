@@ -1,6 +1,6 @@
 /** Reads files of records and answers: JSON Lines, a JSON array, or one JSON object; each record keeps its place. */
 
-import { isPlainObject } from "../../env/errors.js";
+import { isPlainObject } from "../../env/checks.js";
 import { MecgymError } from "../../env/index.js";
 
 /** A record as it stands in a file. */

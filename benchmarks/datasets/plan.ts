@@ -1,6 +1,6 @@
 /** What a data set holds: kinds, defaults, and which episode seeds each kind and split may use. */
 
-import { checkNames } from "../../env/errors.js";
+import { checkNames } from "../../env/checks.js";
 import {
   checkSeed,
   MecgymError,

@@ -1,7 +1,7 @@
 /** The native policies for a server: a policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
-import { PHASE_RUNNING } from "../../env/core/workload.js";
+import { PHASE_RUNNING } from "../../env/core/phases.js";
 import {
   allocateLookAhead,
   type BatchEnv,

@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { LaneView } from "../../env/batch/observation.js";
+import { PHASE_UNUSED } from "../../env/core/phases.js";
 import { hashOfSnapshot } from "../../env/core/snapshot.js";
-import { PHASE_UNUSED } from "../../env/core/workload.js";
 import { MecgymError } from "../../env/errors.js";
 import { type PromptOptions, renderPrompt } from "../../env/language/prompt.js";
 import { bodyOf, checkBody, joinPieces, type Outcome, type SessionLayouts } from "../wire/array-layout.js";

@@ -5,7 +5,7 @@ import { episodeStatsFields } from "../../env/batch/lane-player.js";
 import type { BatchEnvOptions } from "../../env/batch/options.js";
 import { observationHeader, observationServerFields } from "../../env/core/observation-rows.js";
 import type { OutputName } from "../../env/core/outputs.js";
-import { PHASE_UNUSED } from "../../env/core/workload.js";
+import { PHASE_UNUSED } from "../../env/core/phases.js";
 import type { PromptOptions } from "../../env/language/prompt.js";
 import { type Scenario, scenarioHash } from "../../env/scenario/scenario.js";
 import {

@@ -1,58 +1,52 @@
-/** Many episodes at once: owns the buffers of a batch of lanes and plays them step by step. */
+/** Many episodes at once: a batch of lanes that are played step by step. */
 
-import { allocateScratch, isActionAvailable, type Lanes } from "../core/kernel.js";
+import { checkOption, checkPerLane, isIntegerIn } from "../checks.js";
+import { joinSnapshots, splitSnapshot } from "../core/batch-snapshot.js";
+import { copyLane } from "../core/copy-lane.js";
+import { type DecisionState, readDecision } from "../core/decision-state.js";
+import { allocateScratch, type Lanes } from "../core/kernel.js";
 import { allocateLanes } from "../core/layout.js";
+import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
 import {
-  allocateLookAhead,
   checkLookAheadActions,
-  type DecisionState,
-  LookAhead,
   type LookAheadOptions,
   type LookAheadRequest,
-  type LookAheadResult,
   lookAheadRequestNames,
-  readDecision,
   resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+} from "../core/look-ahead-options.js";
 import { observationSizeOf } from "../core/observation-rows.js";
 import { BatchOutputs, type OutputMemory } from "../core/outputs.js";
 import { deriveParameters } from "../core/parameters.js";
-import { copyLane, hashOfSnapshot, joinSnapshots, readLane, splitSnapshot, writeLane } from "../core/snapshot.js";
+import { PHASE_UNUSED } from "../core/phases.js";
+import { hashOfSnapshot, readLane, writeLane } from "../core/snapshot.js";
 import { TaskLists } from "../core/task-list.js";
-import { PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED } from "../core/workload.js";
-import { MecgymError } from "../errors.js";
 import { type Scenario, scenarioHash } from "../scenario/scenario.js";
 import { checkSeed } from "../scenario/seeds.js";
+import { ActionChecker, needsReset } from "./actions.js";
 import { LanePlayer } from "./lane-player.js";
-import {
-  type AutoresetMode,
-  type BatchEnvOptions,
-  type BatchSettings,
-  checkPerLane,
-  resolveBatchOptions,
-} from "./options.js";
+import { type AutoresetMode, type BatchEnvOptions, type BatchSettings, resolveBatchOptions } from "./options.js";
 
 export class BatchEnv {
   readonly scenarios: readonly Scenario[];
   readonly numLanes: number;
   readonly maxServers: number;
   readonly maxUsers: number;
-  /** W of the observations; 0 where they have no history. */
+  /** W of the observations; 0 if they have no history. */
   readonly historySlots: number;
   /** Numbers in one lane's observation. */
   readonly observationSize: number;
   readonly autoreset: AutoresetMode;
-  /** The lanes themselves, for views of them. */
+  /** The lanes, for views of them. */
   readonly lanes: Lanes;
 
   readonly #options: BatchEnvOptions;
   readonly #settings: BatchSettings;
   readonly #player: LanePlayer;
-  /** The sets of outputs that this batch may write into. */
+  /** The sets of outputs that this batch made and may write into. */
   readonly #ownOutputs = new WeakSet<BatchOutputs>();
-  /** Outputs that hold what those in use do not yet: see `useOutputs`. */
+  /** The outputs of the last call, from which the outputs in use may still need results: see `useOutputs`. */
   #lastWritten: BatchOutputs;
-  readonly #actions: Int32Array;
+  readonly #actions: ActionChecker;
   readonly #lookAhead: LookAhead;
   readonly #decision: DecisionState;
   readonly #scenarioHashes: string[] = [];
@@ -67,7 +61,7 @@ export class BatchEnv {
     this.maxUsers = settings.maxUsers;
     this.autoreset = settings.autoreset;
     this.lanes = makeLanes(settings);
-    this.#actions = new Int32Array(settings.numLanes);
+    this.#actions = new ActionChecker(this.lanes, settings);
     this.#lookAhead = new LookAhead(this.maxServers);
     this.#decision = {} as DecisionState;
     this.historySlots = settings.history ? settings.historySlots : 0;
@@ -76,7 +70,7 @@ export class BatchEnv {
     this.#player = new LanePlayer(this.lanes, settings, this.#lastWritten);
   }
 
-  /** What the last step or reset brought: the set of outputs in use. */
+  /** The set of outputs in use, with the results of the last step or reset. */
   get outputs(): BatchOutputs {
     return this.#player.outputs;
   }
@@ -114,23 +108,23 @@ export class BatchEnv {
   get finalLane(): Int32Array {
     return this.#player.finalLane;
   }
-  /** Slots of their final observations. */
+  /** The slots of their final observations. */
   get finalSlot(): Int32Array {
     return this.#player.finalSlot;
   }
-  /** `episodeStatsFields` of those lanes, a row each. */
+  /** The `episodeStatsFields` of those lanes, one row each. */
   get finalStats(): Float64Array {
     return this.#player.finalStats;
   }
-  /** Final observations of those lanes, a row each (same-step autoreset alone; else they stand in `observation`). */
+  /** Final observations of those lanes, one row each, with same-step autoreset; else `observation` holds them. */
   get finalObservation(): Float32Array {
     return this.#player.finalObservation;
   }
 
   /**
-   * Another set of outputs for this batch, all zero: in `memory` of the caller's, or in its own.
+   * Makes another set of outputs for this batch, all zeros, in the caller's `memory` or in new memory.
    *
-   * @throws MecgymError `invalidOption` where an output does not fit its place
+   * @throws MecgymError `invalidOption` if an output does not fit its place
    */
   createOutputs(memory?: OutputMemory): BatchOutputs {
     const outputs = new BatchOutputs(this, memory);
@@ -139,25 +133,19 @@ export class BatchEnv {
   }
 
   /**
-   * Makes the next step, reset or restore write into `outputs`, and leaves the set in use as it is: one pointer changes.
-   * After a step or a whole reset there is nothing in the new set that the batch did not write; what only some lanes
-   * take part in copies the others' results over first.
+   * Makes the next step, reset or restore write into `outputs`; the set in use stays as it is. Only a pointer changes.
+   * A step or a full reset writes the whole new set; a call for some lanes first copies the results of the others.
    *
    * @throws MecgymError `invalidOption` unless this batch made them
    */
   useOutputs(outputs: BatchOutputs): void {
-    if (!this.#ownOutputs.has(outputs)) {
-      throw new MecgymError("invalidOption", {
-        path: "outputs",
-        got: "outputs of another batch",
-        expected: "what createOutputs of this batch gave",
-      });
-    }
+    const isOwn = this.#ownOutputs.has(outputs);
+    checkOption(isOwn, "outputs", "outputs of another batch", "what createOutputs of this batch gave");
     this.#player.outputs = outputs;
   }
 
-  /** Before a call that some lanes have no part in: their results, where outputs were changed since. */
-  #bringOutputs(): void {
+  /** A call for some lanes first copies the results of the others, if other outputs are in use now. */
+  #syncOutputs(): void {
     const { outputs } = this.#player;
     if (outputs === this.#lastWritten) return;
     outputs.copyFrom(this.#lastWritten);
@@ -167,8 +155,8 @@ export class BatchEnv {
   /**
    * Starts new episodes.
    *
-   * @param seeds one episode seed for each lane; NaN, or none at all, takes the next seed of the split
-   * @param mask 1 where a lane is to be reset; all lanes where left out
+   * @param seeds one episode seed for each lane; NaN, or no seeds, takes the next seed of the split
+   * @param mask 1 for the lanes to reset; all lanes by default
    * @throws MecgymError `invalidSeed`, `invalidOption`; no lane is changed
    */
   reset(seeds?: ArrayLike<number>, mask?: ArrayLike<number>): void {
@@ -180,7 +168,7 @@ export class BatchEnv {
         if ((mask === undefined || mask[lane]) && !Number.isNaN(seeds[lane])) checkSeed(seeds[lane], `seeds/${lane}`);
       }
     }
-    this.#bringOutputs();
+    this.#syncOutputs();
     this.#player.numFinal = 0;
     for (let lane = 0; lane < numLanes; lane++) {
       if (mask !== undefined && !mask[lane]) continue;
@@ -196,7 +184,7 @@ export class BatchEnv {
    */
   step(actions: ArrayLike<number>): void {
     checkPerLane(actions, this.numLanes, "actions");
-    this.#player.step(this.#takeActions(actions));
+    this.#player.step(this.#actions.check(actions));
     this.#lastWritten = this.#player.outputs;
   }
 
@@ -211,16 +199,16 @@ export class BatchEnv {
   }
 
   /**
-   * C, J, C_impact and r of the actions of a lane's current decision (eq. 22-26): of all, or of those asked for. C and J
-   * of an absent server are Infinity, its r is −Infinity.
+   * C, J, C_impact and r of all actions of a lane's current decision, or of those asked for (eq. 22-26). For an absent
+   * server C and J are Infinity and r is −Infinity.
    *
-   * @param request the scenario's own settings, and all actions, where left out
-   * @throws MecgymError `needsReset` where the lane has no decision, `invalidOption`, `invalidAction`
+   * @param request settings and actions; the scenario's own settings and all actions by default
+   * @throws MecgymError `needsReset` if the lane has no decision, `invalidOption`, `invalidAction`
    */
   lookAhead(lane: number, request?: LookAheadRequest, out?: LookAheadResult): LookAheadResult {
     this.#checkLane(lane);
     const settings = resolveLookAheadOptions(this.#lookAheadOptions(lane), request, lookAheadRequestNames);
-    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
+    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw needsReset(this.lanes, lane);
     const numServers = this.lanes.arrays.numServers[lane];
     const actions = request?.actions;
     if (actions !== undefined) checkLookAheadActions(actions, numServers);
@@ -231,39 +219,39 @@ export class BatchEnv {
   }
 
   /**
-   * A lane's whole state as bytes (docs/model.md, Snapshots).
+   * The whole state of a lane as bytes (docs/model.md, Snapshots).
    *
    * @throws MecgymError `needsReset`, `invalidOption`
    */
   snapshot(lane: number): Uint8Array {
     this.#checkLane(lane);
-    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw this.#needsReset(lane);
+    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw needsReset(this.lanes, lane);
     return writeLane(this.lanes, lane, this.#scenarioHash(lane), this.#player.courseOf(lane));
   }
 
   /**
-   * Puts a lane into the state of a snapshot of the same scenario: it plays on exactly as the lane it was taken from.
+   * Restores a lane from a snapshot of the same scenario: it plays on exactly as the original lane.
    *
    * @throws MecgymError `invalidSnapshot`, `invalidOption`; the lane is unchanged
    */
   restore(lane: number, snapshot: Uint8Array): void {
     this.#checkLane(lane);
     const write = readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot);
-    this.#bringOutputs();
-    this.#player.take(lane, write());
+    this.#syncOutputs();
+    this.#player.adopt(lane, write());
   }
 
   /**
    * The state of all lanes as bytes.
    *
-   * @throws MecgymError `needsReset` unless every lane was reset
+   * @throws MecgymError `needsReset` unless every lane has been reset
    */
   snapshotAll(): Uint8Array {
     return joinSnapshots(Array.from({ length: this.numLanes }, (_, lane) => this.snapshot(lane)));
   }
 
   /**
-   * Puts all lanes into the state of a `snapshotAll` of a batch with as many lanes of the same scenarios.
+   * Restores all lanes from a `snapshotAll` of a batch with the same number of lanes and the same scenarios.
    *
    * @throws MecgymError `invalidSnapshot`; no lane is changed
    */
@@ -276,7 +264,7 @@ export class BatchEnv {
   }
 
   /**
-   * Puts some lanes into the states of snapshots, one for each.
+   * Restores some lanes, each from its snapshot.
    *
    * @throws MecgymError `invalidSnapshot`, `invalidOption`; no lane is changed
    */
@@ -285,53 +273,49 @@ export class BatchEnv {
       this.#checkLane(lanes[i]);
       return readLane(this.lanes, lanes[i], this.#scenarioHash(lanes[i]), snapshot);
     });
-    this.#bringOutputs();
-    for (const [i, write] of writes.entries()) this.#player.take(lanes[i], write());
+    this.#syncOutputs();
+    for (const [i, write] of writes.entries()) this.#player.adopt(lanes[i], write());
     this.#player.numFinal = 0;
   }
 
   /**
-   * Another batch in the same state: each of the two plays on as if the other were not there.
+   * Another batch in the same state; the two play on independently.
    *
-   * The copy's outputs of the last step (rewards, flags, ends) are those after a restore: none.
+   * The copy has no outputs of the last step (rewards, flags, ends), as after a restore.
    */
   forkAll(): BatchEnv {
     const copy = new BatchEnv(this.#options);
     for (let lane = 0; lane < this.numLanes; lane++) {
       copyLane(this.lanes, lane, copy.lanes, lane);
-      if (this.lanes.arrays.phase[lane] !== PHASE_UNUSED) copy.#player.take(lane, this.#player.courseOf(lane));
+      if (this.lanes.arrays.phase[lane] !== PHASE_UNUSED) copy.#player.adopt(lane, this.#player.courseOf(lane));
     }
     return copy;
   }
 
-  /** Sixteen hexadecimal digits that name a lane's state: two lanes with one name play on alike. */
+  /** Sixteen hexadecimal digits that name a lane's state: two lanes with the same name play on alike. */
   stateHash(lane: number): string {
     return hashOfSnapshot(this.snapshot(lane));
   }
 
   /**
-   * Makes lane `to` a copy of lane `from`, which is not touched by it now or later.
+   * Makes lane `to` a copy of lane `from`; the two then play on independently.
    *
    * @throws MecgymError as `checkFork`
    */
   fork(from: number, to: number): void {
     this.checkFork(from, to);
     copyLane(this.lanes, from, this.lanes, to);
-    this.#bringOutputs();
-    this.#player.take(to, this.#player.courseOf(from));
+    this.#syncOutputs();
+    this.#player.adopt(to, this.#player.courseOf(from));
   }
 
-  /** @throws MecgymError `needsReset`, or `invalidOption` unless both lanes exist and play one scenario */
+  /** @throws MecgymError `needsReset`, or `invalidOption` unless both lanes exist and play the same scenario */
   checkFork(from: number, to: number): void {
     this.#checkLane(from);
     this.#checkLane(to);
-    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw this.#needsReset(from);
-    if (this.#settings.laneScenario[from] === this.#settings.laneScenario[to]) return;
-    throw new MecgymError("invalidOption", {
-      path: "to",
-      got: `lane ${to}`,
-      expected: `a lane of lane ${from}'s scenario`,
-    });
+    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw needsReset(this.lanes, from);
+    const isSameScenario = this.#settings.laneScenario[from] === this.#settings.laneScenario[to];
+    checkOption(isSameScenario, "to", `lane ${to}`, `a lane of lane ${from}'s scenario`);
   }
 
   #scenarioHash(lane: number): string {
@@ -341,54 +325,8 @@ export class BatchEnv {
   }
 
   #checkLane(lane: number): void {
-    if (Number.isInteger(lane) && lane >= 0 && lane < this.numLanes) return;
-    throw new MecgymError("invalidOption", {
-      path: "lane",
-      got: lane,
-      expected: `a lane from 0 to ${this.numLanes - 1}`,
-    });
-  }
-
-  #needsReset(lane: number): MecgymError {
-    return new MecgymError("needsReset", {
-      path: `lanes/${lane}`,
-      got: this.lanes.arrays.phase[lane] === PHASE_UNUSED ? "a lane before its first reset" : "a lane after its end",
-      expected: "a reset first",
-    });
-  }
-
-  /** Checks one action for each lane, and takes them over as integers. */
-  #takeActions(actions: ArrayLike<number>): Int32Array {
-    const { phase } = this.lanes.arrays;
-    const taken = this.#actions;
-    for (let lane = 0; lane < this.numLanes; lane++) {
-      const action = actions[lane];
-      const integer = typeof action === "number" ? action | 0 : Number.NaN;
-      taken[lane] = integer;
-      if (phase[lane] !== PHASE_RUNNING) {
-        if (phase[lane] === PHASE_ENDED && this.autoreset === "next-step") continue;
-        throw this.#needsReset(lane);
-      }
-      const isInteger = integer === action;
-      if (isInteger && isActionAvailable(this.lanes, lane, action)) continue;
-      if (isInteger && this.#settings.invalidActions === "costliest") continue;
-      throw new MecgymError("invalidAction", {
-        path: `actions/${lane}`,
-        got: action,
-        expected: this.#describeActions(lane),
-      });
-    }
-    return taken;
-  }
-
-  #describeActions(lane: number): string {
-    const numServers = this.lanes.arrays.numServers[lane];
-    const range = `an integer from 0 (local) to ${numServers} (server ${numServers})`;
-    const absent: number[] = [];
-    for (let action = 1; action <= numServers; action++) {
-      if (!isActionAvailable(this.lanes, lane, action)) absent.push(action);
-    }
-    return absent.length === 0 ? range : `${range}; absent now: ${absent.join(", ")}`;
+    if (isIntegerIn(lane, 0, this.numLanes - 1)) return;
+    checkOption(false, "lane", lane, `a lane from 0 to ${this.numLanes - 1}`);
   }
 }
 

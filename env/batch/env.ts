@@ -1,8 +1,10 @@
-/** One episode at a time, the friendly face: a view of one lane of a batch. */
+/** One episode at a time: an environment for one policy, over a batch of one lane. */
 
+import { checkNames } from "../checks.js";
 import { FLAG_LATE, FLAG_TRUNCATED } from "../core/flags.js";
-import type { LookAheadRequest, LookAheadResult } from "../core/look-ahead.js";
-import { checkNames, MecgymError } from "../errors.js";
+import type { LookAheadResult } from "../core/look-ahead.js";
+import type { LookAheadRequest } from "../core/look-ahead-options.js";
+import { MecgymError } from "../errors.js";
 import type { Scenario, ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split } from "../scenario/seeds.js";
 import { BatchEnv } from "./batch-env.js";
@@ -12,13 +14,13 @@ import { copyObservation, LaneView, type ObservationData } from "./observation.j
 export interface EnvOptions {
   /** Seed of the first episode; later resets without a seed follow from it. */
   readonly seed?: number;
-  /** Where the seeds of resets without one come from; train where left out. */
+  /** The split that resets without a seed draw from; train by default. */
   readonly split?: Split;
 }
 
 /** The outcome of a decision, and the next one to take. */
 export interface Step {
-  /** The decision to take now, as plain data that stays as it is. */
+  /** The decision to take now, as plain data that later steps do not change. */
   readonly observation: ObservationData;
   /** Action that was carried out; undefined after a reset. */
   readonly action: number | undefined;
@@ -26,7 +28,7 @@ export interface Step {
   readonly reward: number;
   /** Latency C (eq. 8), slots; 0 after a reset. */
   readonly latencySlots: number;
-  /** Cost J (eq. 11), and the penalty of each of `lostOnTimeTasks`, slots; 0 after a reset. */
+  /** Cost J (eq. 11), plus the penalty for each of `lostOnTimeTasks`, slots; 0 after a reset. */
   readonly costSlots: number;
   /** Tasks lost with servers that left since; 0 without churn. */
   readonly lostTasks: number;
@@ -34,7 +36,7 @@ export interface Step {
   readonly lostOnTimeTasks: number;
   /** Whether C exceeds the deadline. */
   readonly isLate: boolean;
-  /** Whether this was the episode's last decision. Episodes never terminate: this is the only end there is. */
+  /** Whether this was the episode's last decision. Episodes are truncated and never terminate. */
   readonly truncated: boolean;
 }
 
@@ -61,10 +63,9 @@ export class Env {
   }
 
   /**
-   * Starts an episode: exactly episode `seed` where given; else the seed given to the constructor, once; else the next
-   * one of the split.
+   * Starts an episode: that of `seed` if given; else, once, that of the constructor's seed; else the next of the split.
    *
-   * @throws MecgymError `invalidSeed`; the running episode is untouched
+   * @throws MecgymError `invalidSeed`; the running episode is unchanged
    */
   reset(seed?: number): Step {
     if (seed !== undefined) checkSeed(seed, "seed");
@@ -87,14 +88,14 @@ export class Env {
   /**
    * Carries out `action` for the current task: 0 runs it locally, e sends it to server e.
    *
-   * @throws MecgymError `invalidAction`, `needsReset`; the episode is untouched
+   * @throws MecgymError `invalidAction`, `needsReset`; the episode is unchanged
    */
   step(action: number): Step {
     const batch = this.#batch;
     try {
       batch.step([action]);
     } catch (error) {
-      // the batch names a place in its list of actions; here there is one
+      // the batch names a place in its list of actions; here there is only one action
       if (!(error instanceof MecgymError)) throw error;
       const path = error.code === "invalidAction" ? "action" : "episode";
       throw new MecgymError(error.code, { path, got: error.got, expected: error.expected });
@@ -114,7 +115,7 @@ export class Env {
   }
 
   /**
-   * C, J, C_impact and r of the actions of the current decision (eq. 22-26): of all, or of those asked for.
+   * C, J, C_impact and r of all actions of the current decision, or of those asked for (eq. 22-26).
    *
    * @throws MecgymError `needsReset` before the first reset, `invalidOption`, `invalidAction`
    */

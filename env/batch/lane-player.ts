@@ -1,16 +1,17 @@
-/** Plays the lanes of a batch: starts their episodes, carries out decisions, and writes what each brought. */
+/** Plays the lanes of a batch: starts episodes, carries out decisions and writes their results. */
 
 import { FLAG_RESET, FLAG_TRUNCATED } from "../core/flags.js";
 import { decideTasks, type Lanes } from "../core/kernel.js";
 import { observationSizeOf, writeEpisode, writeObservations } from "../core/observation-rows.js";
 import type { BatchOutputs } from "../core/outputs.js";
+import { PHASE_ENDED } from "../core/phases.js";
 import { countUnfinished } from "../core/service.js";
 import type { LaneCourse } from "../core/snapshot.js";
-import { advanceLanes, PHASE_ENDED, startEpisode } from "../core/workload.js";
+import { advanceLanes, startEpisode } from "../core/workload.js";
 import { nextEpisodeSeed } from "../scenario/seeds.js";
 import type { BatchSettings } from "./options.js";
 
-/** What is known of an episode when it has ended; the columns of `finalStats`. */
+/** Statistics of an episode that has ended; the columns of `finalStats`. */
 export const episodeStatsFields = [
   "episodeSeed",
   "numDecisions",
@@ -29,19 +30,19 @@ export class LanePlayer {
   readonly finalSlot: Int32Array;
   readonly finalStats: Float64Array;
   readonly finalObservation: Float32Array;
-  /** Where results go. */
+  /** The set of outputs that results are written into. */
   outputs: BatchOutputs;
-  /** Slots of history in an observation; 0 where it shows none. */
+  /** Slots of history in an observation; 0 if it shows none. */
   readonly #historySlots: number;
   readonly #lanes: Lanes;
   readonly #settings: BatchSettings;
-  /** Seed of the next-seed function, and episodes started, lane by lane. */
+  /** Seed of the next-seed function, and the number of episodes started, lane by lane. */
   readonly #laneSeed: Float64Array;
   readonly #episodeIndex: Float64Array;
-  /** Which of the starts of this batch a lane's episode came from; 0 before the first. */
+  /** The number of the start, among all starts of this batch, of a lane's episode; 0 before the first. */
   readonly #laneStart: Float64Array;
   #numStarts = 0;
-  /** Lanes that a step is being carried out in, and a list for one. */
+  /** The lanes of the block that is being played, and a list of one lane. */
   readonly #list: Int32Array;
   readonly #oneLane = new Int32Array(1);
   readonly #hasChurn: boolean;
@@ -69,7 +70,7 @@ export class LanePlayer {
     return { seed: this.#laneSeed[lane], episodeIndex: this.#episodeIndex[lane] };
   }
 
-  /** Starts the episode `seed`, from which later ones of the lane follow; the next one of the split where NaN. */
+  /** Starts episode `seed`, which determines the lane's later ones; for NaN, the next episode of the split. */
   reset(lane: number, seed: number): void {
     if (!Number.isNaN(seed)) {
       this.#laneSeed[lane] = seed;
@@ -79,8 +80,8 @@ export class LanePlayer {
     this.#clearStep(lane);
   }
 
-  /** Shows a lane's state after it was put there from outside. */
-  take(lane: number, course: LaneCourse): void {
+  /** Shows a lane's state after a restore or a fork has written it. */
+  adopt(lane: number, course: LaneCourse): void {
     this.#laneSeed[lane] = course.seed;
     this.#episodeIndex[lane] = course.episodeIndex;
     this.#laneStart[lane] = ++this.#numStarts;
@@ -89,12 +90,12 @@ export class LanePlayer {
   }
 
   /**
-   * Carries out one decision in every lane, or starts its next episode where it has ended.
+   * Carries out one decision in every lane, or starts the next episode of a lane whose episode has ended.
    *
-   * Block by block: what a step does is done for all lanes of a block before the next thing is, so that each loop keeps
-   * its few arrays at hand, while the block stays in the cache from one loop to the next.
+   * Works block by block: each part of a step runs over all lanes of a block before the next part does. So each loop
+   * uses few arrays, and the block stays in the cache from one loop to the next.
    *
-   * @param actions one for each lane; any number where a lane only starts its next episode
+   * @param actions one for each lane; ignored for a lane that only starts its next episode
    */
   step(actions: Int32Array): void {
     this.numFinal = 0;
@@ -133,7 +134,9 @@ export class LanePlayer {
     }
   }
 
-  /** Called before and after lanes play on: the tasks they lost in between, and the penalty that falls due for them. */
+  /**
+   * Called before (−1) and after (1) lanes play on: counts the tasks lost in between, and charges the penalty for them.
+   */
   #countLost(count: number, sign: -1 | 1): void {
     const { arrays, parameters } = this.#lanes;
     const { lostTasks, lostOnTimeTasks, costSlots, reward } = this.outputs;
@@ -168,7 +171,7 @@ export class LanePlayer {
     this.#showAll(this.#oneLane, 1);
   }
 
-  /** Brings the observations of lanes up to date. */
+  /** Updates the observations of lanes. */
   #showAll(list: Int32Array, count: number): void {
     const { shownStart } = this.outputs;
     for (let i = 0; i < count; i++) {

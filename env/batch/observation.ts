@@ -1,22 +1,23 @@
-/** What a policy sees: a read-only view of one lane, or the same as plain data. */
+/** What a policy observes: a read-only view of one lane, or the same as plain data. */
 
 import type { Observation as ObservationData } from "../../schemas/generated/types.js";
-import { costOfLatency, edgeLatencySlots, type Lanes, localLatencySlots } from "../core/kernel.js";
+import { latencySlotsOf, localWaitSlots } from "../core/action-costs.js";
+import { costOfLatency, type Lanes } from "../core/kernel.js";
 
 export type { ObservationData };
 
 type Numbers = ArrayLike<number>;
 
 /**
- * One decision as a policy sees it (eq. 13). Arrays have one entry for each server of the episode.
+ * One decision as a policy observes it (eq. 13). Arrays have one entry for each server of the episode.
  *
- * The plain data of the observation schema fits this interface too, so a policy can answer recorded states.
+ * The plain data of the observation schema also fits this interface, so a policy can answer recorded states.
  */
 export interface Observation
   extends Readonly<Omit<ObservationData, ArrayFields | "isAvailable" | "workloadHistoryMbit">> {
   /** R_{u,e}, Mbit/s; 0 for an absent server. */
   readonly rateMbps: Numbers;
-  /** Which servers are there: true or 1. Left out, as in a scenario without churn, where all are. */
+  /** Which servers are available: true or 1. Absent, as in a scenario without churn, if all are. */
   readonly isAvailable?: ArrayLike<boolean | number> | undefined;
   /** F_e, GHz. */
   readonly cpuGHz: Numbers;
@@ -30,49 +31,52 @@ export interface Observation
 
 type ArrayFields = "rateMbps" | "cpuGHz" | "activeTasks" | "workloadMbit";
 
-/** Whether the server at index e (0…E−1) is there, and can be chosen. */
+/** Whether the server at index e (0…E−1) is available. */
 export function isServerAvailable(observation: Pick<Observation, "isAvailable">, e: number): boolean {
   const { isAvailable } = observation;
   return isAvailable === undefined || Boolean(isAvailable[e]);
 }
 
-/** Whether an action can be taken: 0, or a server that exists and is there. */
+/** Whether an action can be taken: 0, or a server that exists and is available. */
 export function isObservedActionAvailable(observation: Observation, action: number): boolean {
   if (!Number.isInteger(action) || action < 0 || action > observation.numServers) return false;
   return action === 0 || isServerAvailable(observation, action - 1);
 }
 
 /**
- * Latency C of an action for an observed task, in slots (eq. 3, 7, 8); the kernel's own arithmetic. Infinity where the
+ * Latency C of an action for an observed task, in slots (eq. 3, 7, 8), by the kernel's own arithmetic. Infinity if the
  * server is absent.
  */
 export function observedLatencySlots(observation: Observation, action: number): number {
-  const { sizeMbit, densityGcyclesPerMbit, slotSeconds } = observation;
-  if (action === 0) {
-    const { localBacklogMbit, localCpuGHz } = observation;
-    return localLatencySlots(sizeMbit, localBacklogMbit, localCpuGHz, densityGcyclesPerMbit, slotSeconds);
-  }
-  const e = action - 1;
-  if (!isServerAvailable(observation, e)) return Number.POSITIVE_INFINITY;
-  return edgeLatencySlots(
-    sizeMbit,
-    observation.rateMbps[e],
-    observation.workloadMbit[e],
-    observation.activeTasks[e],
-    observation.cpuGHz[e],
-    densityGcyclesPerMbit,
-    slotSeconds,
-  );
+  if (action !== 0 && !isServerAvailable(observation, action - 1)) return Number.POSITIVE_INFINITY;
+  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, 0, observation);
 }
 
-/** Cost J of an action for an observed task, in slots (eq. 11); Infinity where the server is absent. */
+/** Cost J of an action for an observed task, in slots (eq. 11); Infinity if the server is absent. */
 export function observedCostSlots(observation: Observation, action: number): number {
   return costOfLatency(observedLatencySlots(observation, action), observation.deadlineSlots, observation.penaltySlots);
 }
 
 /**
- * A window on one lane of a batch: it shows the lane's current decision, and changes as the lane plays on.
- * `copyObservation` takes what it shows out of time.
+ * The costliest available action; the lowest index wins ties. It is charged for an action that is not available.
+ */
+export function costliestObservedAction(observation: Observation): number {
+  let costliest = 0;
+  let largestCost = observedCostSlots(observation, 0);
+  for (let action = 1; action <= observation.numServers; action++) {
+    if (!isServerAvailable(observation, action - 1)) continue;
+    const cost = observedCostSlots(observation, action);
+    if (cost > largestCost) {
+      costliest = action;
+      largestCost = cost;
+    }
+  }
+  return costliest;
+}
+
+/**
+ * A view of one lane of a batch: it shows the lane's current decision and changes as the lane plays on.
+ * `copyObservation` keeps what it shows.
  */
 export class LaneView implements Observation {
   readonly #lanes: Lanes;
@@ -87,11 +91,11 @@ export class LaneView implements Observation {
   constructor(lanes: Lanes, lane: number) {
     this.#lanes = lanes;
     this.#lane = lane;
-    this.#cut();
+    this.#updateViews();
   }
 
-  /** Views of the lane's rows, as long as the episode has servers. */
-  #cut(): void {
+  /** Makes views of the lane's rows, with an entry for each server of the episode. */
+  #updateViews(): void {
     const { arrays, size } = this.#lanes;
     const first = this.#lane * size.maxServers;
     this.#numServers = arrays.numServers[this.#lane];
@@ -105,7 +109,7 @@ export class LaneView implements Observation {
   }
 
   #refresh(): void {
-    if (this.#lanes.arrays.numServers[this.#lane] !== this.#numServers) this.#cut();
+    if (this.#lanes.arrays.numServers[this.#lane] !== this.#numServers) this.#updateViews();
   }
 
   get slot(): number {
@@ -141,7 +145,7 @@ export class LaneView implements Observation {
     return arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
   }
   get localWaitSlots(): number {
-    return (this.localBacklogMbit * this.densityGcyclesPerMbit) / this.localCpuGHz / this.slotSeconds;
+    return localWaitSlots(this.localBacklogMbit, this.#lanes.parameters[this.#lane]);
   }
   get numServers(): number {
     this.#refresh();
@@ -181,7 +185,7 @@ export class LaneView implements Observation {
   }
 }
 
-/** The observation as plain data that stays as it is: what the observation schema describes. */
+/** A copy of the observation as plain data, as the observation schema describes it. */
 export function copyObservation(observation: Observation): ObservationData {
   const { isAvailable } = observation;
   return {

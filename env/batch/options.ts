@@ -1,35 +1,35 @@
-/** Options of a batch of episodes: what they may be, their defaults, and the sizes that follow from them. */
+/** The options of a batch of episodes: their checks, their defaults, and the sizes that follow from them. */
 
-import { checkNames, MecgymError } from "../errors.js";
+import { checkChoice, checkFlag, checkInteger, checkNames, checkOption, checkPerLane, isIntegerIn } from "../checks.js";
 import { MAX_SEED } from "../random.js";
 import { maxServersOf, maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split, splits } from "../scenario/seeds.js";
 
-/** What a batch does with a lane whose episode has ended; Gymnasium's three modes. */
+/** What a batch does with a lane whose episode has ended: Gymnasium's three modes. */
 export type AutoresetMode = "next-step" | "same-step" | "disabled";
 
 export interface BatchEnvOptions {
-  /** Scenarios by id or by their fields. */
+  /** Scenarios, by id or by their fields. */
   readonly scenarios: readonly (string | ScenarioInput)[];
   readonly numLanes: number;
-  /** Which scenario each lane plays; the first one where left out. */
+  /** Which scenario each lane plays; the first one by default. */
   readonly laneScenario?: ArrayLike<number>;
-  /** Servers an observation has room for; the most any scenario has where left out. */
+  /** Servers an observation has room for; by default the most that any scenario has. */
   readonly maxServers?: number;
   /** Whether observations end with the workload history. */
   readonly history?: boolean;
   readonly autoreset?: AutoresetMode;
-  /** What an action outside {0, …, E}, or an absent server, does: an error, or the costliest action with a flag. */
+  /** What an action outside {0, …, E} or an absent server causes: an error, or the costliest action with a flag. */
   readonly invalidActions?: "error" | "costliest";
-  /** Where the seeds of resets without one come from. */
+  /** The split that resets without a seed draw from. */
   readonly split?: Split;
-  /** Seed of the function that picks them. */
+  /** Seed of the function that picks their episodes. */
   readonly seed?: number;
-  /** Index of this batch's first lane among all lanes of a session; part of the same function. */
+  /** Index of this batch's first lane among all lanes of a session; an argument of the same function. */
   readonly firstLane?: number;
 }
 
-/** The options with nothing left open. */
+/** The options with their defaults. */
 export interface BatchSettings {
   readonly scenarios: readonly Scenario[];
   readonly numLanes: number;
@@ -37,9 +37,9 @@ export interface BatchSettings {
   readonly laneScenario: Int32Array;
   readonly maxServers: number;
   readonly maxUsers: number;
-  /** W: slots of workload history that the lanes keep. */
+  /** W: slots of workload history in the lanes. */
   readonly historySlots: number;
-  /** Whether observations show them. */
+  /** Whether observations show the history. */
   readonly history: boolean;
   readonly autoreset: AutoresetMode;
   readonly invalidActions: "error" | "costliest";
@@ -66,22 +66,15 @@ export function resolveBatchOptions(options: BatchEnvOptions): BatchSettings {
   checkNames(options, optionNames, "options");
   const { numLanes, history = false, autoreset = "disabled", invalidActions = "error", split = "train" } = options;
   const { seed = 0, firstLane = 0 } = options;
-  if (!Array.isArray(options.scenarios) || options.scenarios.length === 0) {
-    throw new MecgymError("invalidOption", {
-      path: "scenarios",
-      got: options.scenarios,
-      expected: "a list of scenarios",
-    });
-  }
+  const hasScenarios = Array.isArray(options.scenarios) && options.scenarios.length > 0;
+  checkOption(hasScenarios, "scenarios", options.scenarios, "a list of scenarios");
   const scenarios = options.scenarios.map((scenario) => resolveScenario(scenario));
-  if (typeof history !== "boolean") {
-    throw new MecgymError("invalidOption", { path: "history", got: history, expected: "true or false" });
-  }
-  checkCount(firstLane, "firstLane", 0, MAX_SEED);
-  checkCount(numLanes, "numLanes", 1, 1_048_576);
+  checkFlag(history, "history");
+  checkInteger(firstLane, "firstLane", 0, MAX_SEED);
+  checkInteger(numLanes, "numLanes", 1, 1_048_576);
   const neededServers = Math.max(...scenarios.map(maxServersOf));
   const maxServers = options.maxServers ?? neededServers;
-  checkCount(maxServers, "maxServers", neededServers, 512);
+  checkInteger(maxServers, "maxServers", neededServers, 512);
   checkChoice(split, "split", Object.keys(splits));
   checkChoice(autoreset, "autoreset", ["next-step", "same-step", "disabled"]);
   checkChoice(invalidActions, "invalidActions", ["error", "costliest"]);
@@ -108,34 +101,10 @@ function resolveLaneScenario({ laneScenario, numLanes }: BatchEnvOptions, numSce
   checkPerLane(laneScenario, numLanes, "laneScenario");
   for (let lane = 0; lane < numLanes; lane++) {
     const index = laneScenario[lane];
-    if (!Number.isInteger(index) || index < 0 || index >= numScenarios) {
-      throw new MecgymError("invalidOption", {
-        path: `laneScenario/${lane}`,
-        got: index,
-        expected: `an index into the ${numScenarios} scenarios`,
-      });
+    if (!isIntegerIn(index, 0, numScenarios - 1)) {
+      checkOption(false, `laneScenario/${lane}`, index, `an index into the ${numScenarios} scenarios`);
     }
     indices[lane] = index;
   }
   return indices;
-}
-
-/** @throws MecgymError `invalidOption` unless there is one value for each lane */
-export function checkPerLane(values: ArrayLike<number> | undefined | null, numLanes: number, path: string): void {
-  if (values?.length === numLanes) return;
-  throw new MecgymError("invalidOption", {
-    path,
-    got: values?.length === undefined ? values : `${values.length} values`,
-    expected: `${numLanes}, one for each lane`,
-  });
-}
-
-function checkChoice(value: string, path: string, choices: readonly string[]): void {
-  if (choices.includes(value)) return;
-  throw new MecgymError("invalidOption", { path, got: value, expected: `one of ${choices.join(", ")}` });
-}
-
-function checkCount(value: unknown, path: string, min: number, max: number): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) return;
-  throw new MecgymError("invalidOption", { path, got: value, expected: `an integer from ${min} to ${max}` });
 }

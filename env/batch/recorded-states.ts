@@ -1,22 +1,17 @@
-/** The look-ahead of recorded states: what a batch gave at the decision where they were recorded. */
+/** The look-ahead of recorded states: what a batch gave when they were recorded. */
 
-import {
-  allocateLookAhead,
-  type DecisionState,
-  LookAhead,
-  type LookAheadOptions,
-  type LookAheadResult,
-  resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+import type { DecisionState } from "../core/decision-state.js";
+import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { deriveParameters } from "../core/parameters.js";
 import { seedFutureKeys } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";
 import { isServerAvailable, type Observation } from "./observation.js";
 
 /**
- * The look-ahead of a recorded state: what `BatchEnv.lookAhead` gave where it was recorded.
+ * The look-ahead of a recorded state: what `BatchEnv.lookAhead` gave when it was recorded.
  *
- * @param episodeSeed seed of the episode the state was recorded in; its futures hang on it
+ * @param episodeSeed seed of the episode in which the state was recorded; its futures depend on it
  * @throws MecgymError `invalidOption`
  */
 export function lookAheadOfState(
@@ -32,7 +27,7 @@ export function lookAheadOfState(
   return out;
 }
 
-/** A recorded state as a look-ahead takes it. */
+/** A recorded state in the form a look-ahead starts from. */
 export function decisionOfState(episodeSeed: number, state: Observation): DecisionState {
   seedFutureKeys(episodeSeed, recordedKeys, 0);
   return {

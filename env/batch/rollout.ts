@@ -1,7 +1,7 @@
-/** Rollouts: a lane copied and played on with a base policy, over futures that are sampled, or over the true one. */
+/** Rollouts: copies of a lane, played on with a base policy over sampled futures or over the true one. */
 
+import { copyLane } from "../core/copy-lane.js";
 import { decideTasks, isActionAvailable, type Lanes } from "../core/kernel.js";
-import type { LaneField } from "../core/layout.js";
 import type { BatchOutputs } from "../core/outputs.js";
 import { advanceLanes } from "../core/workload.js";
 import { drawUniform, futureUniform, seedStream, streamName } from "../random.js";
@@ -9,36 +9,36 @@ import type { Scenario } from "../scenario/scenario.js";
 import { BatchEnv } from "./batch-env.js";
 import { LaneView } from "./observation.js";
 
-/** What a rollout plays. One object can be filled again for every decision. */
+/** What a rollout plays. One object can serve every decision. */
 export interface RolloutRequest {
-  /** Actions of the current decision; each must be available. */
+  /** Actions of the current decision; all must be available. */
   readonly candidates: ArrayLike<number>;
-  /** How many of them count. */
+  /** How many of them to play. */
   readonly numCandidates: number;
   /** Futures firstFuture … firstFuture + numFutures − 1. */
   readonly firstFuture: number;
   readonly numFutures: number;
-  /** H: decisions of the slots t … t + H − 1 count, as long as the episode lasts. */
+  /** H: decisions of the slots t … t + H − 1 count, until the episode ends. */
   readonly horizonSlots: number;
-  /** Takes the later decisions; it sees the copy. */
+  /** Takes the later decisions; it observes the copy. */
   readonly base: (view: LaneView) => number;
-  /** Whether the futures are sampled, or are the one that will come (numFutures of it, all alike). */
+  /** Whether the futures are sampled or the true one (then all numFutures are alike). */
   readonly future: "sampled" | "true";
-  /** Two keys that name the sampled futures together with the decision: `rolloutKeys`. */
+  /** Two keys (`rolloutKeys`) that, with the decision, name the sampled futures. */
   readonly keys: Int32Array;
   /** Probability that this slot is busy (bursty arrivals). */
   readonly busyProbability: number;
-  /** k ≥ 1: tasks of the current user seen in this slot, the current one among them (Poisson arrivals). */
+  /** k ≥ 1: tasks of the current user observed in this slot, including the current one (Poisson arrivals). */
   readonly tasksSeen: number;
 }
 
-/** Streams that a sampled future replaces. */
+/** The streams that a sampled future replaces. */
 const streams = ["arrivalStream", "sizeStream", "fadingStream", "burstStream", "churnStream"] as const;
-/** Items of a future behind the three numbers of each stream. */
+/** Items of a future after the three numbers of each stream. */
 const BUSY_ITEM = 3 * streams.length;
 const PENDING_ITEM = BUSY_ITEM + 1;
 
-/** The keys of a policy's own futures: drawn from the stream `rollout` of its seed, which no episode draws from. */
+/** The keys of a policy's own futures, from the stream `rollout` of its seed, which no episode uses. */
 export function rolloutKeys(seed: number): Int32Array {
   const state = new Float64Array(4);
   seedStream(streamName("rollout", seed), state, 0);
@@ -46,69 +46,45 @@ export function rolloutKeys(seed: number): Int32Array {
 }
 
 /**
- * Plays on from a lane's current decision without touching the lane.
+ * Plays on from a lane's current decision without changing the lane.
  *
- * A sampled future holds nothing that a policy which watched the episode could not know. Arrivals of the users that have
- * not been asked yet, sizes, rates, bursts and churn come from new streams; whether the slot is busy and how many tasks
- * of the current user still wait are drawn anew. What stays is known: the current task with its rates; the clock, the
- * capacities and who is there, which are observed; and the residual work of every task and every device, which follows
- * from the decisions and the model. A new stream is a state of Alea: three uniforms, multiples of 2^-32, and a carry of
- * 1, as after seeding.
+ * A sampled future reveals nothing that a policy could not know from watching the episode. Arrivals of the users not
+ * asked yet, sizes, rates, bursts and churn come from new streams. Whether the slot is busy, and how many tasks of the
+ * current user still wait, are drawn again. Everything else is known: the current task with its rates; the clock, the
+ * capacities and which servers are available, all of which are observed; and the residual work of every task and
+ * device, which follows from the decisions and the model. A new stream is a state of Alea: three uniforms, multiples of
+ * 2^-32, and a carry of 1, as after seeding.
  *
- * All candidates meet the same futures (common random numbers), so differences between their sums are paired.
+ * All candidates meet the same futures (common random numbers), so their sums can be compared in pairs.
  */
 export class Rollouts {
   readonly #lanes: Lanes;
   readonly #outputs: BatchOutputs;
   readonly #actions = new Int32Array(1);
   readonly #view: LaneView;
-  readonly #fields: LaneField[];
 
   constructor(scenario: Scenario) {
     const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
     this.#lanes = batch.lanes;
     this.#outputs = batch.outputs;
     this.#view = new LaneView(this.#lanes, 0);
-    this.#fields = Object.keys(this.#lanes.arrays) as LaneField[];
   }
 
   /**
-   * Sums of J (eq. 11), and of ρ for tasks lost on time, over the decisions of the horizon. Allocates nothing, but for
-   * a task list that outgrows its block.
+   * Sums J (eq. 11), and ρ for tasks lost on time, over the decisions of the horizon. Allocates nothing unless a task
+   * list outgrows its block.
    *
-   * @param source lanes of the scenario this was made for; not changed
+   * @param source lanes of the scenario given to the constructor; they are not changed
    * @param out receives [numCandidates][numFutures], slots
    */
   play(source: Lanes, lane: number, request: RolloutRequest, out: Float64Array): void {
     const { candidates, numCandidates, firstFuture, numFutures, future } = request;
     for (let i = 0; i < numCandidates; i++) {
       for (let m = 0; m < numFutures; m++) {
-        this.#copy(source, lane);
+        copyLane(source, lane, this.#lanes, 0);
         if (future === "sampled") this.#sample(request, firstFuture + m);
         out[i * numFutures + m] = this.#playOn(candidates[i], request);
       }
-    }
-  }
-
-  /** `copyLane` without its views. */
-  #copy(source: Lanes, lane: number): void {
-    const { arrays, tasks } = this.#lanes;
-    for (let f = 0; f < this.#fields.length; f++) {
-      const to = arrays[this.#fields[f]];
-      const from = source.arrays[this.#fields[f]];
-      const first = lane * to.length;
-      for (let i = 0; i < to.length; i++) to[i] = from[first + i];
-    }
-    const count = source.arrays.numTasks[lane];
-    tasks.reserve(0, count);
-    const first = source.tasks.offset[lane];
-    const at = tasks.offset[0];
-    for (let i = 0; i < count; i++) {
-      tasks.residualMbit[at + i] = source.tasks.residualMbit[first + i];
-      tasks.serverIndex[at + i] = source.tasks.serverIndex[first + i];
-      tasks.decisionSlot[at + i] = source.tasks.decisionSlot[first + i];
-      tasks.uploadSlots[at + i] = source.tasks.uploadSlots[first + i];
-      tasks.wasLate[at + i] = source.tasks.wasLate[first + i];
     }
   }
 
@@ -133,7 +109,7 @@ export class Rollouts {
     const p = lanes.parameters[0];
     const lostBefore = arrays.lostOnTimeTasks[0];
     const lastSlot = arrays.slot[0] + horizonSlots;
-    // an episode's one task may come after its slots
+    // the only task of an episode may come after its slots
     const end = lastSlot < p.episodeSlots ? lastSlot : p.episodeSlots;
     let action = candidate;
     let sum = 0;
@@ -151,11 +127,11 @@ export class Rollouts {
 }
 
 /**
- * The number of tasks still to come that belongs to the uniform `u`, where a Poisson count X of mean `mean` is known to
- * be at least `seen`: by inversion of P(X − seen = j | X ≥ seen).
+ * The number of tasks still to come for the uniform `u`, if a Poisson count X of mean `mean` is known to be at least
+ * `seen`: by inversion of P(X − seen = j | X ≥ seen).
  */
 export function pendingCount(u: number, mean: number, seen: number): number {
-  // weights relative to that of j = 0, so that nothing is lost by taking 1 − P(X < seen)
+  // weights relative to that of j = 0: 1 − P(X < seen) would lose digits
   let total = 0;
   for (let j = 0, weight = 1; total + weight > total; j++) {
     total += weight;

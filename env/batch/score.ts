@@ -1,30 +1,26 @@
-/** Scores actions for recorded states: what a reward function of group-relative training asks for. */
+/** Scores actions in recorded states, as a reward function of group-relative training needs it. */
 
-import {
-  allocateLookAhead,
-  LookAhead,
-  type LookAheadOptions,
-  type LookAheadResult,
-  resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+import { checkOption, isIntegerIn } from "../checks.js";
+import { allocateLookAhead, LookAhead } from "../core/look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { deriveParameters } from "../core/parameters.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
-import { isObservedActionAvailable, type Observation } from "./observation.js";
+import { costliestObservedAction, isObservedActionAvailable, type Observation } from "./observation.js";
 import { decisionOfState } from "./recorded-states.js";
 
-/** A state, and the episode it was met in, on which its futures hang. */
+/** A state and the seed of its episode, on which its futures depend. */
 export interface ScoredState {
   readonly episodeSeed: number;
   readonly state: Observation;
 }
 
-/** One entry for each action, in their order; slots. */
+/** One entry for each action, in order; slots. */
 export interface Scores {
-  /** Action that is charged: the one asked for, or the costliest there is where that one is not available. */
+  /** Action that is charged: the one asked for, or the costliest one if that is not available. */
   readonly chargedAction: Int32Array;
-  /** 1 where the action asked for is not available in its state. */
+  /** 1 if the action asked for is not available in its state. */
   readonly isInvalid: Uint8Array;
   /** C (eq. 8). */
   readonly latencySlots: Float64Array;
@@ -34,17 +30,17 @@ export interface Scores {
   readonly impactSlots: Float64Array;
   /** r = −(J + λ·C_impact) (eq. 26). */
   readonly reward: Float64Array;
-  /** J of the cheapest action of the state (eq. 31): costSlots less this is the regret. */
+  /** J of the cheapest action in the state (eq. 31): costSlots minus this is the regret. */
   readonly cheapestCostSlots: Float64Array;
 }
 
 /**
- * J, C_impact and r of actions in recorded states (eq. 8, 11, 22-26). Needs no episode, and keeps nothing: the same call
- * gives the same bits, and all actions of one state face the same futures.
+ * J, C_impact and r of actions in recorded states (eq. 8, 11, 22-26). A pure function that needs no episode; all
+ * actions of one state face the same futures.
  *
- * @param stateOfAction index in `states` of the state each action answers; action i answers state i where left out
- * @param options the scenario's own look-ahead settings where left out
- * @throws MecgymError `invalidOption`, `invalidSeed`, `invalidAction` for an action that is no 32-bit integer,
+ * @param stateOfAction index in `states` of the state of each action; by default action i answers state i
+ * @param options look-ahead settings; the scenario's own by default
+ * @throws MecgymError `invalidOption`, `invalidSeed`, `invalidAction` for an action that is not a 32-bit integer,
  *   `unknownScenario`, `invalidScenario`; nothing is scored
  */
 export function score(
@@ -74,14 +70,19 @@ export function score(
   const { first, next } = groupByState(states.length, count, stateOfAction);
   for (let index = 0; index < states.length; index++) {
     if (first[index] < 0) continue;
-    // most states are asked for by a whole group: their look-ahead is made once
+    // most states have a whole group of actions: their look-ahead is evaluated once
     const { state, episodeSeed } = states[index];
     lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
-    const cheapestCost = result.costSlots[extreme(state, result, -1)];
-    const costliest = extreme(state, result, 1);
+    let cheapestCost = result.costSlots[0];
+    for (let action = 1; action <= state.numServers; action++) {
+      // an absent server costs infinitely much
+      if (result.costSlots[action] < cheapestCost) cheapestCost = result.costSlots[action];
+    }
+    let costliest: number | undefined;
     for (let i = first[index]; i >= 0; i = next[i]) {
       const isInvalid = !isObservedActionAvailable(state, actions[i]);
-      const action = isInvalid ? costliest : actions[i];
+      if (isInvalid) costliest ??= costliestObservedAction(state);
+      const action = isInvalid ? (costliest as number) : actions[i];
       scores.chargedAction[i] = action;
       scores.isInvalid[i] = isInvalid ? 1 : 0;
       scores.latencySlots[i] = result.latencySlots[action];
@@ -94,7 +95,7 @@ export function score(
   return scores;
 }
 
-/** The actions of each state as a chain: `first` of each state, and the `next` of each action; −1 ends it. */
+/** Links the actions of each state: `first` of each state, `next` of each action; −1 ends a chain. */
 function groupByState(
   numStates: number,
   count: number,
@@ -110,25 +111,15 @@ function groupByState(
   return { first, next };
 }
 
-/** The available action of the largest (sign 1) or smallest (−1) cost, ties to the lowest index. */
-function extreme(state: Observation, { costSlots }: LookAheadResult, sign: 1 | -1): number {
-  let best = 0;
-  for (let action = 1; action <= state.numServers; action++) {
-    if (isObservedActionAvailable(state, action) && sign * costSlots[action] > sign * costSlots[best]) best = action;
-  }
-  return best;
-}
-
 function checkCall(
   states: readonly ScoredState[],
   actions: ArrayLike<number>,
   stateOfAction: ArrayLike<number> | undefined,
 ): void {
   const numExpected = stateOfAction === undefined ? states.length : stateOfAction.length;
-  if (actions.length !== numExpected) {
-    const expected = `${numExpected}, one for each ${stateOfAction === undefined ? "state" : "entry of stateOfAction"}`;
-    throw new MecgymError("invalidOption", { path: "actions", got: `${actions.length} values`, expected });
-  }
+  const each = stateOfAction === undefined ? "state" : "entry of stateOfAction";
+  const isComplete = actions.length === numExpected;
+  checkOption(isComplete, "actions", `${actions.length} values`, `${numExpected}, one for each ${each}`);
   for (let i = 0; i < states.length; i++) {
     const { episodeSeed } = states[i];
     if (!isSeed(episodeSeed)) checkSeed(episodeSeed, `states/${i}/episodeSeed`);
@@ -140,8 +131,7 @@ function checkCall(
       throw new MecgymError("invalidAction", { path: `actions/${i}`, got: action, expected });
     }
     const index = stateOfAction === undefined ? i : stateOfAction[i];
-    if (Number.isInteger(index) && index >= 0 && index < states.length) continue;
-    const expected = `an index from 0 to ${states.length - 1}`;
-    throw new MecgymError("invalidOption", { path: `stateOfAction/${i}`, got: index, expected });
+    if (isIntegerIn(index, 0, states.length - 1)) continue;
+    checkOption(false, `stateOfAction/${i}`, index, `an index from 0 to ${states.length - 1}`);
   }
 }

@@ -1,11 +1,11 @@
-/** How the profile `comllm-release` reads an answer, and what it thinks of its form. */
+/** How the profile `comllm-release` reads an answer, and how it marks its form. */
 
-/** Larger ids name no server either way. */
+/** No server has a larger id. */
 const MAX_ACTION = 2147483647;
 
 /**
- * The action an answer names: the number after its first "server", 0 where it names local execution instead, null where
- * it names neither. What the words say about it does not matter: "not server 2" is server 2.
+ * The action that an answer names: the number after its first "server"; 0 if it names local execution instead; null if
+ * it names neither. The words around it do not matter: "not server 2" is server 2.
  */
 export function readReleaseAnswer(answer: string): number | null {
   const text = answer.toLowerCase().trim();
@@ -15,19 +15,19 @@ export function readReleaseAnswer(answer: string): number | null {
   return text.includes("本地") || text.includes("local") ? 0 : null;
 }
 
-const blamed = ["json", "{", "}", "```", "action_id", "action_name"];
-const praised = ["本地", "边缘", "local", "server"];
-/** Lengths that are not blamed, in characters; others are by their distance to the middle. */
+const penalised = ["json", "{", "}", "```", "action_id", "action_name"];
+const rewarded = ["本地", "边缘", "local", "server"];
+/** Lengths without a penalty, in characters; for others it grows with the distance to the middle. */
 const LENGTH = { min: 4, max: 30 };
 
-/** The mark for an answer's form, 1.5 at best: short, with a word for a place, and nothing of a data format. */
+/** The mark for an answer's form, at most 1.5: for a short answer with a word for a place and no data format. */
 export function releaseFormatReward(answer: string): number {
   const text = answer.trim().toLowerCase();
   if (text === "") return -2;
   let mark = 0.5;
-  for (const word of blamed) if (text.includes(word)) mark -= 0.5;
-  // characters as people count them: a letter outside the first 65,536 is one
+  for (const word of penalised) if (text.includes(word)) mark -= 0.5;
+  // counts code points: a character outside the first 65,536 is one
   const { length } = [...answer.trim()];
   if (length < LENGTH.min || length > LENGTH.max) mark -= Math.abs(length - (LENGTH.min + LENGTH.max) / 2) / 10;
-  return mark + (praised.some((word) => text.includes(word)) ? 1 : -1);
+  return mark + (rewarded.some((word) => text.includes(word)) ? 1 : -1);
 }

@@ -1,29 +1,27 @@
-/** What actions cost in the profile `comllm-release`, now and for the tasks that may follow: all in slots. */
+/** What actions cost in the profile `comllm-release`, now and for future tasks, in slots. */
 
-import { MecgymError } from "../errors.js";
+import { checkActionNumber } from "../checks.js";
 import { createStream, streamName } from "../random.js";
 import type { ReleaseServer, ReleaseState } from "./state.js";
 
 /** Charged for a server that does not exist, slots. */
 export const MISSING_SERVER_SLOTS = 5;
-/** A task is dropped where its cost is above this, slots, whatever deadline the prompt names. */
+/** A task with a higher cost is dropped, whatever deadline the prompt names, slots. */
 export const DROP_ABOVE_SLOTS = 12.5;
-/** Charged for the servers where there is none, in the look-ahead, slots. */
+/** Charged in the look-ahead if there are no servers, slots. */
 const NO_SERVER_SLOTS = 100;
-/** Future sizes are uniform between these, times the current task's. */
+/** Future sizes are uniform between these multiples of the current task's. */
 const SIZE_FACTOR = { min: 0.5, max: 1.5 };
 
 /**
- * Cost of an action, slots: waiting and computing, and for a server the upload before. No penalty is ever added; a server
- * that does not exist costs 5.
+ * Cost of an action, slots: waiting and computing, and for a server the upload. No penalty is ever added; a server that
+ * does not exist costs 5.
  *
  * @param action 0, or the id of a server
- * @throws MecgymError `invalidAction` for what is no integer of 0 or more
+ * @throws MecgymError `invalidAction` unless it is an integer of 0 or more
  */
 export function releaseCostSlots(state: ReleaseState, action: number): number {
-  if (!Number.isSafeInteger(action) || action < 0) {
-    throw new MecgymError("invalidAction", { path: "action", got: action, expected: "an integer of 0 or more" });
-  }
+  checkActionNumber(action);
   if (action === 0) return localSlots(state, state.sizeMbit, state.localWaitSlots);
   const server = state.servers.find(({ id }) => id === action);
   if (server === undefined) return MISSING_SERVER_SLOTS;
@@ -31,7 +29,7 @@ export function releaseCostSlots(state: ReleaseState, action: number): number {
 }
 
 /**
- * What an action leaves for the next task: the mean, over future sizes, of the cheapest action's cost, slots.
+ * The impact of an action on the next task: the mean, over future sizes, of the cheapest action's cost, slots.
  *
  * Nothing is served in between. Local execution lengthens the device's wait by the task's computation; a server's queue
  * grows by the task, and its tasks by one; a server that does not exist changes nothing.
@@ -60,7 +58,7 @@ export function releaseImpactSlots(state: ReleaseState, action: number, futureSi
 /**
  * Sizes of the future tasks of a state, Mbit: uniform on [0.5·D, 1.5·D].
  *
- * They follow from the state and the seed alone, so all answers to one state face the same futures. The stream is
+ * They depend only on the state and the seed, so all answers to one state face the same futures. The stream is
  * `mecgym/v1/release-future/{seed}/{the state's numbers}`.
  */
 export function releaseFutureSizes(state: ReleaseState, seed: number, count: number): number[] {

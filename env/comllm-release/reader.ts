@@ -1,11 +1,12 @@
-/** Reads a decision back from the words of `zh-release-v1`: from the fields of a record, or from a whole prompt. */
+/** Reads a state from the words of `zh-release-v1`: from the fields of a record, or from a whole prompt. */
 
-import { isPlainObject, MecgymError } from "../errors.js";
+import { isPlainObject } from "../checks.js";
+import { MecgymError } from "../errors.js";
 import { RELEASE_MARKER } from "../language/templates/zh-release-v1.js";
 import type { ReleaseServer, ReleaseState } from "./state.js";
 
 const NUMBER = "(\\d+(?:\\.\\d+)?)";
-/** What a unit must not go on with: "Mbits" is no "Mbits/时间槽", nor is 1.5 the number in "1.5e3". */
+/** What must not follow a unit: "Mbits" is not "Mbits/时间槽", and 1.5 is not the number in "1.5e3". */
 const UNIT_END = "(?![\\p{L}\\p{N}./])";
 
 const isServerName = (name: string) => /^边缘服务器\d+$/.test(name);
@@ -13,11 +14,11 @@ const isServerName = (name: string) => /^边缘服务器\d+$/.test(name);
 /**
  * The state that a record's field `input` describes.
  *
- * The published scripts take the first number of a field whatever its unit, and 0 where a field is missing. Here a field
- * that is missing or in other units is an error, because figures made of it would mean nothing; where those scripts have a
- * default of their own (penalty 100, slot 0.1 s, 297 cycles a bit), it holds. Servers whose field is null are not there.
+ * The published scripts take the first number of a field whatever its unit, and 0 for a missing field. Here a field
+ * that is missing or in other units is an error, because figures made of it would mean nothing. The defaults of those
+ * scripts (penalty 100, slot 0.1 s, 297 cycles a bit) apply. Servers whose field is null do not exist.
  *
- * @param place where the fields come from, for errors: a file and a line, for example
+ * @param place where the fields come from, for errors: for example a file and a line
  * @throws MecgymError `invalidRecord`
  */
 export function readReleaseInput(input: unknown, place = "input"): ReleaseState {
@@ -54,10 +55,10 @@ export function readReleaseInput(input: unknown, place = "input"): ReleaseState 
 }
 
 /**
- * The state of a prompt, plain or as a chat template made it; null where there are no fields to read, which the published
- * training answers with a reward of its own.
+ * The state of a prompt, plain or in a chat template; null if it has no fields, for which the published training has a
+ * separate reward.
  *
- * @throws MecgymError `invalidRecord` where there are fields, but not those that are needed
+ * @throws MecgymError `invalidRecord` if there are fields, but not the required ones
  */
 export function readReleasePrompt(prompt: string, place = "prompt"): ReleaseState | null {
   const start = prompt.indexOf(RELEASE_MARKER);

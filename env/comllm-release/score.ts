@@ -1,28 +1,28 @@
-/** Scores an answer to a given state in the profile `comllm-release`: its cost and the reward of the published training. */
+/** Scores an answer in the profile `comllm-release`: its cost and the reward of the published training. */
 
-import { checkNames, MecgymError } from "../errors.js";
+import { checkInteger, checkNames, checkNumber } from "../checks.js";
 import { checkSeed } from "../scenario/seeds.js";
 import { readReleaseAnswer, releaseFormatReward } from "./answer.js";
 import { releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./costs.js";
 import { checkReleaseState, type ReleaseState } from "./state.js";
 
 export interface ReleaseOptions {
-  /** λ: weight of what an action leaves behind; 0.3 where left out. */
+  /** λ: weight of an action's impact; 0.3 by default. */
   readonly weight?: number;
-  /** K: future tasks; 3 where left out. */
+  /** K: future tasks; 3 by default. */
   readonly numSamples?: number;
-  /** Seed of the future tasks' sizes; 0 where left out. */
+  /** Seed of the future tasks' sizes; 0 by default. */
   readonly seed?: number;
 }
 
-/** An answer's figures, which no figure of another profile may be compared with. */
+/** The figures of an answer. They cannot be compared with those of other profiles. */
 export interface ReleaseScore {
   readonly profile: "comllm-release";
-  /** 0, or the id of a server, which need not exist; null where the answer names none. */
+  /** 0, or the id of a server, which need not exist; null if the answer names none. */
   readonly action: number | null;
-  /** null where there is no action or no state. */
+  /** null without an action or a state. */
   readonly costSlots: number | null;
-  /** What the action leaves behind; null where it is not counted. */
+  /** The action's impact on future tasks; null if it is not counted. */
   readonly impactSlots: number | null;
   readonly taskReward: number | null;
   readonly formatReward: number | null;
@@ -31,15 +31,15 @@ export interface ReleaseScore {
 
 const TASK_WEIGHT = 0.8;
 const FORMAT_WEIGHT = 0.2;
-/** Reward of an answer to a prompt that cannot be read, task reward of an answer that cannot, and what is taken off. */
+/** Reward if the prompt cannot be read, task reward if the answer cannot, and the deduction above the limit. */
 const FAILURE = -10;
-/** From this cost on the future is not counted, and above this total more is taken off, slots. */
+/** From this cost up the future is not counted, and above this total there is a deduction, slots. */
 const LIMIT_SLOTS = 10;
 
 /**
- * What the published training gives an answer: 0.8 times its task reward and 0.2 times the mark for its form.
+ * The published training's reward of an answer: 0.8 times its task reward plus 0.2 times the mark for its form.
  *
- * A pure function: all answers to one state face the same future tasks (the published code draws them anew each time).
+ * A pure function: all answers to one state face the same future tasks (the published code draws new ones each time).
  *
  * @param state null for a prompt that cannot be read
  * @throws MecgymError `invalidOption`, `invalidSeed`, `unsupportedState`
@@ -79,14 +79,8 @@ function scoreAction(state: ReleaseState, action: number, { weight, numSamples, 
 export function checkReleaseOptions(options: ReleaseOptions): Required<ReleaseOptions> {
   checkNames(options, ["weight", "numSamples", "seed"], "release");
   const { weight = 0.3, numSamples = 3, seed = 0 } = options;
-  const isWeight = typeof weight === "number" && weight >= 0 && weight <= 1000;
-  if (!isWeight) fail("weight", weight, "a number from 0 to 1000");
-  const isCount = Number.isInteger(numSamples) && numSamples >= 1 && numSamples <= 64;
-  if (!isCount) fail("numSamples", numSamples, "an integer from 1 to 64");
+  checkNumber(weight, "release/weight", 0, 1000);
+  checkInteger(numSamples, "release/numSamples", 1, 64);
   checkSeed(seed, "release/seed");
   return { weight, numSamples, seed };
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path: `release/${path}`, got, expected });
 }

@@ -1,30 +1,30 @@
-/** What the profile `comllm-release` knows of one decision: the fields its published scripts read, and no more. */
+/** A decision in the profile `comllm-release`: exactly the fields that the published scripts read. */
 
 import type { Observation } from "../batch/observation.js";
 import { MecgymError } from "../errors.js";
 import { listedServers } from "../language/templates/template.js";
 import { serverType, zhReleaseV1 } from "../language/templates/zh-release-v1.js";
 
-/** An edge server. Servers are known by their ids, which need not be without gaps. */
+/** An edge server. Ids name the servers and may have gaps. */
 export interface ReleaseServer {
-  /** Number in its name, from 1. */
+  /** The number in its name, from 1. */
   readonly id: number;
-  /** Word for its class; decides nothing. */
+  /** Word for its class; it affects nothing. */
   readonly type: string;
   readonly cpuGHz: number;
   readonly activeTasks: number;
   /** Length of its queue. */
   readonly workloadMbit: number;
-  /** Recent load, oldest first: tasks in the authors' data, Mbit in ours. Decides nothing. */
+  /** Recent load, oldest first: tasks in the authors' data, Mbit in ours. It affects nothing. */
   readonly recentLoad: readonly number[];
 }
 
 /** A decision: one uplink rate for all servers, a wait before the upload, and one density for all computation. */
 export interface ReleaseState {
   readonly sizeMbit: number;
-  /** Told to the model; decides nothing. */
+  /** The model is told it; it affects nothing. */
   readonly deadlineSlots: number;
-  /** Told to the model; never added to a cost. */
+  /** The model is told it; it is never added to a cost. */
   readonly penaltySlots: number;
   readonly localWaitSlots: number;
   readonly networkWaitSlots: number;
@@ -40,7 +40,7 @@ export interface ReleaseState {
  * The state of an observation, as far as this profile has fields for it.
  *
  * @param networkWaitSlots wait before the upload, slots
- * @throws MecgymError `unsupportedState` where the servers have several uplink rates
+ * @throws MecgymError `unsupportedState` if the servers have different uplink rates
  */
 export function releaseStateOf(observation: Observation, networkWaitSlots = 0): ReleaseState {
   zhReleaseV1.check?.(observation, { networkWaitSlots });
@@ -66,7 +66,7 @@ export function releaseStateOf(observation: Observation, networkWaitSlots = 0): 
   };
 }
 
-/** @throws MecgymError `unsupportedState` where a number is none, negative, or 0 where it divides */
+/** @throws MecgymError `unsupportedState` if a number is missing, negative, or a divisor of 0 */
 export function checkReleaseState(state: ReleaseState): void {
   const check = (isRight: boolean, path: string, got: unknown, expected: string) => {
     if (!isRight) throw new MecgymError("unsupportedState", { path, got, expected });

@@ -1,4 +1,4 @@
-/** The logarithm of a block of numbers at once: two at a time in WebAssembly where there is any, with the bits of `ln`. */
+/** Logarithms of a block of numbers: two at a time in WebAssembly if there is any, with the bits of `ln`. */
 
 import { LN_EVEN, LN_ODD, LN2_HIGH, LN2_LOW, ln, lnInPlace, wordsOf } from "../math.js";
 import {
@@ -32,20 +32,20 @@ import {
   when,
 } from "./wasm.js";
 
-/** Numbers that a block has room for. */
+/** Most numbers in a block. */
 export const BLOCK_LENGTH = 2048;
 
 /** A block of numbers, and their logarithms in place. */
 export interface LnBlock {
   readonly values: Float64Array;
   /**
-   * values[i] ← ln(a + b·values[i]) for `length` entries from `first` on; each argument of the logarithm in the domain
-   * of `ln` and below 2^1022.
+   * values[i] ← ln(a + b·values[i]) for `length` entries, starting at `first`. Each argument of the logarithm must be
+   * in the domain of `ln` and below 2^1022.
    */
   readonly lnOfAffine: (first: number, length: number, a: number, b: number) => void;
 }
 
-/** The same in TypeScript alone: where there is no WebAssembly, and what it is tested against. */
+/** The same in plain TypeScript: used without WebAssembly, and to test the WebAssembly against. */
 export function plainBlock(): LnBlock {
   const values = new Float64Array(BLOCK_LENGTH);
   const words = wordsOf(values);
@@ -56,7 +56,7 @@ export function plainBlock(): LnBlock {
   return { values, lnOfAffine };
 }
 
-/** @throws WebAssembly.CompileError, ReferenceError and others where it cannot be had */
+/** @throws WebAssembly.CompileError, ReferenceError and others if it cannot be made */
 export function wasmBlock(): LnBlock {
   const pool = new ConstantPool(8 * BLOCK_LENGTH);
   const module = new WebAssembly.Module(assemble([I32, I32, F64, F64], NUM_VECTORS, lnCode(pool)));
@@ -83,7 +83,7 @@ const NUM_VECTORS = 15;
 
 const TWO_TO_52 = 0x10000000000000;
 
-/** The steps of `ln`, on two numbers at a time; where it takes one branch or the other, both are computed. */
+/** The steps of `ln` on two numbers at a time; both sides of each branch are computed. */
 function lnCode(pool: ConstantPool): Code[] {
   const get = localGet;
   const double = (value: number) => pool.double(value);
@@ -99,7 +99,7 @@ function lnCode(pool: ConstantPool): Code[] {
     localSet(high, shiftRight(get(x), 32)),
     localSet(mantissa, and(get(high), integer(0xfffff))),
     localSet(biased, shiftRight(i64Add(get(high), integer(0x95f64)), 20)),
-    // an integer below 2^52 in the low bits of the double 2^52 adds itself to it
+    // an integer below 2^52, put into the low bits of the double 2^52, is added to it
     localSet(k, f64Sub(or(get(biased), twoTo52), double(TWO_TO_52 + 1023))),
     localSet(f, f64Sub(f64Mul(get(x), shiftLeft(i64Sub(integer(2046), get(biased)), 52)), double(1))),
     localSet(s, f64Div(get(f), f64Add(double(2), get(f)))),
@@ -116,7 +116,7 @@ function lnCode(pool: ConstantPool): Code[] {
         select(f64Sub(get(half), f64Add(f64Mul(get(s), f64Add(get(half), get(r))), get(kLow))), get(rest), get(z)),
       ),
     ]),
-    // next to a power of two: the short series
+    // the short series next to a power of two
     localSet(z, i64GreaterSigned(integer(3), and(i64Add(get(mantissa), integer(2)), integer(0xfffff)))),
     when(anyTrue(get(z)), [
       localSet(r, f64Mul(f64Mul(get(f), get(f)), f64Sub(double(0.5), f64Mul(double(0.3333333333333333), get(f))))),
@@ -135,15 +135,15 @@ function lnCode(pool: ConstantPool): Code[] {
 function bestBlock(): LnBlock {
   try {
     const block = wasmBlock();
-    // wrong where the machine's bytes are in another order than WebAssembly's
+    // wrong if the machine's byte order is not WebAssembly's
     block.values.fill(0.3, 0, 2);
     block.lnOfAffine(0, 2, 0, 1);
     if (block.values[0] === ln(0.3) && block.values[1] === ln(0.3)) return block;
   } catch {
-    // there is none, or a browser's policy forbids it
+    // there is no WebAssembly, or a browser's policy forbids it
   }
   return plainBlock();
 }
 
-/** The block that everything on this thread computes in, one use after another. */
+/** The block that all code on this thread shares, one use after another. */
 export const { values: blockValues, lnOfAffine } = bestBlock();

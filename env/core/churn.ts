@@ -1,9 +1,9 @@
-/** Churn: servers that leave an episode and return to it, and what becomes of the tasks they held. */
+/** Churn: servers that leave an episode and return, and what becomes of their tasks. */
 
 import { drawUniform, seedStream, streamName } from "../random.js";
 import type { Lanes } from "./kernel.js";
 
-/** Starts an episode's churn: every server is there. */
+/** Starts an episode's churn: every server is available. */
 export function startChurn(lanes: Lanes, lane: number, seed: number): void {
   const { arrays, size } = lanes;
   const first = lane * size.maxServers;
@@ -16,9 +16,9 @@ export function startChurn(lanes: Lanes, lane: number, seed: number): void {
 }
 
 /**
- * Between two slots, before the arrivals of the later one: every server leaves, returns or stays where it is.
+ * Lets servers leave and return between two slots, before the arrivals of the later slot.
  *
- * There is one draw for each server, whether it is there or not, so that who is there depends on the seed alone.
+ * Every server takes one draw, available or not, so that availability depends only on the seed.
  */
 export function changeServers(lanes: Lanes, lane: number): void {
   const { isAvailable, activeTasks, churnStream, numServers } = lanes.arrays;
@@ -37,7 +37,7 @@ export function changeServers(lanes: Lanes, lane: number): void {
   if (isTaskLost) loseTasks(lanes, lane);
 }
 
-/** Takes the tasks of absent servers out of the list, and counts them while the episode's slots last. */
+/** Removes the tasks of absent servers from the list, and counts them during the episode's slots. */
 function loseTasks(lanes: Lanes, lane: number): void {
   const { arrays, size, tasks } = lanes;
   const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate } = tasks;
@@ -67,11 +67,11 @@ function loseTasks(lanes: Lanes, lane: number): void {
     kept++;
   }
   arrays.numTasks[lane] = kept - first;
-  // the slot has just begun: whatever is left was there as it did
+  // the slot has just begun, so every task left was there when it began
   arrays.numTasksAtSlotStart[lane] = kept - first;
 }
 
-/** Rates of absent servers: 0, which makes every cost there infinite. Their draws have been made all the same. */
+/** Sets the rates of absent servers to 0, which makes every cost there infinite. Their draws have been made anyway. */
 export function hideRates(lanes: Lanes, lane: number): void {
   const { isAvailable, rateMbps, numServers } = lanes.arrays;
   const first = lane * lanes.size.maxServers;

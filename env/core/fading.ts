@@ -1,4 +1,4 @@
-/** Rayleigh fading: uniform draws, and the uplink rates they stand for (eq. 1), many at once. */
+/** Rayleigh fading: turns uniform draws into uplink rates (eq. 1), many at once. */
 
 import { ALEA_MULTIPLIER, TWO_TO_MINUS_32 } from "../random.js";
 import { blockValues, lnOfAffine } from "./block-ln.js";
@@ -6,10 +6,10 @@ import { hideRates } from "./churn.js";
 import type { Lanes } from "./kernel.js";
 import type { Parameters } from "./parameters.js";
 
-/** Half a step of the generator: keeps a uniform draw off 0, where the rate would be 0 and the latency infinite. */
+/** Half a step of the generator: keeps a draw away from 0, where the rate would be 0 and the latency infinite. */
 const TWO_TO_MINUS_33 = 1.1641532182693481e-10;
 
-/** Rates R_{u,e} of the current users of the first `count` of `drawingLanes`. */
+/** Draws the rates R_{u,e} of the current users in the first `count` of `drawingLanes`. */
 export function drawRates(lanes: Lanes, count: number): void {
   const { drawingLanes, parameters } = lanes;
   const { rateMbps, numServers } = lanes.arrays;
@@ -27,7 +27,7 @@ export function drawRates(lanes: Lanes, count: number): void {
   }
 }
 
-/** One draw for each server of each lane, row behind row into the block; how many they are. */
+/** Writes one draw for each server of each lane into the block, row after row; returns their number. */
 function drawUniforms(lanes: Lanes, count: number): number {
   const { drawingLanes } = lanes;
   const { fadingStream, numServers } = lanes.arrays;
@@ -35,7 +35,7 @@ function drawUniforms(lanes: Lanes, count: number): number {
   for (let i = 0; i < count; i++) {
     const lane = drawingLanes[i];
     const offset = lane * 4;
-    // drawUniform, written out: the stream's state stays in registers
+    // drawUniform, written out so that the stream's state stays in registers
     let s0 = fadingStream[offset];
     let s1 = fadingStream[offset + 1];
     let s2 = fadingStream[offset + 2];
@@ -56,7 +56,7 @@ function drawUniforms(lanes: Lanes, count: number): number {
   return length;
 }
 
-/** ln(1 + SNR·|h|²) in place of each uniform of the block: together for neighbours that play one scenario. */
+/** Replaces each uniform of the block by ln(1 + SNR·|h|²), for neighbours of one scenario in one call. */
 function takeLogarithms(length: number, lanes: Lanes, count: number): void {
   const { drawingLanes, parameters } = lanes;
   const { numServers } = lanes.arrays;
@@ -75,7 +75,7 @@ function takeLogarithms(length: number, lanes: Lanes, count: number): void {
 
 /**
  * Turns uniform draws u into uplink rates in Mbit/s, in place: |h|² = −ln(u + 2^−33), R = (B/ln 2)·ln(1 + SNR·|h|²)
- * (eq. 1), raised to the floor. At most `BLOCK_LENGTH`.
+ * (eq. 1), raised to the floor. Takes at most `BLOCK_LENGTH` values.
  */
 export function ratesOfUniforms(values: Float64Array, length: number, p: Parameters): void {
   for (let e = 0; e < length; e++) blockValues[e] = values[e];

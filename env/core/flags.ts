@@ -1,8 +1,10 @@
-/** Bits that say what a step did in a lane. */
+/** The bits of `flags`: what a step did in a lane. */
 
-/** Bits of `flags`. */
+/** The episode ended. */
 export const FLAG_TRUNCATED = 1;
+/** The latency exceeded the deadline. */
 export const FLAG_LATE = 2;
+/** The action was not available, and the costliest one was charged. */
 export const FLAG_INVALID_ACTION = 4;
-/** The step only reset the lane: no action was taken, and the reward is 0. */
+/** The step only reset the lane: it took no action, and the reward is 0. */
 export const FLAG_RESET = 8;

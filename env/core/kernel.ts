@@ -1,10 +1,11 @@
 /**
- * The physics of a decision: cost of an action and its effect, over lanes in typed arrays. A slot's service is in
+ * The physics of a decision: what an action costs and what it does, over lanes in typed arrays. A slot's service is in
  * service.ts.
  *
- * Hot: nothing here allocates (but for a lane's task list outgrowing its block), throws or does I/O. The order of
- * operations is part of the definition (docs/model.md), because costs must have the same bits everywhere. What plays many
- * lanes takes a list of them and goes through it once, so that the arrays are looked up once and not for each lane.
+ * Hot: nothing here throws, does I/O or allocates, unless a lane's task list outgrows its block. The order of
+ * operations is part of the definition (docs/model.md), because costs must have the same bits everywhere. Functions
+ * that play many lanes take a list of them and loop over it once, so that they look up the arrays once and not for each
+ * lane.
  */
 
 import { BLOCK_LENGTH } from "./block-ln.js";
@@ -14,34 +15,34 @@ import type { BatchOutputs } from "./outputs.js";
 import type { Parameters } from "./parameters.js";
 import type { TaskLists } from "./task-list.js";
 
-/** Work that is left after a service and is not more than this is done, Mbit. */
+/** A task with no more work than this left after a service is finished, Mbit. */
 export const RESIDUAL_TOLERANCE_MBIT = 1e-12;
 
-/** All lanes of a batch, with the constants of each lane's scenario and room to compute in. */
+/** All lanes of a batch, with the constants of each lane's scenario and scratch space. */
 export interface Lanes {
   readonly size: LaneSize;
   readonly arrays: LaneArrays;
   readonly tasks: TaskLists;
-  /** Constants of the scenario each lane plays. */
+  /** Constants of each lane's scenario. */
   readonly parameters: readonly Parameters[];
   /** Scratch, one number for each server. */
   readonly shareMbit: Float64Array;
   readonly serviceMbit: Float64Array;
   readonly sharingTasks: Int32Array;
-  /** One place more than there are servers. */
+  /** One entry more than there are servers. */
   readonly changedServers: Int32Array;
-  /** All zero between two services. */
+  /** All zeros between two services. */
   readonly isChanged: Uint8Array;
-  /** Most lanes that a list may hold: what they need to compute in stays in the processor's nearest cache. */
+  /** Most lanes in a list: few enough that their scratch space stays in the processor's nearest cache. */
   readonly blockLanes: number;
-  /** Scratch for a list of lanes: those whose rates are drawn, and those that still look for their next task. */
+  /** Scratch lists of lanes: those whose rates are drawn, and those that still look for their next task. */
   readonly drawingLanes: Int32Array;
   readonly searchingLanes: Int32Array;
   /** A list of one lane. */
   readonly oneLane: Int32Array;
 }
 
-/** The room to compute in that belongs to lanes of a size. */
+/** Allocates the scratch space for lanes of a size. */
 export function allocateScratch({ numLanes, maxServers }: LaneSize) {
   const blockLanes = Math.max(1, Math.min(numLanes, MAX_BLOCK_LANES, Math.floor(BLOCK_LENGTH / maxServers)));
   return {
@@ -69,7 +70,7 @@ export function edgeLatencySlots(
   densityGcyclesPerMbit: number,
   slotSeconds: number,
 ): number {
-  const sharers = activeTasks + 1; // eq. 4: the task itself shares too
+  const sharers = activeTasks + 1; // eq. 4: the task takes a share too
   return (
     (sizeMbit / rateMbps +
       (workloadMbit * densityGcyclesPerMbit * sharers) / cpuGHz +
@@ -92,12 +93,12 @@ export function localLatencySlots(
   );
 }
 
-/** Cost J of a latency in slots: the latency, and the penalty where it exceeds the deadline (eq. 11). */
+/** Cost J of a latency in slots: the latency, plus the penalty if it exceeds the deadline (eq. 11). */
 export function costOfLatency(latencySlots: number, deadlineSlots: number, penaltySlots: number): number {
   return latencySlots > deadlineSlots ? latencySlots + penaltySlots : latencySlots;
 }
 
-/** Latency C of `action` in {0, …, E} for a lane's current task, slots (eq. 8); infinite where the server is absent. */
+/** Latency C of `action` in {0, …, E} for a lane's current task, slots (eq. 8); infinite if the server is absent. */
 export function actionLatencySlots(lanes: Lanes, lane: number, action: number): number {
   const { arrays, size } = lanes;
   const p = lanes.parameters[lane];
@@ -119,20 +120,20 @@ export function actionLatencySlots(lanes: Lanes, lane: number, action: number): 
   );
 }
 
-/** Whether a lane's current task can be given to `action`: 0, or a server that exists and is there. */
+/** Whether a lane's current task can take `action`: 0, or a server that exists and is available. */
 export function isActionAvailable(lanes: Lanes, lane: number, action: number): boolean {
   const { numServers, isAvailable } = lanes.arrays;
   if (action === 0) return true;
   return action > 0 && action <= numServers[lane] && isAvailable[lane * lanes.size.maxServers + action - 1] === 1;
 }
 
-/** Cost J of `action` for a lane's current task, slots (eq. 11); infinite where the server is absent. */
+/** Cost J of `action` for a lane's current task, slots (eq. 11); infinite if the server is absent. */
 function actionCostSlots(lanes: Lanes, lane: number, action: number): number {
   const p = lanes.parameters[lane];
   return costOfLatency(actionLatencySlots(lanes, lane, action), p.deadlineSlots, p.penaltySlots);
 }
 
-/** The action of the smallest cost for a lane's current task (eq. 15), ties to the lowest index. */
+/** The cheapest action for a lane's current task (eq. 15); the lowest index wins ties. */
 export function cheapestAction(lanes: Lanes, lane: number): number {
   const { rateMbps, workloadMbit, activeTasks, cpuGHz, numServers } = lanes.arrays;
   const { densityGcyclesPerMbit, slotSeconds, deadlineSlots, penaltySlots } = lanes.parameters[lane];
@@ -150,7 +151,7 @@ export function cheapestAction(lanes: Lanes, lane: number): number {
       densityGcyclesPerMbit,
       slotSeconds,
     );
-    // an absent server has rate 0 and costs infinitely much
+    // an absent server has rate 0, so its cost is infinite
     const cost = latency > deadlineSlots ? latency + penaltySlots : latency;
     if (cost < bestCost) {
       best = e - first + 1;
@@ -160,7 +161,7 @@ export function cheapestAction(lanes: Lanes, lane: number): number {
   return best;
 }
 
-/** The available action of the largest cost, ties to the lowest index: what one that is not available is charged. */
+/** The costliest available action; the lowest index wins ties. It is charged for an action that is not available. */
 export function costliestAction(lanes: Lanes, lane: number): number {
   let worst = 0;
   for (let action = 1; action <= lanes.arrays.numServers[lane]; action++) {
@@ -171,12 +172,12 @@ export function costliestAction(lanes: Lanes, lane: number): number {
 }
 
 /**
- * Carries out one decision in each lane of a list: its cost, and the current task given to its action. It waits from now
- * on, and later tasks of the slot see it.
+ * Carries out one decision in each lane of a list: computes its cost and gives the current task to its action. The task
+ * waits from now on, and later tasks of the slot observe it.
  *
  * @param list the lanes; the first `count` entries
- * @param actions what is asked for, by lane; one that is not available is replaced by the costliest
- * @param out receives what came of it, by lane
+ * @param actions the actions asked for, by lane; the costliest replaces one that is not available
+ * @param out receives the results, by lane
  */
 export function decideTasks(
   lanes: Lanes,
@@ -185,8 +186,8 @@ export function decideTasks(
   actions: Int32Array,
   out: Pick<BatchOutputs, "latencySlots" | "costSlots" | "reward" | "executedAction" | "flags">,
 ): void {
-  // what is rare and calls others comes before the loop that all lanes go through: after a call within a loop, V8 looks up
-  // every array anew
+  // rare cases that call other functions come before the main loop: after a call inside a loop, V8 looks up every array
+  // again
   prepareDecisions(lanes, list, count, actions, out);
   const { arrays, size, tasks, parameters } = lanes;
   const { maxServers, maxUsers } = size;
@@ -222,7 +223,7 @@ export function decideTasks(
       serverIndex[index] = action - 1;
       decisionSlot[index] = slot[lane];
       uploadSlots[index] = sizeMbit / rate / p.slotSeconds;
-      // where servers never leave, nobody asks
+      // nothing reads it if servers never leave
       if (p.hasChurn) wasLate[index] = latency > p.deadlineSlots ? 1 : 0;
       numTasks[lane] = position + 1;
       activeTasks[server] += 1;
@@ -238,7 +239,7 @@ export function decideTasks(
   }
 }
 
-/** What each lane's action will be, and room for the task where its list is full. */
+/** Decides each lane's action, and makes room for the task if its list is full. */
 function prepareDecisions(
   lanes: Lanes,
   list: Int32Array,
@@ -260,8 +261,8 @@ function prepareDecisions(
 }
 
 /**
- * Books what becomes of a lane's current task on its user's device, before it is added there. A device serves first come, first served, at a constant rate, so the slot in
- * which the newest task will be done is known when it is taken on.
+ * Counts what becomes of a lane's current task on its user's device, before the task is added there. A device serves
+ * first come, first served, at a constant rate, so the slot in which a new task will finish is known at once.
  */
 function followLocalTask(lanes: Lanes, lane: number, user: number): void {
   const { arrays } = lanes;

@@ -1,9 +1,10 @@
-/** The numeric form of observations: what stands where in a lane's row, and the action mask beside it. */
+/** Observations as numbers: the layout of a lane's row, and the action mask that goes with it. */
 
+import { localWaitSlots } from "./action-costs.js";
 import type { Lanes } from "./kernel.js";
 import type { BatchOutputs } from "./outputs.js";
 
-/** The numbers that begin a lane's observation, in order. */
+/** The first numbers of a lane's observation, in order. */
 export const observationHeader = [
   "sizeMbit",
   "densityGcyclesPerMbit",
@@ -13,19 +14,19 @@ export const observationHeader = [
   "localWaitSlots",
 ] as const;
 
-/** The numbers of each server that follow, in order. */
+/** The numbers of each server, which follow in this order. */
 export const observationServerFields = ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit"] as const;
 
 const HEADER = observationHeader.length;
 const SERVER_FIELDS = observationServerFields.length;
 
-/** Numbers in one lane's observation, `historySlots` 0 where it shows no history. */
+/** Numbers in one lane's observation, with `historySlots` 0 if it shows no history. */
 export function observationSizeOf(maxServers: number, historySlots: number): number {
   return HEADER + maxServers * (SERVER_FIELDS + historySlots);
 }
 
 /**
- * Writes the current decisions of the lanes of a list into their rows: what may change from one decision to the next.
+ * Writes the current decisions of a list of lanes into their rows: what can change from one decision to the next.
  *
  * @param list the lanes; the first `count` entries
  */
@@ -51,7 +52,7 @@ export function writeObservations(
     observation[row] = sizeMbit[lane];
     observation[row + 3] = userOfLane;
     const p = parameters[lane];
-    observation[row + 5] = backlog === 0 ? 0 : (backlog * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds;
+    observation[row + 5] = backlog === 0 ? 0 : localWaitSlots(backlog, p);
     decisionIndex[lane] = arrays.decisionIndex[lane];
     slot[lane] = arrays.slot[lane];
     const first = lane * maxServers;
@@ -69,7 +70,7 @@ export function writeObservations(
 function writeHistory(lanes: Lanes, lane: number, observation: Float32Array, historySlots: number): void {
   const { arrays, size } = lanes;
   const { maxServers } = size;
-  // a lane whose own history is shorter than the batch's leaves the rest of its row at zero
+  // a lane with a shorter history than the batch leaves the rest of its row at zero
   const ownSlots = lanes.parameters[lane].historySlots;
   const oldest = arrays.slot[lane] % ownSlots;
   const firstRow = lane * size.historySlots;
@@ -82,7 +83,7 @@ function writeHistory(lanes: Lanes, lane: number, observation: Float32Array, his
   }
 }
 
-/** Writes who is there: capacities, 0 for an absent server, and which actions the decision has. */
+/** Writes which servers are available: their capacities (0 for an absent server) and the action mask. */
 function writeServers(lanes: Lanes, lane: number, outputs: BatchOutputs, historySlots: number): void {
   const { isAvailable, cpuGHz } = lanes.arrays;
   const { maxServers } = lanes.size;
@@ -98,7 +99,7 @@ function writeServers(lanes: Lanes, lane: number, outputs: BatchOutputs, history
   }
 }
 
-/** Writes what stays as it is for a whole episode (but for servers that leave), padding included. */
+/** Writes what is constant over an episode, unless servers leave, and the padding. */
 export function writeEpisode(lanes: Lanes, lane: number, outputs: BatchOutputs, historySlots: number): void {
   const { arrays, size } = lanes;
   const { observation } = outputs;

@@ -1,8 +1,8 @@
-/** What a step brings, lane by lane: the arrays a batch writes into, in its own memory or in the caller's. */
+/** The results of a step: the arrays a batch writes into, in its own memory or in the caller's. */
 
-import { MecgymError } from "../errors.js";
+import { checkOption } from "../checks.js";
 
-/** Sizes that fix the shapes of all outputs of a batch. */
+/** Sizes that determine the shapes of a batch's outputs. */
 export interface OutputSizes {
   readonly numLanes: number;
   readonly maxServers: number;
@@ -10,14 +10,14 @@ export interface OutputSizes {
   readonly observationSize: number;
 }
 
-/** One output: its name, the type of its numbers (little-endian in every reply), and its shape, the last axis fastest. */
+/** One output: its name, its number type (little-endian in every reply) and its shape in row-major order. */
 export interface OutputSpec {
   readonly name: OutputName;
   readonly dtype: "float32" | "float64" | "int32" | "uint8" | "uint64";
   readonly shape: readonly number[];
 }
 
-/** Memory of the caller's, and where in it each output begins, in bytes; each place a multiple of 8. */
+/** The caller's memory, and the byte offset of each output in it, a multiple of 8. */
 export interface OutputMemory {
   readonly buffer: ArrayBufferLike;
   readonly offsets: Readonly<Record<OutputName, number>>;
@@ -37,7 +37,7 @@ export function outputSpecs({ numLanes, maxServers, observationSize }: OutputSiz
   ];
 }
 
-/** The arrays of one set of outputs; a batch makes them (`createOutputs`) and writes into one set at a time. */
+/** One set of output arrays. A batch makes sets (`createOutputs`) and writes into one at a time. */
 export class BatchOutputs {
   /** Observations, [numLanes, observationSize]; units as in `observationHeader` and `observationServerFields`. */
   readonly observation: Float32Array;
@@ -45,9 +45,9 @@ export class BatchOutputs {
   readonly reward: Float64Array;
   /** Latency C of the last step, slots, [numLanes]. */
   readonly latencySlots: Float64Array;
-  /** Cost of the last step: J, and ρ for each of `lostOnTimeTasks`, slots, [numLanes]. */
+  /** Cost of the last step: J, plus ρ for each of `lostOnTimeTasks`, slots, [numLanes]. */
   readonly costSlots: Float64Array;
-  /** Seed of the running episode, [numLanes, 2]: the low 32 bits, then the high ones, which is a little-endian uint64. */
+  /** Seed of the running episode, [numLanes, 2]: the low 32 bits, then the high ones, as a little-endian uint64. */
   readonly episodeSeed: Uint32Array;
   /** Action that was carried out, [numLanes]. */
   readonly executedAction: Int32Array;
@@ -58,22 +58,22 @@ export class BatchOutputs {
   readonly numServers: Int32Array;
   /** Tasks lost with servers that left after the last step and before the next one, [numLanes]; 0 without churn. */
   readonly lostTasks: Int32Array;
-  /** Those of them that were not late at their decision, and so not charged the penalty then, [numLanes]. */
+  /** Those of them that were not late at their decision, and so were not charged the penalty then, [numLanes]. */
   readonly lostOnTimeTasks: Int32Array;
   /** FLAG_… bits of the last step, [numLanes]. */
   readonly flags: Uint8Array;
-  /** 1 where an action exists and its server is there, [numLanes, maxServers + 1]. */
+  /** 1 if an action exists and its server is available, [numLanes, maxServers + 1]. */
   readonly actionMask: Uint8Array;
   /**
-   * Which start of an episode a lane's padding, mask, seed and number of servers are those of: a step writes them only
-   * where they are not yet those of the running one.
+   * The episode start that a lane's padding, mask, seed and number of servers were written for. A step writes them only
+   * if the running episode is another one.
    */
   readonly shownStart: Float64Array;
 
   /**
-   * Views of `memory`, which is set to zero, or of memory of its own.
+   * Makes views of `memory`, which is set to zero, or of new memory.
    *
-   * @throws MecgymError `invalidOption` where an output does not begin at a multiple of 8 or reaches beyond the buffer
+   * @throws MecgymError `invalidOption` if an output does not begin at a multiple of 8 or reaches beyond the buffer
    */
   constructor(sizes: OutputSizes, memory?: OutputMemory) {
     const specs = outputSpecs(sizes);
@@ -84,11 +84,8 @@ export class BatchOutputs {
       if (memory === undefined) return [new ArrayBuffer(bytes), 0, length];
       const offset = memory.offsets[name];
       if (!Number.isInteger(offset) || offset < 0 || offset % 8 !== 0 || offset + bytes > memory.buffer.byteLength) {
-        throw new MecgymError("invalidOption", {
-          path: `outputs/${name}`,
-          got: offset,
-          expected: `a multiple of 8 with ${bytes} bytes from there to the end of ${memory.buffer.byteLength}`,
-        });
+        const expected = `a multiple of 8 with ${bytes} bytes from there to the end of ${memory.buffer.byteLength}`;
+        checkOption(false, `outputs/${name}`, offset, expected);
       }
       new Uint8Array(memory.buffer, offset, bytes).fill(0);
       return [memory.buffer, offset, length];
@@ -109,7 +106,7 @@ export class BatchOutputs {
     this.shownStart = new Float64Array(sizes.numLanes);
   }
 
-  /** Takes everything over from another set of the same batch. */
+  /** Copies everything from another set of the same batch. */
   copyFrom(other: BatchOutputs): void {
     for (const name of Object.keys(this) as (OutputName | "shownStart")[]) this[name].set(other[name]);
   }

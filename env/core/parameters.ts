@@ -1,4 +1,4 @@
-/** The constants of a scenario, as the kernel wants them: plain numbers, derived once. */
+/** A scenario's constants as the kernel uses them: plain numbers, derived once. */
 
 import { exp, expIntegralE1, LN10 } from "../math.js";
 import type { Scenario } from "../scenario/scenario.js";
@@ -14,9 +14,9 @@ export interface Parameters {
   readonly deadlineSlots: number;
   /** ρ, slots. */
   readonly penaltySlots: number;
-  /** f_loc·Δt/γ: work a user's device serves in a slot, Mbit. */
+  /** f_loc·Δt/γ: work that a user's device serves in a slot, Mbit. */
   readonly localServiceMbit: number;
-  /** Whether a server slows with the number of its tasks (eq. 9) or works at full speed while work waits. */
+  /** Whether a server slows down with the number of its tasks (eq. 9); else it works at full speed while work waits. */
   readonly isSharedRate: boolean;
   /** T, slots. */
   readonly episodeSlots: number;
@@ -32,10 +32,10 @@ export interface Parameters {
   readonly quietThreshold: number;
   /** Poisson: λ_p, tasks per user and slot. */
   readonly arrivalRate: number;
-  /** Bursty: probability that a busy slot is followed by a quiet one, and the other way round. */
+  /** Bursty: probability that a quiet slot follows a busy one, and the reverse. */
   readonly leaveBusyProbability: number;
   readonly leaveQuietProbability: number;
-  /** Bursty: probability of a busy slot in the long run, with which an episode starts. */
+  /** Bursty: long-run probability of a busy slot, which is that of an episode's first slot. */
   readonly busyShare: number;
   /** Whether servers leave and return. */
   readonly hasChurn: boolean;

@@ -1,13 +1,13 @@
 /**
- * What a slot of service does to lanes: processor sharing at their servers, first come, first served at their devices.
+ * A slot of service: processor sharing at the servers; first come, first served at the devices.
  *
- * Hot, as kernel.ts is, and under the same rules. Branches that go now one way and now the other cost more here than the
- * arithmetic: where both ways are cheap, both are computed.
+ * Hot like kernel.ts, and under the same rules. Branches that are hard to predict cost more here than arithmetic: if
+ * both sides are cheap, both are computed.
  */
 
 import { type Lanes, RESIDUAL_TOLERANCE_MBIT } from "./kernel.js";
 
-/** One slot of service at every server and device (eq. 9, 10), for the work that was there as the slot began. */
+/** One slot of service at every server and device (eq. 9, 10), for the work that was there when the slot began. */
 export function serveSlots(lanes: Lanes, list: Int32Array, count: number): void {
   shareServers(lanes, list, count);
   serveDevices(lanes, list, count);
@@ -15,9 +15,9 @@ export function serveSlots(lanes: Lanes, list: Int32Array, count: number): void 
 }
 
 /**
- * Processor sharing: a server's work of the slot is shared equally among its tasks; what a task does not need goes to
- * the others. Rounds: every task that needs no more than its share is done, then the rest is shared anew, until all
- * that are left need more than their share.
+ * Processor sharing: a server shares its work of the slot equally among its tasks; what a task does not need goes to
+ * the others. Each round finishes the tasks that need no more than their share and shares the rest again, until every
+ * task left needs more than its share.
  */
 function shareServers(lanes: Lanes, list: Int32Array, count: number): void {
   const { arrays, size, tasks, parameters, shareMbit, serviceMbit, sharingTasks, changedServers, isChanged } = lanes;
@@ -40,7 +40,7 @@ function shareServers(lanes: Lanes, list: Int32Array, count: number): void {
           ? work / (densityGcyclesPerMbit * (sharers + 1)) // eq. 9
           : work / densityGcyclesPerMbit;
         serviceMbit[e] = service;
-        shareMbit[e] = service / sharers; // infinite where nobody asks for it
+        shareMbit[e] = service / sharers; // infinite if the server has no tasks
       }
 
       let isAgain: boolean;
@@ -74,7 +74,7 @@ function shareServers(lanes: Lanes, list: Int32Array, count: number): void {
   }
 }
 
-/** Takes its share from every task that is left, drops those that are done, and sums N and L anew in arrival order. */
+/** Serves every unfinished task its share, drops the finished ones, and sums N and L again in arrival order. */
 function settleServers(lanes: Lanes, lane: number): void {
   const { arrays, size, tasks, shareMbit } = lanes;
   const { residualMbit, serverIndex, decisionSlot, uploadSlots, wasLate } = tasks;
@@ -104,7 +104,7 @@ function settleServers(lanes: Lanes, lane: number): void {
       if (latencySlots > deadlineSlots) finishedLate += 1;
       continue;
     }
-    // tasks of this slot were not served
+    // tasks that arrived in this slot were not served
     const left = i < served ? residual - shareMbit[e] : residual;
     activeTasks[firstServer + e] += 1;
     workloadMbit[firstServer + e] += left;
@@ -140,7 +140,7 @@ function serveDevices(lanes: Lanes, list: Int32Array, count: number): void {
   }
 }
 
-/** Writes L_e over the oldest row of the history. */
+/** Overwrites the oldest row of the history with L_e. */
 function appendHistory(lanes: Lanes, list: Int32Array, count: number): void {
   const { historyMbit, workloadMbit, numServers, slot } = lanes.arrays;
   const { maxServers, historySlots } = lanes.size;
@@ -152,7 +152,7 @@ function appendHistory(lanes: Lanes, list: Int32Array, count: number): void {
   }
 }
 
-/** Counts the tasks that the episode's last slot left unfinished, and those of them that can only be late. */
+/** Counts the tasks that are unfinished after the episode's last slot, and those of them that are late by then. */
 export function countUnfinished(lanes: Lanes, lane: number): void {
   const { arrays, tasks } = lanes;
   const { deadlineSlots } = lanes.parameters[lane];

@@ -1,21 +1,16 @@
-/** Branching: lanes copied, and written to bytes and read back, bit for bit. */
+/** A lane's state as bytes: written, read back bit for bit, and named by a hash. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
-import { MecgymError } from "../errors.js";
+import { bytesToHex, hexToBytes } from "@noble/hashes/utils.js";
 import { MAX_SEED } from "../random.js";
 import type { Lanes } from "./kernel.js";
-import type { LaneField } from "./layout.js";
-import { PHASE_ENDED, PHASE_RUNNING } from "./workload.js";
+import { type LaneField, laneFieldNames, numRows, rowLength, specOf, taskColumns } from "./layout.js";
+import { invalidSnapshot, StateReader } from "./state-reader.js";
 
 /** First bytes of every snapshot; the last one is the version of the format. */
 const MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x53, 1]); // "mecgymS", 1
-/** The same of a whole batch's. */
-const BATCH_MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x42, 1]); // "mecgymB", 1
 const HASH_BYTES = 32;
 const HEADER_BYTES = MAGIC.length + 2 * HASH_BYTES;
-/** Largest number of tasks a snapshot may claim: far beyond any episode, and small enough to allocate. */
-const MAX_TASKS = 10_000_000;
 
 /** What a lane of a batch carries besides its episode: which episode comes next. */
 export interface LaneCourse {
@@ -23,58 +18,6 @@ export interface LaneCourse {
   readonly seed: number;
   /** Episodes started so far. */
   readonly episodeIndex: number;
-}
-
-/** Fields of one number, in the order of a snapshot. */
-const scalarFields = [
-  "phase",
-  "episodeSeed",
-  "numServers",
-  "numUsers",
-  "slot",
-  "endSlot",
-  "decisionIndex",
-  "userIndex",
-  "pendingTasks",
-  "sizeMbit",
-  "numTasks",
-  "numTasksAtSlotStart",
-  "finishedTasks",
-  "finishedLateTasks",
-  "realisedLatencySumSlots",
-  "unfinishedTasks",
-  "unfinishedLateTasks",
-  "isBusy",
-] as const satisfies readonly LaneField[];
-const serverFields = ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit"] as const satisfies readonly LaneField[];
-const userFields = ["backlogMbit", "addedBacklogMbit"] as const satisfies readonly LaneField[];
-const streamFields = [
-  "arrivalStream",
-  "sizeStream",
-  "fadingStream",
-  "burstStream",
-] as const satisfies readonly LaneField[];
-/** Counts that only a scenario with churn has. */
-const churnFields = ["lostTasks", "lostOnTimeTasks"] as const satisfies readonly LaneField[];
-
-/** Makes lane `to` of `target` the state of lane `from` of `source`; both batches must have the same sizes. */
-export function copyLane(source: Lanes, from: number, target: Lanes, to: number): void {
-  for (const name of Object.keys(source.arrays) as LaneField[]) {
-    const values = source.arrays[name];
-    const width = values.length / source.size.numLanes;
-    if (width === 1) target.arrays[name][to] = values[from];
-    else target.arrays[name].set(values.subarray(from * width, (from + 1) * width), to * width);
-  }
-  const count = source.arrays.numTasks[from];
-  target.tasks.reserve(to, count);
-  const start = source.tasks.offset[from];
-  const end = start + count;
-  const at = target.tasks.offset[to];
-  target.tasks.residualMbit.set(source.tasks.residualMbit.subarray(start, end), at);
-  target.tasks.serverIndex.set(source.tasks.serverIndex.subarray(start, end), at);
-  target.tasks.decisionSlot.set(source.tasks.decisionSlot.subarray(start, end), at);
-  target.tasks.uploadSlots.set(source.tasks.uploadSlots.subarray(start, end), at);
-  target.tasks.wasLate.set(source.tasks.wasLate.subarray(start, end), at);
 }
 
 /**
@@ -85,7 +28,7 @@ export function writeLane(lanes: Lanes, lane: number, scenarioHash: string, cour
   const values = collectState(lanes, lane, course);
   const bytes = new Uint8Array(HEADER_BYTES + 8 * values.length);
   bytes.set(MAGIC);
-  bytes.set(hexBytes(scenarioHash), MAGIC.length);
+  bytes.set(hexToBytes(scenarioHash), MAGIC.length);
   const view = new DataView(bytes.buffer);
   values.forEach((value, i) => void view.setFloat64(HEADER_BYTES + 8 * i, value, true));
   bytes.set(sha256(bytes.subarray(HEADER_BYTES)), MAGIC.length + HASH_BYTES);
@@ -97,281 +40,173 @@ export function hashOfSnapshot(snapshot: Uint8Array): string {
   return bytesToHex(snapshot.subarray(MAGIC.length + HASH_BYTES, MAGIC.length + HASH_BYTES + 8));
 }
 
+/**
+ * The fields and task columns that a snapshot of a scenario holds. Snapshots without churn are as they were before
+ * there was churn, and so are their hashes.
+ */
+const contents = {
+  withoutChurn: {
+    fields: laneFieldNames.filter((name) => specOf(name).withoutChurn === undefined),
+    columns: taskColumns.filter((name) => name !== "wasLate"),
+  },
+  withChurn: { fields: laneFieldNames, columns: taskColumns },
+};
+
+function contentsOf(hasChurn: boolean) {
+  return hasChurn ? contents.withChurn : contents.withoutChurn;
+}
+
+/** The first number of a field in a lane, and the numbers in one of its rows. */
+function placeOf(lanes: Lanes, lane: number, name: LaneField): { first: number; width: number } {
+  const { maxServers, maxUsers, historySlots } = lanes.size;
+  const width = rowLength(specOf(name), maxServers, maxUsers);
+  return { first: lane * width * numRows(specOf(name), historySlots), width };
+}
+
 function collectState(lanes: Lanes, lane: number, course: LaneCourse): number[] {
-  const { arrays, size, tasks } = lanes;
+  const { arrays, tasks } = lanes;
+  const { hasChurn, historySlots } = lanes.parameters[lane];
+  const { fields, columns } = contentsOf(hasChurn);
   const values: number[] = [course.seed, course.episodeIndex];
-  for (const name of scalarFields) values.push(arrays[name][lane]);
-  for (const name of streamFields) values.push(...arrays[name].subarray(4 * lane, 4 * lane + 4));
-  values.push(arrays.futureKeys[2 * lane], arrays.futureKeys[2 * lane + 1]);
-  const numServers = arrays.numServers[lane];
-  const firstServer = lane * size.maxServers;
-  for (const name of serverFields) values.push(...arrays[name].subarray(firstServer, firstServer + numServers));
-  const { historySlots } = lanes.parameters[lane];
-  for (let row = lane * size.historySlots, end = row + historySlots; row < end; row++) {
-    const at = row * size.maxServers;
-    values.push(...arrays.historyMbit.subarray(at, at + numServers));
-  }
-  const firstUser = lane * size.maxUsers;
-  for (const name of userFields) values.push(...arrays[name].subarray(firstUser, firstUser + arrays.numUsers[lane]));
-  // states of other scenarios stay as they were before there was churn, and so do their hashes
-  const { hasChurn } = lanes.parameters[lane];
-  if (hasChurn) {
-    for (const name of churnFields) values.push(arrays[name][lane]);
-    values.push(...arrays.churnStream.subarray(4 * lane, 4 * lane + 4));
-    values.push(...arrays.isAvailable.subarray(firstServer, firstServer + numServers));
+  for (const name of fields) {
+    const { first, width } = placeOf(lanes, lane, name);
+    const length = rowLength(specOf(name), arrays.numServers[lane], arrays.numUsers[lane]);
+    for (let row = 0, rows = numRows(specOf(name), historySlots); row < rows; row++) {
+      const at = first + row * width;
+      values.push(...arrays[name].subarray(at, at + length));
+    }
   }
   const start = tasks.offset[lane];
   for (let i = start, end = start + arrays.numTasks[lane]; i < end; i++) {
-    values.push(tasks.residualMbit[i], tasks.serverIndex[i], tasks.decisionSlot[i], tasks.uploadSlots[i]);
-    if (hasChurn) values.push(tasks.wasLate[i]);
+    for (const name of columns) values.push(tasks[name][i]);
   }
   return values;
 }
 
 /**
- * Reads a snapshot for a lane. Everything is checked here; what is returned writes it into the lane and cannot fail.
+ * Reads a snapshot for a lane. Everything is checked here; the function returned writes it into the lane and cannot
+ * fail.
  *
  * @throws MecgymError `invalidSnapshot`
  */
 export function readLane(lanes: Lanes, lane: number, scenarioHash: string, snapshot: Uint8Array): () => LaneCourse {
-  const state = new StateReader(checkEnvelope(snapshot, scenarioHash));
-  const { arrays, size, tasks } = lanes;
-  const p = lanes.parameters[lane];
-
-  const seed = state.integer("seed", 0, MAX_SEED);
-  const episodeIndex = state.integer("episodeIndex", 0, MAX_SEED);
-  const scalars = new Map<LaneField, number>();
-  const integer = (name: LaneField, min: number, max: number) =>
-    scalars.set(name, state.integer(name, min, max)).get(name) as number;
-  const amount = (name: LaneField) => void scalars.set(name, state.amount(name));
-  integer("phase", PHASE_RUNNING, PHASE_ENDED);
-  integer("episodeSeed", 0, MAX_SEED);
-  const numServers = integer("numServers", 1, size.maxServers);
-  const numUsers = integer("numUsers", 1, size.maxUsers);
-  const slot = integer("slot", 0, 0x7fffffff);
-  integer("endSlot", 0, 0x7fffffff);
-  integer("decisionIndex", 0, 0x7fffffff);
-  integer("userIndex", 0, numUsers - 1);
-  integer("pendingTasks", 0, 0x7fffffff);
-  amount("sizeMbit");
-  const numTasks = integer("numTasks", 0, MAX_TASKS);
-  integer("numTasksAtSlotStart", 0, numTasks);
-  integer("finishedTasks", 0, 0x7fffffff);
-  integer("finishedLateTasks", 0, 0x7fffffff);
-  amount("realisedLatencySumSlots");
-  integer("unfinishedTasks", 0, 0x7fffffff);
-  integer("unfinishedLateTasks", 0, 0x7fffffff);
-  integer("isBusy", 0, 1);
-  const streams = streamFields.map((name) => state.stream(name));
-  const keys = [0, 1].map(() => state.integer("futureKeys", -0x80000000, 0x7fffffff));
-  const servers = serverFields.map((name) =>
-    Float64Array.from({ length: numServers }, () =>
-      name === "activeTasks" ? state.integer(name, 0, numTasks) : state.amount(name),
-    ),
-  );
-  const history = Float64Array.from({ length: numServers * p.historySlots }, () => state.amount("historyMbit"));
-  const users = userFields.map((name) => Float64Array.from({ length: numUsers }, () => state.amount(name)));
-  for (const name of p.hasChurn ? churnFields : []) integer(name, 0, 0x7fffffff);
-  const churnStream = p.hasChurn ? state.stream("churnStream") : [0, 0, 0, 0];
-  const isAvailable = Array.from({ length: numServers }, () => (p.hasChurn ? state.integer("isAvailable", 0, 1) : 1));
-  const list = Array.from({ length: state.fits("numTasks", numTasks, p.hasChurn ? 5 : 4) }, () => ({
-    residualMbit: state.amount("residualMbit"),
-    serverIndex: state.integer("serverIndex", 0, numServers - 1),
-    decisionSlot: state.integer("decisionSlot", 0, slot),
-    uploadSlots: state.amount("uploadSlots"),
-    wasLate: p.hasChurn ? state.integer("wasLate", 0, 1) : 0,
-  }));
-  state.end();
-  checkQueues(list, servers[2], servers[3]);
-  checkAbsent(isAvailable, servers[0], servers[2]);
-
+  const reader = new StateReader(checkEnvelope(snapshot, scenarioHash));
+  const course = {
+    seed: reader.integer("seed", 0, MAX_SEED),
+    episodeIndex: reader.integer("episodeIndex", 0, MAX_SEED),
+  };
+  const { hasChurn } = lanes.parameters[lane];
+  const values = readFields(reader, lanes, lane);
+  const valuesOf = (name: LaneField) => values.get(name) as number[];
+  const [numTasks] = valuesOf("numTasks");
+  const tasks = readTasks(reader, numTasks, valuesOf("numServers")[0], valuesOf("slot")[0], hasChurn);
+  reader.end();
+  checkQueues(tasks, valuesOf("activeTasks"), valuesOf("workloadMbit"));
+  checkAbsent(valuesOf("isAvailable"), valuesOf("rateMbps"), valuesOf("activeTasks"));
   return () => {
-    for (const [name, value] of scalars) arrays[name][lane] = value;
-    for (const [i, name] of streamFields.entries()) arrays[name].set(streams[i], 4 * lane);
-    if (!p.hasChurn) for (const name of churnFields) arrays[name][lane] = 0;
-    arrays.churnStream.set(churnStream, 4 * lane);
-    arrays.isAvailable.fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
-    arrays.isAvailable.set(isAvailable, lane * size.maxServers);
-    arrays.futureKeys.set(keys, 2 * lane);
-    for (const [i, name] of serverFields.entries()) {
-      arrays[name].fill(0, lane * size.maxServers, (lane + 1) * size.maxServers);
-      arrays[name].set(servers[i], lane * size.maxServers);
-    }
-    const firstRow = lane * size.historySlots;
-    arrays.historyMbit.fill(0, firstRow * size.maxServers, (firstRow + size.historySlots) * size.maxServers);
-    for (let i = 0; i < p.historySlots; i++) {
-      const row = history.subarray(i * numServers, (i + 1) * numServers);
-      arrays.historyMbit.set(row, (firstRow + i) * size.maxServers);
-    }
-    for (const [i, name] of userFields.entries()) {
-      arrays[name].fill(0, lane * size.maxUsers, (lane + 1) * size.maxUsers);
-      arrays[name].set(users[i], lane * size.maxUsers);
-    }
-    tasks.reserve(lane, numTasks);
-    for (const [i, task] of list.entries()) {
-      const at = tasks.offset[lane] + i;
-      tasks.residualMbit[at] = task.residualMbit;
-      tasks.serverIndex[at] = task.serverIndex;
-      tasks.decisionSlot[at] = task.decisionSlot;
-      tasks.uploadSlots[at] = task.uploadSlots;
-      tasks.wasLate[at] = task.wasLate;
-    }
-    return { seed, episodeIndex };
+    for (const [name, numbers] of values) writeField(lanes, lane, name, numbers);
+    lanes.tasks.reserve(lane, numTasks);
+    const at = lanes.tasks.offset[lane];
+    for (const [i, task] of tasks.entries()) for (const name of taskColumns) lanes.tasks[name][at + i] = task[name];
+    return course;
   };
 }
 
-/** Snapshots of all lanes of a batch as one: magic and version, their number, their lengths in bytes, and themselves. */
-export function joinSnapshots(snapshots: readonly Uint8Array[]): Uint8Array {
-  const headerBytes = BATCH_MAGIC.length + 4 * (1 + snapshots.length);
-  const bytes = new Uint8Array(snapshots.reduce((sum, one) => sum + one.length, headerBytes));
-  bytes.set(BATCH_MAGIC);
-  const view = new DataView(bytes.buffer, BATCH_MAGIC.length);
-  view.setUint32(0, snapshots.length, true);
-  let at = headerBytes;
-  for (const [i, snapshot] of snapshots.entries()) {
-    view.setUint32(4 * (1 + i), snapshot.length, true);
-    bytes.set(snapshot, at);
-    at += snapshot.length;
+/** The numbers of every field that the episode uses, row by row. */
+function readFields(reader: StateReader, lanes: Lanes, lane: number): Map<LaneField, number[]> {
+  const { hasChurn, historySlots } = lanes.parameters[lane];
+  const { fields } = contentsOf(hasChurn);
+  const values = new Map<LaneField, number[]>();
+  const known = (name: string) => values.get(name as LaneField)?.[0] as number;
+  for (const name of laneFieldNames) {
+    const spec = specOf(name);
+    const { bounds, withoutChurn } = spec;
+    const length = rowLength(spec, known("numServers"), known("numUsers")) * numRows(spec, historySlots);
+    if (!fields.includes(name)) values.set(name, new Array(length).fill(withoutChurn));
+    else if (bounds.kind === "stream") values.set(name, reader.stream(name));
+    else {
+      const max = bounds.kind === "integer" ? bounds.max(lanes.size, known) : 0;
+      const next = () => (bounds.kind === "integer" ? reader.integer(name, bounds.min, max) : reader.amount(name));
+      values.set(name, Array.from({ length }, next));
+    }
   }
-  return bytes;
+  return values;
 }
 
-/**
- * The lanes' snapshots in a batch's.
- *
- * @throws MecgymError `invalidSnapshot` unless there are `numLanes` of them, and nothing else
- */
-export function splitSnapshot(bytes: Uint8Array, numLanes: number): Uint8Array[] {
-  const headerBytes = BATCH_MAGIC.length + 4 * (1 + numLanes);
-  if (!(bytes instanceof Uint8Array) || bytes.length < BATCH_MAGIC.length + 4) {
-    throw invalid("length", `${bytes?.length} bytes`, `at least ${headerBytes} bytes`);
-  }
-  const magic = bytesToHex(bytes.subarray(0, BATCH_MAGIC.length));
-  if (magic !== bytesToHex(BATCH_MAGIC)) throw invalid("magic", magic, "a snapshot of a batch, version 1");
-  const view = new DataView(bytes.buffer, bytes.byteOffset + BATCH_MAGIC.length, bytes.length - BATCH_MAGIC.length);
-  const count = view.getUint32(0, true);
-  if (count !== numLanes) throw invalid("numLanes", count, `${numLanes}, as many as the batch has`);
-  if (bytes.length < headerBytes) throw invalid("length", `${bytes.length} bytes`, `at least ${headerBytes} bytes`);
-  let at = headerBytes;
-  const snapshots = Array.from({ length: numLanes }, (_, i) => {
-    const start = at;
-    at += view.getUint32(4 * (1 + i), true);
-    return bytes.subarray(start, at);
-  });
-  if (at !== bytes.length) throw invalid("length", `${bytes.length} bytes`, `${at}, as the lanes' lengths add up to`);
-  return snapshots;
+type Task = Record<(typeof taskColumns)[number], number>;
+
+function readTasks(reader: StateReader, count: number, numServers: number, slot: number, hasChurn: boolean): Task[] {
+  const { columns } = contentsOf(hasChurn);
+  return Array.from({ length: reader.fits("numTasks", count, columns.length) }, () => ({
+    residualMbit: reader.amount("residualMbit"),
+    serverIndex: reader.integer("serverIndex", 0, numServers - 1),
+    decisionSlot: reader.integer("decisionSlot", 0, slot),
+    uploadSlots: reader.amount("uploadSlots"),
+    wasLate: hasChurn ? reader.integer("wasLate", 0, 1) : 0,
+  }));
 }
 
-/** Numbers of a snapshot, after its magic, version, scenario and checksum have been found right. */
+/** Writes the numbers of a field into a lane; the room that the episode does not use is cleared. */
+function writeField(lanes: Lanes, lane: number, name: LaneField, numbers: readonly number[]): void {
+  const { first, width } = placeOf(lanes, lane, name);
+  const rows = numRows(specOf(name), lanes.parameters[lane].historySlots);
+  const length = numbers.length / rows;
+  const array = lanes.arrays[name];
+  array.fill(0, first, first + width * numRows(specOf(name), lanes.size.historySlots));
+  for (let row = 0; row < rows; row++) array.set(numbers.slice(row * length, (row + 1) * length), first + row * width);
+}
+
+/** Numbers of a snapshot, after its magic, version, scenario and checksum have been checked. */
 function checkEnvelope(snapshot: Uint8Array, scenarioHash: string): DataView {
-  if (
-    !(snapshot instanceof Uint8Array) ||
-    snapshot.length < HEADER_BYTES ||
-    (snapshot.length - HEADER_BYTES) % 8 !== 0
-  ) {
-    throw invalid("length", `${snapshot?.length} bytes`, `at least ${HEADER_BYTES} bytes, and a multiple of 8`);
+  const isWhole =
+    snapshot instanceof Uint8Array && snapshot.length >= HEADER_BYTES && (snapshot.length - HEADER_BYTES) % 8 === 0;
+  if (!isWhole) {
+    throw invalidSnapshot("length", `${snapshot?.length} bytes`, `at least ${HEADER_BYTES} bytes, and a multiple of 8`);
   }
-  for (let i = 0; i < MAGIC.length - 1; i++) {
-    if (snapshot[i] !== MAGIC[i]) throw invalid("magic", bytesToHex(snapshot.subarray(0, 7)), "a mecgym snapshot");
+  const last = MAGIC.length - 1;
+  for (let i = 0; i < last; i++) {
+    if (snapshot[i] !== MAGIC[i]) {
+      throw invalidSnapshot("magic", bytesToHex(snapshot.subarray(0, last)), "a mecgym snapshot");
+    }
   }
-  const version = snapshot[MAGIC.length - 1];
-  if (version !== MAGIC[MAGIC.length - 1]) throw invalid("version", version, `version ${MAGIC[MAGIC.length - 1]}`);
+  const version = snapshot[last];
+  if (version !== MAGIC[last]) throw invalidSnapshot("version", version, `version ${MAGIC[last]}`);
   const scenario = bytesToHex(snapshot.subarray(MAGIC.length, MAGIC.length + HASH_BYTES));
-  if (scenario !== scenarioHash) throw invalid("scenario", scenario, `a state of the lane's scenario ${scenarioHash}`);
+  if (scenario !== scenarioHash) {
+    throw invalidSnapshot("scenario", scenario, `a state of the lane's scenario ${scenarioHash}`);
+  }
   const checksum = bytesToHex(snapshot.subarray(MAGIC.length + HASH_BYTES, HEADER_BYTES));
   const actual = bytesToHex(sha256(snapshot.subarray(HEADER_BYTES)));
-  if (checksum !== actual) throw invalid("checksum", actual, `${checksum}: the snapshot is damaged`);
+  if (checksum !== actual) throw invalidSnapshot("checksum", actual, `${checksum}: the snapshot is damaged`);
   return new DataView(snapshot.buffer, snapshot.byteOffset + HEADER_BYTES, snapshot.length - HEADER_BYTES);
 }
 
-/** N and L must be those of the listed tasks, to the bit: a state that contradicts itself is none. */
-function checkQueues(
-  list: readonly { residualMbit: number; serverIndex: number }[],
-  counts: Float64Array,
-  works: Float64Array,
-): void {
+/** N and L must be those of the listed tasks, to the bit: a state that contradicts itself is not a state. */
+function checkQueues(tasks: readonly Task[], counts: readonly number[], works: readonly number[]): void {
   const count = new Float64Array(counts.length);
   const work = new Float64Array(works.length);
-  for (const { residualMbit, serverIndex } of list) {
+  for (const { residualMbit, serverIndex } of tasks) {
     count[serverIndex] += 1;
     work[serverIndex] += residualMbit;
   }
   for (let e = 0; e < counts.length; e++) {
-    if (count[e] !== counts[e]) throw invalid(`activeTasks/${e}`, counts[e], `${count[e]}, as many as are listed`);
-    if (work[e] !== works[e])
-      throw invalid(`workloadMbit/${e}`, works[e], `${work[e]}, the sum of the listed residuals`);
-  }
-}
-
-/** An absent server has no tasks and a rate of 0, and no other has that rate. */
-function checkAbsent(isAvailable: readonly number[], rates: Float64Array, counts: Float64Array): void {
-  for (const [e, available] of isAvailable.entries()) {
-    if (available === 0 && counts[e] !== 0) throw invalid(`activeTasks/${e}`, counts[e], "0, for the server is absent");
-    if ((available === 0) !== (rates[e] === 0)) {
-      throw invalid(`rateMbps/${e}`, rates[e], "more than 0 where the server is there, else 0");
+    if (count[e] !== counts[e]) {
+      throw invalidSnapshot(`activeTasks/${e}`, counts[e], `${count[e]}, as many as are listed`);
+    }
+    if (work[e] !== works[e]) {
+      throw invalidSnapshot(`workloadMbit/${e}`, works[e], `${work[e]}, the sum of the listed residuals`);
     }
   }
 }
 
-function invalid(path: string, got: unknown, expected: string): MecgymError {
-  return new MecgymError("invalidSnapshot", { path: `snapshot/${path}`, got, expected });
-}
-
-function hexBytes(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, i) => Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16));
-}
-
-/** Takes the numbers of a snapshot one by one, each within its bounds. */
-class StateReader {
-  readonly #view: DataView;
-  #at = 0;
-
-  constructor(view: DataView) {
-    this.#view = view;
-  }
-
-  #next(path: string): number {
-    if (this.#at + 8 > this.#view.byteLength) throw invalid(path, "the end", "a number");
-    const value = this.#view.getFloat64(this.#at, true);
-    this.#at += 8;
-    return value;
-  }
-
-  integer(path: string, min: number, max: number): number {
-    const value = this.#next(path);
-    if (!Number.isInteger(value) || value < min || value > max)
-      throw invalid(path, value, `an integer from ${min} to ${max}`);
-    return value;
-  }
-
-  /** A finite number that is not negative. */
-  amount(path: string): number {
-    const value = this.#next(path);
-    if (!Number.isFinite(value) || value < 0) throw invalid(path, value, "a finite number, not negative");
-    return value;
-  }
-
-  /** A number in [0, 1). */
-  unit(path: string): number {
-    const value = this.#next(path);
-    if (!(value >= 0 && value < 1)) throw invalid(path, value, "a number in [0, 1)");
-    return value;
-  }
-
-  /** The state of a random stream. */
-  stream(path: string): number[] {
-    return [this.unit(path), this.unit(path), this.unit(path), this.integer(path, 0, 2_091_639)];
-  }
-
-  /** `count`, if so many records of `width` numbers are left. */
-  fits(path: string, count: number, width: number): number {
-    const left = (this.#view.byteLength - this.#at) / 8;
-    if (count * width !== left) throw invalid(path, count, `${left / width} records of ${width} numbers`);
-    return count;
-  }
-
-  end(): void {
-    if (this.#at !== this.#view.byteLength)
-      throw invalid("length", `${this.#view.byteLength - this.#at} more bytes`, "none");
+/** An absent server has no tasks and a rate of 0, and no other server has that rate. */
+function checkAbsent(isAvailable: readonly number[], rates: readonly number[], counts: readonly number[]): void {
+  for (const [e, available] of isAvailable.entries()) {
+    if (available === 0 && counts[e] !== 0) {
+      throw invalidSnapshot(`activeTasks/${e}`, counts[e], "0, for the server is absent");
+    }
+    if ((available === 0) !== (rates[e] === 0)) {
+      throw invalidSnapshot(`rateMbps/${e}`, rates[e], "more than 0 where the server is there, else 0");
+    }
   }
 }

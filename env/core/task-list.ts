@@ -1,12 +1,12 @@
-/** The active tasks of every lane, in arrival order: one pool of typed arrays, one growing block for each lane. */
+/** The active tasks of every lane, in arrival order: one pool of typed arrays with a growing block for each lane. */
 
 const INITIAL_CAPACITY = 16;
 const NUM_SIZE_CLASSES = 32;
 
 /**
- * Tasks that edge servers hold. A lane's block starts at `offset[lane]` and has room for `capacity[lane]` tasks; how
- * many stand there is the lane's `numTasks`. Blocks double when they are full (the only allocation while playing) and
- * given-up blocks are used again, so memory follows what the lanes hold, not the worst lane times their number.
+ * Tasks on edge servers. A lane's block starts at `offset[lane]`, has room for `capacity[lane]` tasks and holds the
+ * lane's `numTasks`. A full block doubles (the only allocation while playing), and freed blocks are used again, so
+ * memory follows the tasks that the lanes hold, not the longest list times the number of lanes.
  */
 export class TaskLists {
   readonly offset: Int32Array;
@@ -19,7 +19,7 @@ export class TaskLists {
   decisionSlot: Int32Array;
   /** Upload time, slots. */
   uploadSlots: Float64Array;
-  /** 1 where its latency exceeded the deadline at the decision; kept under churn alone. */
+  /** 1 if its latency exceeded the deadline at the decision; kept only with churn. */
   wasLate: Uint8Array;
   #used: number;
   readonly #freeBlocks: number[][] = Array.from({ length: NUM_SIZE_CLASSES }, () => []);
@@ -37,12 +37,12 @@ export class TaskLists {
     this.#used = length;
   }
 
-  /** Bytes the pool takes. */
+  /** Size of the pool in bytes. */
   get numBytes(): number {
     return this.residualMbit.length * 25;
   }
 
-  /** Gives `lane` a block with room for at least `numTasks`, its tasks moved along. */
+  /** Gives `lane` a block with room for at least `numTasks`, and moves its tasks there. */
   reserve(lane: number, numTasks: number): void {
     const oldCapacity = this.capacity[lane];
     if (numTasks <= oldCapacity) return;

@@ -1,9 +1,9 @@
-/** A small assembler for WebAssembly: functions over pairs of doubles, written as expressions and made into a module. */
+/** A small assembler for WebAssembly: turns expressions over pairs of doubles into a module. */
 
-// Opcodes and section layout: WebAssembly core specification 2.0, sections 5.4 and 5.5. No relaxed instruction is here,
-// so every machine gets the same bits.
+// Opcodes and section layout: WebAssembly core specification 2.0, sections 5.4 and 5.5. There is no relaxed
+// instruction here, so every machine gets the same bits.
 
-/** Instructions, ready for a function's body. */
+/** Encoded instructions for a function's body. */
 export type Code = readonly number[];
 
 /** Unsigned LEB128. */
@@ -35,7 +35,7 @@ export const i64Sub = vector(0xd1);
 export const i64GreaterSigned = vector(0xd9);
 export const and = vector(0x4e);
 export const or = vector(0x50);
-/** Of each bit the first operand's where the third has a 1, the second's where it has a 0. */
+/** Bit by bit: the first operand's bit if the third has a 1, the second's if it has a 0. */
 export const select = vector(0x52);
 export const anyTrue = vector(0x53);
 export const shiftLeft = (value: Code, bits: number): Code => vector(0xcb)(value, i32Small(bits));
@@ -45,7 +45,7 @@ export const shiftRight = (value: Code, bits: number): Code => vector(0xcd)(valu
 export const load = (address: Code, offset = 0): Code => [...address, 0xfd, 0x00, 3, ...leb(offset)];
 export const store = (address: Code, value: Code): Code => [...address, ...value, 0xfd, 0x0b, 3, 0];
 
-/** The body once, and again as long as `condition` holds at its end. */
+/** Runs the body once, and again while `condition` holds at its end. */
 export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
   0x03,
   0x40,
@@ -61,7 +61,10 @@ export const I32 = 0x7f;
 export const F64 = 0x7c;
 const V128 = 0x7b;
 
-/** Constants of a module, each twice, from `start` bytes on: the compiler makes a vector constant anew wherever one stands. */
+/**
+ * Constants of a module, each stored twice, starting at byte `start`: the compiler would otherwise build a vector
+ * constant again at every use.
+ */
 export class ConstantPool {
   readonly #words: bigint[] = [];
   readonly #start: number;

@@ -1,4 +1,4 @@
-/** What happens to an episode whatever its policy does: topology, churn, arrivals, task sizes and fading. */
+/** What happens in an episode whatever the policy does: topology, churn, arrivals, task sizes and fading. */
 
 import {
   ALEA_MULTIPLIER,
@@ -14,22 +14,17 @@ import type { Scenario } from "../scenario/scenario.js";
 import { changeServers, startChurn } from "./churn.js";
 import { drawRates } from "./fading.js";
 import type { Lanes } from "./kernel.js";
+import { PHASE_RUNNING } from "./phases.js";
 import { countUnfinished, serveSlots } from "./service.js";
 
-/** Values of `phase`. */
-export const PHASE_UNUSED = 0;
-export const PHASE_RUNNING = 1;
-export const PHASE_ENDED = 2;
-
-/** The streams that every episode has, and where they are seeded: the last two are needed only while it is set up. */
+/** The streams of every episode, seeded here together; the last two are needed only to set it up. */
 const episodeStreams = new StreamGroup(["arrivals", "sizes", "fading", "future", "topology"]);
 const seeded = new Float64Array(5 * STREAM_SIZE);
 const FUTURE = 3 * STREAM_SIZE;
 const TOPOLOGY = 4 * STREAM_SIZE;
 
 /**
- * Sets a lane to the first decision of episode `seed`: empty queues, capacities drawn, slots played until a task
- * arrives.
+ * Starts episode `seed` in a lane: empties the queues, draws the capacities and plays slots until a task arrives.
  */
 export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, seed: number): void {
   const { arrays, size } = lanes;
@@ -74,7 +69,7 @@ export function startEpisode(lanes: Lanes, lane: number, scenario: Scenario, see
   arrays.phase[lane] = PHASE_RUNNING;
   lanes.oneLane[0] = lane;
   advanceLanes(lanes, lanes.oneLane, 1);
-  // an episode without a task in its slots is extended to its first one
+  // an episode without a task in its slots is extended to its first task
   if (arrays.slot[lane] >= p.episodeSlots) arrays.endSlot[lane] = arrays.slot[lane] + 1;
 }
 
@@ -101,10 +96,10 @@ function drawTopology(lanes: Lanes, lane: number, scenario: Scenario): void {
 }
 
 /**
- * Moves each lane of a list to its next task: the next one of this slot or, after service, the first one of the next slot
- * that has any. Arrivals are drawn user by user as they are asked for; they depend on nothing a policy does.
+ * Moves each lane of a list to its next task: the next one of this slot or, after service, the first of the next slot
+ * that has any. Arrivals are drawn user by user on demand; they do not depend on what a policy does.
  *
- * @param list the lanes; the first `count` entries, no more than a block
+ * @param list the lanes; the first `count` entries, at most a block
  */
 export function advanceLanes(lanes: Lanes, list: Int32Array, count: number): void {
   const numDrawing = findTasks(lanes, list, count);
@@ -113,8 +108,8 @@ export function advanceLanes(lanes: Lanes, list: Int32Array, count: number): voi
 }
 
 /**
- * Finds the next task of each lane, and lists in `drawingLanes` those whose rates are to be drawn: all but the lanes
- * whose user has a further task in this slot. Returns how many they are.
+ * Finds the next task of each lane. Lists the lanes that need new rates in `drawingLanes` and returns their number: all
+ * but those whose user has a further task in this slot.
  */
 function findTasks(lanes: Lanes, list: Int32Array, count: number): number {
   const { drawingLanes, searchingLanes } = lanes;
@@ -138,8 +133,8 @@ function findTasks(lanes: Lanes, list: Int32Array, count: number): number {
 }
 
 /**
- * Asks the users of the slot in order, from the one after the current, until one has a task, in the first `count` of
- * `searchingLanes`. Those where none has are then the first ones of that list; returns how many they are.
+ * Asks the users of the slot in order, starting after the current one, until one has a task; in the first `count` of
+ * `searchingLanes`. Moves the lanes in which no user has one to the front of that list, and returns their number.
  */
 function askUsers(lanes: Lanes, count: number): number {
   const { arrays, parameters, searchingLanes } = lanes;
@@ -152,7 +147,7 @@ function askUsers(lanes: Lanes, count: number): number {
     const end = numUsers[lane];
     const offset = lane * 4;
     let user = userIndex[lane];
-    // drawUniform, written out: the stream's state stays in registers while the users are asked
+    // drawUniform, written out so that the stream's state stays in registers
     let s0 = arrivalStream[offset];
     let s1 = arrivalStream[offset + 1];
     let s2 = arrivalStream[offset + 2];
@@ -178,7 +173,7 @@ function askUsers(lanes: Lanes, count: number): number {
   return numLeft;
 }
 
-/** The service of the lanes' slots, and what happens between them and the arrivals of the next. */
+/** Serves the lanes' slots, and does what happens before the arrivals of the next ones. */
 function beginNextSlots(lanes: Lanes, list: Int32Array, count: number): void {
   const { slot, endSlot } = lanes.arrays;
   serveSlots(lanes, list, count);
@@ -200,12 +195,12 @@ function changeBurst(lanes: Lanes, lane: number): void {
   if (leaves) isBusy[lane] = 1 - isBusy[lane];
 }
 
-/** The Poisson count that belongs to the uniform `u`, by inversion: the smallest k with P(X ≤ k) > u. */
+/** The Poisson count of the uniform `u`, by inversion: the smallest k with P(X ≤ k) > u. */
 function poissonCount(u: number, probabilityOfNone: number, mean: number): number {
   let count = 0;
   let probability = probabilityOfNone;
   let cumulative = probability;
-  // the terms fall to nothing before the sum reaches a u next to 1, so the count is bounded
+  // the terms reach 0 before the sum reaches a u next to 1, so the count is bounded
   while (u >= cumulative && probability > 0) {
     count++;
     probability = (probability * mean) / count;

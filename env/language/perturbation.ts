@@ -1,17 +1,17 @@
-/** Prompt perturbations: the same decision in another order, in other units, or among sentences that say nothing. */
+/** Prompt perturbations: the same decision in another order, in other units, or among irrelevant sentences. */
 
 import type { Uniform } from "../random.js";
 import type { Section, Template } from "./templates/template.js";
 import { type QuantityKind, type Unit, Units } from "./templates/units.js";
 
-/** The paper's Table VI: as the template has it, fields shuffled, noise among the lines, other units. */
+/** Those of the paper's Table VI: none, shuffled fields, noise between the lines, other units. */
 export const perturbationIds = ["standard", "shuffled", "noisy", "units"] as const;
 export type PerturbationId = (typeof perturbationIds)[number];
 
-/** Sentences that `noisy` puts among the lines. */
+/** Sentences that `noisy` puts between the lines. */
 const NUM_NOISE_SENTENCES = 3;
 
-/** The units a prompt is written in: the template's own, or one of the others for each kind of quantity. */
+/** The units of a prompt: the template's standard ones, or for each kind of quantity one of the others. */
 export function chooseUnits(template: Template, isOther: boolean, slotSeconds: number, uniform: Uniform): Units {
   const kinds = Object.keys(template.units) as QuantityKind[];
   const chosen = kinds.map((kind): [QuantityKind, Unit] => {
@@ -21,7 +21,7 @@ export function chooseUnits(template: Template, isOther: boolean, slotSeconds: n
   return new Units(Object.fromEntries(chosen) as Record<QuantityKind, Unit>, slotSeconds);
 }
 
-/** New orders of the sections, of the lines in each (servers apart), and of the fields in each line. */
+/** Shuffles the sections, the lines of each (except the servers) and the fields of each line. */
 export function shuffle(sections: readonly Section[], uniform: Uniform): Section[] {
   return shuffled(sections, uniform).map((section) => {
     const entries = section.isServers ? section.entries : shuffled(section.entries, uniform);
@@ -29,7 +29,7 @@ export function shuffle(sections: readonly Section[], uniform: Uniform): Section
   });
 }
 
-/** Different sentences of the template's noise, each on a line of its own at a place of its own. */
+/** Adds different sentences of the template's noise, each on its own line at a random place. */
 export function addNoise(sections: readonly Section[], noise: readonly string[], uniform: Uniform): Section[] {
   const noisy = sections.map((section) => ({ ...section, entries: [...section.entries] }));
   for (const sentence of shuffled(noise, uniform).slice(0, NUM_NOISE_SENTENCES)) {
@@ -44,7 +44,7 @@ function draw(count: number, uniform: Uniform): number {
   return Math.floor(uniform() * count);
 }
 
-/** The items in an order drawn uniformly from all orders. */
+/** The items in an order that is drawn uniformly. */
 function shuffled<T>(items: readonly T[], uniform: Uniform): T[] {
   const result = [...items];
   for (let last = result.length - 1; last > 0; last--) {

@@ -1,8 +1,8 @@
-/** Prompts: an observation in words, the same bytes everywhere. */
+/** Prompts: an observation in words, with the same bytes everywhere. */
 
 import type { Message, Prompt } from "../../schemas/generated/types.js";
 import type { Observation } from "../batch/observation.js";
-import { checkNames, MecgymError } from "../errors.js";
+import { checkActionNumber, checkChoice, checkFlag, checkNames, checkOption } from "../checks.js";
 import { createStream, streamName } from "../random.js";
 import { checkSeed } from "../scenario/seeds.js";
 import { addNoise, chooseUnits, type PerturbationId, perturbationIds, shuffle } from "./perturbation.js";
@@ -13,17 +13,17 @@ export type { Message, OutputInstruction, PerturbationId, Prompt, TemplateId };
 export { perturbationIds, templateIds };
 
 export interface PromptOptions {
-  /** Which wording; en-v1 where left out. */
+  /** Which wording; en-v1 by default. */
   readonly template?: TemplateId;
-  /** How it is disturbed; standard where left out. */
+  /** Which perturbation; standard by default. */
   readonly perturbation?: PerturbationId;
-  /** Seed of the perturbation, 0 where left out; the episode's seed by convention. */
+  /** Seed of the perturbation, by convention the episode's seed; 0 by default. */
   readonly seed?: number;
-  /** Whether a system message tells the role. */
+  /** Whether a system message states the role; false by default. */
   readonly system?: boolean;
-  /** What is asked for: the decision alone (where left out), or reasoning that ends in the decision. */
+  /** What to ask for: only the decision (default), or reasoning that ends in the decision. */
   readonly instruction?: OutputInstruction;
-  /** Wait before the upload in slots, 0 where left out; only zh-release-v1 has words for it. */
+  /** Wait before the upload, slots; 0 by default. Only zh-release-v1 has words for it. */
   readonly networkWaitSlots?: number;
 }
 
@@ -34,7 +34,7 @@ const instructions: readonly OutputInstruction[] = ["direct", "reasoning"];
  * Puts a decision into words. A pure function: draws come from the stream
  * `mecgym/v1/prompt/{perturbation}/{seed}/{decisionIndex}`.
  *
- * @throws MecgymError `invalidOption`, `invalidSeed`; `unsupportedState` where the template has no words for the state
+ * @throws MecgymError `invalidOption`, `invalidSeed`; `unsupportedState` if the template has no words for the state
  */
 export function renderPrompt(observation: Observation, options: PromptOptions = {}): Prompt {
   const settings = checkOptions(options);
@@ -66,15 +66,13 @@ export function renderPrompt(observation: Observation, options: PromptOptions = 
 }
 
 /**
- * The decision string of an action: what a model should answer.
+ * The decision string of an action: the answer that a model should give.
  *
  * @throws MecgymError `invalidOption`, or `invalidAction` unless it is an integer of 0 or more
  */
 export function renderAction(action: number, template: TemplateId = "en-v1"): string {
-  checkChoice(template, "template", templateIds);
-  if (!Number.isSafeInteger(action) || action < 0) {
-    throw new MecgymError("invalidAction", { path: "action", got: action, expected: "an integer of 0 or more" });
-  }
+  checkChoice(template, "prompt/template", templateIds);
+  checkActionNumber(action);
   return templates[template].answer(action);
 }
 
@@ -88,23 +86,15 @@ function checkOptions(options: PromptOptions): Required<PromptOptions> {
     instruction = "direct",
     networkWaitSlots = 0,
   } = options;
-  checkChoice(template, "template", templateIds);
-  checkChoice(perturbation, "perturbation", perturbationIds);
-  checkChoice(instruction, "instruction", instructions);
+  checkChoice(template, "prompt/template", templateIds);
+  checkChoice(perturbation, "prompt/perturbation", perturbationIds);
+  checkChoice(instruction, "prompt/instruction", instructions);
   checkSeed(seed, "seed");
-  if (typeof system !== "boolean") fail("system", system, "true or false");
+  checkFlag(system, "prompt/system");
+  const waitPath = "prompt/networkWaitSlots";
   const isWait = typeof networkWaitSlots === "number" && networkWaitSlots >= 0 && networkWaitSlots < 1e9;
-  if (!isWait) fail("networkWaitSlots", networkWaitSlots, "a number of slots from 0 to 10^9");
-  if (networkWaitSlots > 0 && template !== "zh-release-v1") {
-    fail("networkWaitSlots", networkWaitSlots, `0 with template ${template}, which has no words for it`);
-  }
+  checkOption(isWait, waitPath, networkWaitSlots, "a number of slots from 0 to 10^9");
+  const hasWords = networkWaitSlots === 0 || template === "zh-release-v1";
+  checkOption(hasWords, waitPath, networkWaitSlots, `0 with template ${template}, which has no words for it`);
   return { template, perturbation, seed, system, instruction, networkWaitSlots };
-}
-
-function checkChoice(value: unknown, path: string, choices: readonly string[]): void {
-  if (!choices.includes(value as string)) fail(path, value, `one of ${choices.join(", ")}`);
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path: `prompt/${path}`, got, expected });
 }

@@ -1,23 +1,24 @@
-/** Scenarios: checked, filled with defaults, hashed, and the frozen ones by name. */
+/** Scenarios: their checks, defaults and hashes, and the frozen ones by name. */
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Scenario as ScenarioFields } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
-import { isPlainObject, MecgymError } from "../errors.js";
+import { isPlainObject } from "../checks.js";
+import { MecgymError } from "../errors.js";
 import { frozenScenarios } from "./generated/scenarios.js";
 
-/** A scenario as a user writes it: every field may be left out. */
+/** A scenario as a user writes it: every field is optional. */
 export type ScenarioInput = ScenarioFields;
 
 type Complete<T> = { readonly [K in keyof T]-?: NonNullable<T[K]> };
 
-/** A checked scenario with every field that has a default present, frozen. Units stand in the field names; see the schema. */
+/** A checked, frozen scenario with all defaults filled in. Field names hold the units; see the schema. */
 export type Scenario = Complete<Omit<ScenarioFields, "uplink" | "lookAhead" | "churn">> & {
   readonly uplink: Complete<NonNullable<ScenarioFields["uplink"]>>;
   readonly lookAhead: Complete<NonNullable<ScenarioFields["lookAhead"]>>;
-  /** Absent where servers never leave; so a scenario from before there was churn keeps its hash. */
+  /** Absent if servers never leave, so that scenarios from before churn existed keep their hashes. */
   readonly churn?: Complete<NonNullable<ScenarioFields["churn"]>>;
 };
 
@@ -66,7 +67,7 @@ function completeScenario(fields: ScenarioInput): Scenario {
   return scenario;
 }
 
-/** What a JSON Schema cannot say: ranges the right way round, and as many capacities as servers. */
+/** Checks what a JSON Schema cannot say: min ≤ max, and one capacity for each server. */
 function checkRanges(scenario: Scenario): void {
   const { numServers, serverCpuGHz, taskSizeMbit, lookAhead } = scenario;
   const ranges: [string, unknown][] = [
@@ -107,8 +108,8 @@ export function maxUsersOf(scenario: Scenario): number {
 /**
  * The content hash of a scenario: 64 hexadecimal digits, the same in every language.
  *
- * SHA-256 of `mecgym-scenario-v1`, a newline, and the scenario's fields but `id` and `description`, defaults filled in,
- * as canonical JSON (RFC 8785). Two scenarios with one hash are the same world.
+ * SHA-256 of `mecgym-scenario-v1`, a newline, and the scenario's fields except `id` and `description`, with defaults
+ * filled in, as canonical JSON (RFC 8785). Two scenarios with the same hash are the same world.
  *
  * @throws MecgymError `unknownScenario` or `invalidScenario`
  */
@@ -117,7 +118,7 @@ export function scenarioHash(scenario: string | ScenarioInput): string {
   return bytesToHex(sha256(utf8ToBytes(`mecgym-scenario-v1\n${canonicalize(fields)}`)));
 }
 
-/** The frozen scenarios, complete, in order of their ids. */
+/** The frozen scenarios with their defaults, in order of their ids. */
 export function listScenarios(): Scenario[] {
   return frozenScenarios.map((fields) => completeScenario(fields));
 }

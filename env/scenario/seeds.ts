@@ -1,9 +1,10 @@
-/** Which episode seeds belong to which split, and which one an unseeded reset plays next. */
+/** The episode seeds of each split, and the one that a reset without a seed plays next. */
 
+import { isIntegerIn } from "../checks.js";
 import { MecgymError } from "../errors.js";
 import { drawUniform, MAX_SEED, STREAM_SIZE, seedStream, streamName } from "../random.js";
 
-/** First seed of each split and how many there are. No two splits share a seed. */
+/** First seed and number of seeds of each split. No two splits share a seed. */
 export const splits = {
   train: { start: 0, size: 1_000_000 },
   validation: { start: 1_000_000, size: 10_000 },
@@ -13,7 +14,7 @@ export const splits = {
 export type Split = keyof typeof splits;
 
 /**
- * The episode seed that lane `lane` plays as its `episode`-th episode when it is reset without one.
+ * The episode seed that lane `lane` plays as its `episode`-th episode when it is reset without a seed.
  *
  * First draw of the stream `mecgym/v1/episode-seed/{split}/{seed}/{lane}/{episode}`, scaled to the split.
  */
@@ -27,7 +28,7 @@ const seedsStream = new Float64Array(STREAM_SIZE);
 
 /** Whether `seed` is an integer in [0, 2^53). */
 export function isSeed(seed: unknown): seed is number {
-  return typeof seed === "number" && Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED;
+  return isIntegerIn(seed, 0, MAX_SEED);
 }
 
 /** @throws MecgymError `invalidSeed` unless `seed` is an integer in [0, 2^53) */

@@ -4,7 +4,7 @@ export const datasetRecordSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:dataset-record:1.0",
   "title": "DatasetRecord",
-  "description": "One line of a data set: a decision in words, the state behind it, and what every action costs there. Lists over actions have one entry for each of 0 (local execution) to E (server E); null where the server is absent.",
+  "description": "One line of a data set: a decision in words, the state behind it, and the cost of every action. Lists over actions have one entry for each of 0 (local execution) to E (server E); null if the server is absent.",
   "type": "object",
   "additionalProperties": false,
   "required": [
@@ -50,7 +50,7 @@ export const datasetRecordSchema = {
       ]
     },
     "completion": {
-      "description": "The decision string of labelAction: one text, or one chat message (a list of 1 entry). Kinds sft and test have it.",
+      "description": "The decision string of labelAction: one text, or one chat message (a list of 1 entry). Only kinds sft and test have it.",
       "anyOf": [
         {
           "title": "PlainCompletion",
@@ -69,7 +69,7 @@ export const datasetRecordSchema = {
       ]
     },
     "messages": {
-      "description": "Prompt and completion as one conversation of 2 to 3 entries, in place of both.",
+      "description": "Prompt and completion as one conversation of 2 to 3 entries, which replaces both.",
       "type": "array",
       "minItems": 2,
       "maxItems": 3,
@@ -78,12 +78,12 @@ export const datasetRecordSchema = {
       }
     },
     "instruction": {
-      "description": "What is asked, in the form of the data the paper's authors published; prompt, completion and messages are missing then.",
+      "description": "The request, in the form of the data that the paper's authors published; without prompt, completion and messages.",
       "type": "string",
       "minLength": 1
     },
     "input": {
-      "description": "The state in that form: the fields of template zh-release-v1 by their names.",
+      "description": "The state in that form: the fields of template zh-release-v1, by name.",
       "type": "object",
       "minProperties": 1,
       "additionalProperties": {
@@ -107,7 +107,7 @@ export const datasetRecordSchema = {
       }
     },
     "kind": {
-      "description": "What the record is for: supervised fine-tuning, group-relative policy optimisation, or evaluation.",
+      "description": "The purpose of the record: supervised fine-tuning, group-relative policy optimisation, or evaluation.",
       "type": "string",
       "enum": [
         "sft",
@@ -116,7 +116,7 @@ export const datasetRecordSchema = {
       ]
     },
     "split": {
-      "description": "Split that episodeSeed belongs to; test seeds are in no training data.",
+      "description": "Split of episodeSeed; no training data has test seeds.",
       "type": "string",
       "enum": [
         "train",
@@ -147,7 +147,7 @@ export const datasetRecordSchema = {
       "pattern": "^[0-9a-f]{64}$"
     },
     "episodeSeed": {
-      "description": "Seed of the episode the state was met in, 0 to 2^53 − 1; also the seed of the perturbation.",
+      "description": "Seed of the episode in which the state occurred, 0 to 2^53 − 1; also the seed of the perturbation.",
       "type": "integer",
       "minimum": 0,
       "maximum": 9007199254740991
@@ -167,7 +167,7 @@ export const datasetRecordSchema = {
       ]
     },
     "perturbation": {
-      "description": "How the wording is disturbed.",
+      "description": "Perturbation of the prompt.",
       "type": "string",
       "enum": [
         "standard",
@@ -177,7 +177,7 @@ export const datasetRecordSchema = {
       ]
     },
     "outputInstruction": {
-      "description": "What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.",
+      "description": "What the prompt asks for: direct, only the decision; reasoning, any text that ends in the decision.",
       "type": "string",
       "enum": [
         "direct",
@@ -196,7 +196,7 @@ export const datasetRecordSchema = {
       "maximum": 512
     },
     "cheapestAction": {
-      "description": "The action of the smallest cost (eq. 15), 0 to 512, the lowest index of equals.",
+      "description": "The cheapest action (eq. 15), 0 to 512; the lowest index wins ties.",
       "type": "integer",
       "minimum": 0,
       "maximum": 512
@@ -215,7 +215,7 @@ export const datasetRecordSchema = {
       }
     },
     "regretSlots": {
-      "description": "Cost of every action above that of the cheapest, in slots, each 0 or more; 2 to 513 entries.",
+      "description": "Cost of every action minus that of the cheapest, in slots, each 0 or more; 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -228,7 +228,7 @@ export const datasetRecordSchema = {
       }
     },
     "meetsDeadline": {
-      "description": "Whether the latency of every action is within the deadline; false where the server is absent. 2 to 513 entries.",
+      "description": "Whether each action's latency is within the deadline; false if the server is absent. 2 to 513 entries.",
       "type": "array",
       "minItems": 2,
       "maxItems": 513,
@@ -278,7 +278,7 @@ export const datasetRecordSchema = {
       ],
       "properties": {
         "role": {
-          "description": "Who speaks.",
+          "description": "The role of the speaker.",
           "type": "string",
           "enum": [
             "system",
@@ -287,7 +287,7 @@ export const datasetRecordSchema = {
           ]
         },
         "content": {
-          "description": "What is said.",
+          "description": "The text of the message.",
           "type": "string",
           "minLength": 1
         }
@@ -300,7 +300,7 @@ export const observationSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:observation:1.0",
   "title": "Observation",
-  "description": "What a policy sees at one decision (eq. 13): the current task, its user, and every edge server. Arrays have one entry for each server, in server order; action e means server e, the e-th entry.",
+  "description": "What a policy observes at one decision (eq. 13): the current task, its user, and every edge server. Arrays have one entry for each server, in server order; action e means server e, the e-th entry.",
   "type": "object",
   "additionalProperties": false,
   "required": [
@@ -395,7 +395,7 @@ export const observationSchema = {
       }
     },
     "isAvailable": {
-      "description": "Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn. 1 to 512 entries.",
+      "description": "Which servers are available; an absent one cannot be chosen. If this is missing, as in a scenario without churn, all are. 1 to 512 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 512,
@@ -455,7 +455,7 @@ export const promptSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:prompt:1.0",
   "title": "Prompt",
-  "description": "One decision in words: the prompt as one text and as chat messages, and what its parts are. Quantities carry their units in the text itself.",
+  "description": "One decision in words: the prompt as one text and as chat messages, and its parts. The text gives the units of all quantities.",
   "type": "object",
   "additionalProperties": false,
   "required": [
@@ -471,7 +471,7 @@ export const promptSchema = {
   ],
   "properties": {
     "template": {
-      "description": "The wording; its texts never change under one id.",
+      "description": "The wording; the texts of an id never change.",
       "type": "string",
       "enum": [
         "en-v1",
@@ -480,7 +480,7 @@ export const promptSchema = {
       ]
     },
     "perturbation": {
-      "description": "How the wording is disturbed: not at all, fields in another order, sentences that say nothing among them, or the same quantities in other units.",
+      "description": "Perturbation: none, fields in another order, irrelevant sentences between the lines, or the same quantities in other units.",
       "type": "string",
       "enum": [
         "standard",
@@ -496,7 +496,7 @@ export const promptSchema = {
       "maximum": 9007199254740991
     },
     "instruction": {
-      "description": "What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.",
+      "description": "What the prompt asks for: direct, only the decision; reasoning, any text that ends in the decision.",
       "type": "string",
       "enum": [
         "direct",
@@ -517,12 +517,12 @@ export const promptSchema = {
       "minLength": 1
     },
     "text": {
-      "description": "The plain form: the system message where there is one, an empty line, and the user's message.",
+      "description": "The plain form: the system message and an empty line, if there is one, then the user's message.",
       "type": "string",
       "minLength": 1
     },
     "messages": {
-      "description": "The chat form: the system message where there is one, then the user's; 1 to 2 entries.",
+      "description": "The chat form: the system message, if there is one, then the user's; 1 to 2 entries.",
       "type": "array",
       "minItems": 1,
       "maxItems": 2,
@@ -536,7 +536,7 @@ export const promptSchema = {
         ],
         "properties": {
           "role": {
-            "description": "Who speaks.",
+            "description": "The role of the speaker.",
             "type": "string",
             "enum": [
               "system",
@@ -545,7 +545,7 @@ export const promptSchema = {
             ]
           },
           "content": {
-            "description": "What is said.",
+            "description": "The text of the message.",
             "type": "string",
             "minLength": 1
           }
@@ -589,14 +589,14 @@ export const replySchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "description": "Operation of the request; null where it could not be read.",
+          "description": "Operation of the request; null if it could not be read.",
           "type": [
             "string",
             "null"
           ]
         },
         "requestId": {
-          "description": "Id of the request; null where it could not be read.",
+          "description": "Id of the request; null if it could not be read.",
           "type": [
             "string",
             "null"
@@ -652,14 +652,14 @@ export const replySchema = {
           "pattern": "^[0-9]{1,4}\\.[0-9]{1,4}$"
         },
         "op": {
-          "description": "Operation of the request; null where it could not be read.",
+          "description": "Operation of the request; null if it could not be read.",
           "type": [
             "string",
             "null"
           ]
         },
         "requestId": {
-          "description": "Id of the request; null where it could not be read.",
+          "description": "Id of the request; null if it could not be read.",
           "type": [
             "string",
             "null"
@@ -710,11 +710,11 @@ export const replySchema = {
               "type": "string"
             },
             "path": {
-              "description": "Where: a JSON path or the name of an argument.",
+              "description": "The place: a JSON path or the name of an argument.",
               "type": "string"
             },
             "message": {
-              "description": "One line for a reader.",
+              "description": "The error in one line.",
               "type": "string"
             },
             "expected": {
@@ -733,7 +733,7 @@ export const replySchema = {
   "$defs": {
     "HelloResult": {
       "title": "HelloResult",
-      "description": "What a server is and takes.",
+      "description": "A server's identity, capabilities and limits.",
       "type": "object",
       "required": [
         "protocolVersion",
@@ -757,7 +757,7 @@ export const replySchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "capabilities": {
-          "description": "What the server can do beside the basic operations.",
+          "description": "What the server supports in addition to the basic operations.",
           "type": "array",
           "items": {
             "description": "A name.",
@@ -765,7 +765,7 @@ export const replySchema = {
           }
         },
         "limits": {
-          "description": "Limits by name; docs/protocol.md says what each bounds.",
+          "description": "Limits by name; docs/protocol.md explains each.",
           "type": "object",
           "additionalProperties": {
             "description": "A limit, a number from 0 or more.",
@@ -777,12 +777,12 @@ export const replySchema = {
     },
     "PingResult": {
       "title": "PingResult",
-      "description": "The server is there.",
+      "description": "The server is alive.",
       "type": "object",
       "required": [],
       "properties": {
         "lost": {
-          "description": "Sessions of the request that the server does not know.",
+          "description": "Those sessions of the request that the server does not know.",
           "type": "array",
           "items": {
             "description": "A name.",
@@ -1008,7 +1008,7 @@ export const replySchema = {
     },
     "ResumeResult": {
       "title": "ResumeResult",
-      "description": "A session that was taken up again.",
+      "description": "A session that was resumed.",
       "type": "object",
       "required": [
         "session",
@@ -1178,7 +1178,7 @@ export const replySchema = {
           }
         },
         "isFresh": {
-          "description": "Whether the server did not know it: its lanes wait for a restore or a reset.",
+          "description": "Whether the server did not know it, so that its lanes wait for a restore or a reset.",
           "type": "boolean"
         }
       }
@@ -1260,7 +1260,7 @@ export const replySchema = {
           }
         },
         "nextLane": {
-          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "description": "Number of the first lane of the next page; the number of lanes if this is the last page, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1277,7 +1277,7 @@ export const replySchema = {
       ],
       "properties": {
         "profile": {
-          "description": "Whose costs and rewards these are.",
+          "description": "Profile of the costs and rewards.",
           "type": "string"
         },
         "layout": {
@@ -1306,7 +1306,7 @@ export const replySchema = {
           }
         },
         "nextLane": {
-          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "description": "Number of the first lane of the next page; the number of lanes if this is the last page, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1338,7 +1338,7 @@ export const replySchema = {
           }
         },
         "nextLane": {
-          "description": "Number of the first lane of the next page; the number of lanes where this is the last, 0 to 2^53 − 1.",
+          "description": "Number of the first lane of the next page; the number of lanes if this is the last page, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1381,7 +1381,7 @@ export const replySchema = {
     },
     "ForkResult": {
       "title": "ForkResult",
-      "description": "After a fork: of a step where lanes were copied, of an open where the session was.",
+      "description": "After a fork: the fields of a step if lanes were copied, those of an open if the session was.",
       "type": "object",
       "required": [],
       "properties": {
@@ -1557,7 +1557,7 @@ export const replySchema = {
     },
     "PolicyResult": {
       "title": "PolicyResult",
-      "description": "After a policy's play.",
+      "description": "After a policy has played.",
       "type": "object",
       "required": [
         "numFinal",
@@ -1586,13 +1586,13 @@ export const replySchema = {
           }
         },
         "steps": {
-          "description": "Number of steps that were played, 0 to 2^53 − 1.",
+          "description": "Number of steps played, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "policyLayout": {
-          "description": "Layout of the arrays of the whole play.",
+          "description": "Layout of the arrays of all steps.",
           "type": "array",
           "items": {
             "$ref": "#/$defs/Array"
@@ -1617,7 +1617,7 @@ export const replySchema = {
     },
     "JobStatusResult": {
       "title": "JobStatusResult",
-      "description": "How far a job is.",
+      "description": "The progress of a job.",
       "type": "object",
       "required": [
         "state",
@@ -1627,7 +1627,7 @@ export const replySchema = {
       ],
       "properties": {
         "state": {
-          "description": "What has become of it.",
+          "description": "State of the job.",
           "type": "string",
           "enum": [
             "running",
@@ -1642,12 +1642,12 @@ export const replySchema = {
           "minimum": 0
         },
         "total": {
-          "description": "Number of units of work in all, 0 or more.",
+          "description": "Total number of units of work, 0 or more.",
           "type": "number",
           "minimum": 0
         },
         "what": {
-          "description": "What is being done.",
+          "description": "What the job is doing.",
           "type": "string"
         },
         "pages": {
@@ -1690,7 +1690,7 @@ export const replySchema = {
               "type": "string"
             },
             "message": {
-              "description": "One line for a reader.",
+              "description": "The error in one line.",
               "type": "string"
             },
             "expected": {
@@ -1735,14 +1735,14 @@ export const replySchema = {
     },
     "CancelResult": {
       "title": "CancelResult",
-      "description": "A job that will end, or has.",
+      "description": "A job that will end or has ended.",
       "type": "object",
       "required": [
         "state"
       ],
       "properties": {
         "state": {
-          "description": "What has become of it.",
+          "description": "State of the job.",
           "type": "string",
           "enum": [
             "running",
@@ -1755,7 +1755,7 @@ export const replySchema = {
     },
     "StatsResult": {
       "title": "StatsResult",
-      "description": "What the server does.",
+      "description": "The server's statistics.",
       "type": "object",
       "required": [
         "uptimeSeconds",
@@ -1795,19 +1795,19 @@ export const replySchema = {
           "maximum": 9007199254740991
         },
         "jobs": {
-          "description": "Number of jobs that run, 0 to 2^53 − 1.",
+          "description": "Number of running jobs, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "heldRequests": {
-          "description": "Number of requests that wait for their turn, 0 to 2^53 − 1.",
+          "description": "Number of waiting requests, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "keptReplies": {
-          "description": "Number of replies that are not acknowledged, 0 to 2^53 − 1.",
+          "description": "Number of unacknowledged replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -1819,31 +1819,31 @@ export const replySchema = {
           "maximum": 9007199254740991
         },
         "evictions": {
-          "description": "Number of sessions that were evicted, 0 to 2^53 − 1.",
+          "description": "Number of evicted sessions, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "reaped": {
-          "description": "Number of sessions whose lease ran out, 0 to 2^53 − 1.",
+          "description": "Number of sessions whose lease expired, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "resent": {
-          "description": "Number of replies that were sent again, 0 to 2^53 − 1.",
+          "description": "Number of replies sent again, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "laneSteps": {
-          "description": "Number of steps of lanes since the start, 0 to 2^53 − 1.",
+          "description": "Number of lane steps since the start, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "laneStepsPerSecond": {
-          "description": "Number of steps of lanes a second over the last ten, 0 or more.",
+          "description": "Number of lane steps per second over the last ten seconds, 0 or more.",
           "type": "number",
           "minimum": 0
         },
@@ -1939,7 +1939,7 @@ export const replySchema = {
           }
         },
         "workers": {
-          "description": "Threads that compute.",
+          "description": "The worker threads.",
           "type": "array",
           "items": {
             "title": "WorkerStats",
@@ -1967,7 +1967,7 @@ export const replySchema = {
         },
         "transport": {
           "title": "Transport",
-          "description": "What went through the server's socket.",
+          "description": "The traffic of the server's socket.",
           "type": "object",
           "required": [
             "messagesIn",
@@ -1980,37 +1980,37 @@ export const replySchema = {
           ],
           "properties": {
             "messagesIn": {
-              "description": "Number of messages that came, 0 to 2^53 − 1.",
+              "description": "Number of messages received, 0 to 2^53 − 1.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
             },
             "messagesOut": {
-              "description": "Number of replies that were sent, 0 to 2^53 − 1.",
+              "description": "Number of replies sent, 0 to 2^53 − 1.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
             },
             "bytesIn": {
-              "description": "Number of bytes of those that came, 0 to 2^53 − 1.",
+              "description": "Number of bytes received, 0 to 2^53 − 1.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
             },
             "bytesOut": {
-              "description": "Number of bytes of those that were sent, 0 to 2^53 − 1.",
+              "description": "Number of bytes sent, 0 to 2^53 − 1.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
             },
             "undelivered": {
-              "description": "Number of replies that nobody took, 0 to 2^53 − 1.",
+              "description": "Number of replies that no peer received, 0 to 2^53 − 1.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
             },
             "clientsAccepted": {
-              "description": "Number of handshakes with a key on the list, 0 where no keys are asked for, 0 to 2^53 − 1.",
+              "description": "Number of handshakes with a known key, 0 to 2^53 − 1; 0 if the server requires no keys.",
               "type": "integer",
               "minimum": 0,
               "maximum": 9007199254740991
@@ -2027,7 +2027,7 @@ export const replySchema = {
     },
     "CloseResult": {
       "title": "CloseResult",
-      "description": "The session is gone.",
+      "description": "The session has ended.",
       "type": "object",
       "required": [],
       "properties": {}
@@ -2166,7 +2166,7 @@ export const requestSchema = {
   "$defs": {
     "Hello": {
       "title": "HelloRequest",
-      "description": "Asks who the server is.",
+      "description": "Asks for the server's identity, capabilities and limits.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -2190,7 +2190,7 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "capabilities": {
-          "description": "Capabilities the client can use, 128 or fewer entries; the reply names those that both have.",
+          "description": "Capabilities that the client can use, 128 or fewer entries; the reply names those that both have.",
           "type": "array",
           "maxItems": 128,
           "items": {
@@ -2204,7 +2204,7 @@ export const requestSchema = {
     },
     "Ping": {
       "title": "PingRequest",
-      "description": "Asks whether the server lives.",
+      "description": "Asks whether the server is alive.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -2228,7 +2228,7 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "sessions": {
-          "description": "Sessions whose leases are renewed, 1024 or fewer entries.",
+          "description": "Sessions whose leases to renew, 1024 or fewer entries.",
           "type": "array",
           "maxItems": 1024,
           "items": {
@@ -2301,7 +2301,7 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "scenarios": {
-          "description": "Scenarios the lanes play, 1 to 256 entries.",
+          "description": "Scenarios that the lanes play, 1 to 256 entries.",
           "type": "array",
           "minItems": 1,
           "maxItems": 256,
@@ -2357,7 +2357,7 @@ export const requestSchema = {
           ]
         },
         "split": {
-          "description": "Where seeds of resets without one come from.",
+          "description": "Split that resets without a seed draw from.",
           "type": "string",
           "enum": [
             "train",
@@ -2366,13 +2366,13 @@ export const requestSchema = {
           ]
         },
         "seed": {
-          "description": "Seed of the function that picks them, 0 to 2^53 − 1.",
+          "description": "Seed of the function that picks their episodes, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "observation": {
-          "description": "What observations are: numbers alone, or numbers and a prompt.",
+          "description": "What an observation is: numbers, or numbers and a prompt.",
           "type": "string",
           "enum": [
             "numeric",
@@ -2389,7 +2389,7 @@ export const requestSchema = {
           ]
         },
         "perturbation": {
-          "description": "How prompts are disturbed.",
+          "description": "Perturbation of prompts.",
           "type": "string",
           "enum": [
             "standard",
@@ -2407,11 +2407,11 @@ export const requestSchema = {
           ]
         },
         "system": {
-          "description": "Whether prompts come with a system message.",
+          "description": "Whether prompts have a system message.",
           "type": "boolean"
         },
         "leaseSeconds": {
-          "description": "How long the session is kept without a request, in seconds, 1 to 31536000.",
+          "description": "How long the server keeps the session without a request, in seconds, 1 to 31536000.",
           "type": "number",
           "minimum": 1,
           "maximum": 31536000
@@ -2420,7 +2420,7 @@ export const requestSchema = {
     },
     "Resume": {
       "title": "ResumeRequest",
-      "description": "Takes a session up again: raises its epoch, or makes it anew where the server does not know it.",
+      "description": "Resumes a session: raises its epoch, or creates it again if the server does not know it.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -2459,7 +2459,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "scenarios": {
-          "description": "Scenarios the lanes play, 1 to 256 entries.",
+          "description": "Scenarios that the lanes play, 1 to 256 entries.",
           "type": "array",
           "minItems": 1,
           "maxItems": 256,
@@ -2515,7 +2515,7 @@ export const requestSchema = {
           ]
         },
         "split": {
-          "description": "Where seeds of resets without one come from.",
+          "description": "Split that resets without a seed draw from.",
           "type": "string",
           "enum": [
             "train",
@@ -2524,13 +2524,13 @@ export const requestSchema = {
           ]
         },
         "seed": {
-          "description": "Seed of the function that picks them, 0 to 2^53 − 1.",
+          "description": "Seed of the function that picks their episodes, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
         },
         "observation": {
-          "description": "What observations are: numbers alone, or numbers and a prompt.",
+          "description": "What an observation is: numbers, or numbers and a prompt.",
           "type": "string",
           "enum": [
             "numeric",
@@ -2547,7 +2547,7 @@ export const requestSchema = {
           ]
         },
         "perturbation": {
-          "description": "How prompts are disturbed.",
+          "description": "Perturbation of prompts.",
           "type": "string",
           "enum": [
             "standard",
@@ -2565,11 +2565,11 @@ export const requestSchema = {
           ]
         },
         "system": {
-          "description": "Whether prompts come with a system message.",
+          "description": "Whether prompts have a system message.",
           "type": "boolean"
         },
         "leaseSeconds": {
-          "description": "How long the session is kept without a request, in seconds, 1 to 31536000.",
+          "description": "How long the server keeps the session without a request, in seconds, 1 to 31536000.",
           "type": "number",
           "minimum": 1,
           "maximum": 31536000
@@ -2624,7 +2624,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -2679,7 +2679,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -2688,7 +2688,7 @@ export const requestSchema = {
     },
     "LookAhead": {
       "title": "LookAheadRequest",
-      "description": "Asks what every action costs now and leaves for later.",
+      "description": "Asks for the cost of every action and its impact on future tasks.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -2734,7 +2734,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -2775,7 +2775,7 @@ export const requestSchema = {
           }
         },
         "mode": {
-          "description": "How the future tasks follow.",
+          "description": "Whether the future tasks are alternatives or follow one another.",
           "type": "string",
           "enum": [
             "independent",
@@ -2833,7 +2833,7 @@ export const requestSchema = {
           ]
         },
         "profile": {
-          "description": "Whose costs and rewards.",
+          "description": "Profile of the costs and rewards.",
           "type": "string",
           "enum": [
             "paper",
@@ -2876,7 +2876,7 @@ export const requestSchema = {
           }
         },
         "mode": {
-          "description": "How the future tasks follow.",
+          "description": "Whether the future tasks are alternatives or follow one another.",
           "type": "string",
           "enum": [
             "independent",
@@ -2910,7 +2910,7 @@ export const requestSchema = {
     },
     "Prompt": {
       "title": "PromptRequest",
-      "description": "Puts decisions into words: of a session's lanes with its ids and a sequence number, or of given states with a requestId.",
+      "description": "Puts decisions into words: those of a session's lanes, with its ids and a sequence number, or those of given states, with a requestId.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -2956,7 +2956,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -2987,7 +2987,7 @@ export const requestSchema = {
           ]
         },
         "perturbation": {
-          "description": "How prompts are disturbed.",
+          "description": "Perturbation of prompts.",
           "type": "string",
           "enum": [
             "standard",
@@ -3005,11 +3005,11 @@ export const requestSchema = {
           ]
         },
         "system": {
-          "description": "Whether prompts come with a system message.",
+          "description": "Whether prompts have a system message.",
           "type": "boolean"
         },
         "seed": {
-          "description": "Seed of the perturbation; the episode's seed where left out, 0 to 2^53 − 1.",
+          "description": "Seed of the perturbation, 0 to 2^53 − 1; the episode's seed by default.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3082,7 +3082,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3097,7 +3097,7 @@ export const requestSchema = {
     },
     "Restore": {
       "title": "RestoreRequest",
-      "description": "Puts lanes into states of snapshots.",
+      "description": "Restores lanes from snapshots.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3144,7 +3144,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3162,7 +3162,7 @@ export const requestSchema = {
     },
     "Fork": {
       "title": "ForkRequest",
-      "description": "Copies lanes on to others of the group, or the session to a new one.",
+      "description": "Copies lanes to other lanes of the group, or the session to a new one.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3208,7 +3208,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3274,7 +3274,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3320,7 +3320,7 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "kind": {
-          "description": "What the data set is for.",
+          "description": "Purpose of the data set.",
           "type": "string",
           "enum": [
             "sft",
@@ -3335,7 +3335,7 @@ export const requestSchema = {
           "maxLength": 128
         },
         "split": {
-          "description": "Where seeds of resets without one come from.",
+          "description": "Split that resets without a seed draw from.",
           "type": "string",
           "enum": [
             "train",
@@ -3371,7 +3371,7 @@ export const requestSchema = {
           ]
         },
         "perturbation": {
-          "description": "How prompts are disturbed.",
+          "description": "Perturbation of prompts.",
           "type": "string",
           "enum": [
             "standard",
@@ -3389,11 +3389,11 @@ export const requestSchema = {
           ]
         },
         "system": {
-          "description": "Whether prompts come with a system message.",
+          "description": "Whether prompts have a system message.",
           "type": "boolean"
         },
         "form": {
-          "description": "How prompt and answer stand in a record.",
+          "description": "Form of prompt and answer in a record.",
           "type": "string",
           "enum": [
             "plain",
@@ -3406,7 +3406,7 @@ export const requestSchema = {
     },
     "Evaluate": {
       "title": "EvaluateRequest",
-      "description": "Starts a job that plays a suite with native policies, and plays again what external ones did; the body has their logs.",
+      "description": "Starts a job that plays a suite with native policies and replays external ones, whose logs are in the body.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3470,7 +3470,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "settings": {
-          "description": "Ids of the settings that are played, 1 to 64 entries; all of the suite where left out.",
+          "description": "Ids of the settings to play, 1 to 64 entries; all of the suite by default.",
           "type": "array",
           "minItems": 1,
           "maxItems": 64,
@@ -3483,13 +3483,13 @@ export const requestSchema = {
           }
         },
         "external": {
-          "description": "Policies that decided elsewhere, 1 to 16 entries.",
+          "description": "External policies, which decided elsewhere, 1 to 16 entries.",
           "type": "array",
           "minItems": 1,
           "maxItems": 16,
           "items": {
             "title": "ExternalPolicyRequest",
-            "description": "One of them.",
+            "description": "An external policy.",
             "type": "object",
             "additionalProperties": false,
             "required": [
@@ -3497,13 +3497,13 @@ export const requestSchema = {
             ],
             "properties": {
               "name": {
-                "description": "Name; no native policy has it.",
+                "description": "Name, different from those of native policies.",
                 "type": "string",
                 "minLength": 1,
                 "maxLength": 64
               },
               "parameters": {
-                "description": "What the result says of it, by name; 64 or fewer entries.",
+                "description": "What the result says about it, by name; 64 or fewer entries.",
                 "type": "object",
                 "maxProperties": 64,
                 "additionalProperties": {
@@ -3556,7 +3556,7 @@ export const requestSchema = {
     },
     "JobStatus": {
       "title": "JobStatusRequest",
-      "description": "Asks how far a job is.",
+      "description": "Asks for the progress of a job.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3628,7 +3628,7 @@ export const requestSchema = {
     },
     "Cancel": {
       "title": "CancelRequest",
-      "description": "Ends a job between two episodes; one that is over is forgotten.",
+      "description": "Ends a job between two episodes; a job that has ended is forgotten.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3661,7 +3661,7 @@ export const requestSchema = {
     },
     "Stats": {
       "title": "StatsRequest",
-      "description": "Asks what the server does.",
+      "description": "Asks for the server's statistics.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3734,7 +3734,7 @@ export const requestSchema = {
           "maximum": 9007199254740991
         },
         "ack": {
-          "description": "Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.",
+          "description": "Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.",
           "type": "integer",
           "minimum": 0,
           "maximum": 9007199254740991
@@ -3799,7 +3799,7 @@ export const resultSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:result:1.2",
   "title": "Result",
-  "description": "What a suite's run found, with all that is needed to replay it.",
+  "description": "The results of a run of a suite, with everything needed to replay it.",
   "type": "object",
   "additionalProperties": false,
   "required": [
@@ -3818,7 +3818,7 @@ export const resultSchema = {
         "1.1",
         "1.2"
       ],
-      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes, 1.2 policies that decided elsewhere.",
+      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies.",
       "type": "string"
     },
     "suite": {
@@ -3837,7 +3837,7 @@ export const resultSchema = {
       "type": "string"
     },
     "runtime": {
-      "description": "What it ran on.",
+      "description": "The platform of the run.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3866,7 +3866,7 @@ export const resultSchema = {
       "minimum": 1
     },
     "settings": {
-      "description": "What was played, 1 or more entries.",
+      "description": "The settings played, 1 or more entries.",
       "type": "array",
       "minItems": 1,
       "items": {
@@ -3926,12 +3926,12 @@ export const resultSchema = {
           "minimum": 1
         },
         "fixedSizeMbit": {
-          "description": "Size that replaced the current task's in every state in Mbit, above 0.",
+          "description": "Size that replaced the current task's size in every state, in Mbit, above 0.",
           "type": "number",
           "exclusiveMinimum": 0
         },
         "referencePolicy": {
-          "description": "Policy that foresight is measured by; absent where the suite names none.",
+          "description": "Policy that foresight is measured against; absent if the suite names none.",
           "type": "string"
         },
         "seeds": {
@@ -3967,7 +3967,7 @@ export const resultSchema = {
     },
     "PolicyResult": {
       "title": "PolicyResult",
-      "description": "What one policy did and what it cost.",
+      "description": "The decisions of one policy and their costs.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -3992,7 +3992,7 @@ export const resultSchema = {
               "type": "string"
             },
             "kind": {
-              "description": "native: part of this package. external: decided elsewhere; its decisions were played again.",
+              "description": "native: part of this package. external: decided elsewhere; its decisions were replayed.",
               "type": "string",
               "enum": [
                 "native",
@@ -4000,7 +4000,7 @@ export const resultSchema = {
               ]
             },
             "parameters": {
-              "description": "What it played the scenario with, by name; absent where it has none.",
+              "description": "Its options, by name; absent if it has none.",
               "type": "object",
               "additionalProperties": {
                 "type": [
@@ -4012,7 +4012,7 @@ export const resultSchema = {
           }
         },
         "metrics": {
-          "description": "Figures with intervals; null where the protocol has no such metric.",
+          "description": "Figures with intervals; null if the protocol has no such metric.",
           "type": "object",
           "additionalProperties": false,
           "required": [
@@ -4057,7 +4057,7 @@ export const resultSchema = {
               ]
             },
             "dropRatePercent": {
-              "description": "Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time, in %, 0 to 100.",
+              "description": "Share of decisions with C > deadline (eq. 29), and of tasks that were lost although in time, in %, 0 to 100.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4068,7 +4068,7 @@ export const resultSchema = {
               ]
             },
             "performanceRatioPercent": {
-              "description": "In %, above 0. Static: mean cheapest J over mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds over this one.",
+              "description": "In %, above 0. Static: mean cheapest J divided by mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds divided by this policy's.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4079,7 +4079,7 @@ export const resultSchema = {
               ]
             },
             "onPathRatioPercent": {
-              "description": "Episodic: mean cheapest J in the visited states over mean J, in %, above 0, 100 or less.",
+              "description": "Episodic: mean cheapest J in the visited states divided by mean J, in %, above 0, 100 or less.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4101,7 +4101,7 @@ export const resultSchema = {
               ]
             },
             "loadBalancingIndexPercent": {
-              "description": "Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null where nothing was offloaded.",
+              "description": "Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null if nothing was offloaded.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4112,7 +4112,7 @@ export const resultSchema = {
               ]
             },
             "realisedLatencySlots": {
-              "description": "Episodic: mean latency of finished tasks as it turned out, in slots, above 0.",
+              "description": "Episodic: mean realised latency of finished tasks in slots, above 0.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4156,7 +4156,7 @@ export const resultSchema = {
               ]
             },
             "lostTaskPercent": {
-              "description": "Episodic: share of tasks lost with a server that left, in %, 0 to 100; null where none can leave.",
+              "description": "Episodic: share of tasks lost with a server that left, in %, 0 to 100; null if none can leave.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4189,7 +4189,7 @@ export const resultSchema = {
               ]
             },
             "parseFailurePercent": {
-              "description": "Share of answers that could not be read, in %, 0 to 100; null where a policy does not answer in words.",
+              "description": "Share of answers that could not be read, in %, 0 to 100; null if the policy does not answer in words.",
               "anyOf": [
                 {
                   "$ref": "#/$defs/Estimate"
@@ -4282,7 +4282,7 @@ export const resultSchema = {
       ],
       "properties": {
         "value": {
-          "description": "The figure in its unit, any number; a metric's own bounds stand with the metric.",
+          "description": "The figure in its unit, any number; the metric's description gives its bounds.",
           "type": "number"
         },
         "low": {
@@ -4306,24 +4306,24 @@ export const scenarioSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:scenario:1.0",
   "title": "Scenario",
-  "description": "One workload and system of mobile edge computing, as plain data. Every field but id and churn has a default, the paper's or, where the paper is silent, the one docs/model.md gives.",
+  "description": "A workload and a system of mobile edge computing, as plain data. Every field except id and churn has a default: the paper's or, if the paper gives none, that of docs/model.md.",
   "type": "object",
   "additionalProperties": false,
   "properties": {
     "id": {
-      "description": "Name of the scenario; frozen ones end in a version, such as paper-v1. Not part of the content hash.",
+      "description": "Name of the scenario; names of frozen ones end in a version, such as paper-v1. Not part of the content hash.",
       "type": "string",
       "pattern": "^[a-z0-9][a-z0-9.-]{0,63}$",
       "default": "custom"
     },
     "description": {
-      "description": "One sentence for a reader. Not part of the content hash.",
+      "description": "The scenario in one sentence. Not part of the content hash.",
       "type": "string",
       "maxLength": 400,
       "default": ""
     },
     "profile": {
-      "description": "Which reading of the paper computes costs and metrics. Figures of two profiles are never compared.",
+      "description": "The reading of the paper that computes costs and metrics. Figures of two profiles are never compared.",
       "type": "string",
       "enum": [
         "paper"
@@ -4392,7 +4392,7 @@ export const scenarioSchema = {
           ],
           "properties": {
             "count": {
-              "description": "Number of users in all, 1 to 4096.",
+              "description": "Total number of users, 1 to 4096.",
               "type": "integer",
               "minimum": 1,
               "maximum": 4096
@@ -4563,7 +4563,7 @@ export const scenarioSchema = {
       ]
     },
     "uplink": {
-      "description": "Block-fading Rayleigh uplink of eq. 1. The bandwidth is solved so that the mean rate is meanRateMbps.",
+      "description": "Block-fading Rayleigh uplink of eq. 1. The bandwidth is solved for the mean rate meanRateMbps.",
       "default": {},
       "type": "object",
       "additionalProperties": false,
@@ -4592,7 +4592,7 @@ export const scenarioSchema = {
       }
     },
     "churn": {
-      "description": "Servers that leave and return within an episode, whatever the actions are; none do where this is left out. What a leaving server holds is lost.",
+      "description": "Servers that leave and return within an episode, independently of the actions; by default none do. The tasks of a leaving server are lost.",
       "type": "object",
       "additionalProperties": false,
       "properties": {
@@ -4773,7 +4773,7 @@ export const submissionSchema = {
   "$schema": "https://json-schema.org/draft/2020-12/schema",
   "$id": "urn:mecgym:schema:submission:1.0",
   "title": "Submission",
-  "description": "An entry for the leaderboard: who sends it, what the policy is and how it came about, and the result files it rests on. All of it is published.",
+  "description": "An entry for the leaderboard: who submits it, what the policy is and how it was made, and its result files. All of it is published.",
   "type": "object",
   "additionalProperties": false,
   "required": [
@@ -4797,19 +4797,19 @@ export const submissionSchema = {
       ]
     },
     "title": {
-      "description": "Name of the entry as the leaderboard shows it.",
+      "description": "Name of the entry on the leaderboard.",
       "type": "string",
       "minLength": 1,
       "maxLength": 80
     },
     "submittedOn": {
-      "description": "Day the entry was made, YYYY-MM-DD.",
+      "description": "Date of the entry, YYYY-MM-DD.",
       "type": "string",
       "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
     },
     "submitter": {
       "title": "Submitter",
-      "description": "Who sends the entry and answers for it.",
+      "description": "Who submits the entry and answers for it.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -4824,7 +4824,7 @@ export const submissionSchema = {
           "maxLength": 200
         },
         "affiliation": {
-          "description": "Where they work; left out for none.",
+          "description": "Their affiliation; missing if none.",
           "type": "string",
           "minLength": 1,
           "maxLength": 200
@@ -4857,7 +4857,7 @@ export const submissionSchema = {
           "maxLength": 200
         },
         "description": {
-          "description": "How it comes to a decision, enough to build it again together with the links.",
+          "description": "How it decides; together with the links, enough to build it again.",
           "type": "string",
           "minLength": 20,
           "maxLength": 4000
@@ -4873,7 +4873,7 @@ export const submissionSchema = {
           ]
         },
         "sees": {
-          "description": "The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the future that will come. Policies that see the future are listed apart.",
+          "description": "The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the true future. Policies that know the true future are listed separately.",
           "type": "string",
           "enum": [
             "observation",
@@ -4883,12 +4883,12 @@ export const submissionSchema = {
           ]
         },
         "isDeterministic": {
-          "description": "Whether the same episode gives the same decisions again.",
+          "description": "Whether it repeats its decisions if it plays the same episode again.",
           "type": "boolean"
         },
         "model": {
           "title": "SubmittedModel",
-          "description": "The model behind it; kind language-model must name one.",
+          "description": "Its model; required for kind language-model.",
           "type": "object",
           "additionalProperties": false,
           "required": [
@@ -4896,7 +4896,7 @@ export const submissionSchema = {
           ],
           "properties": {
             "name": {
-              "description": "Name of the model, or of the one that was trained further.",
+              "description": "Name of the model, or of the base model that was fine-tuned.",
               "type": "string",
               "minLength": 1,
               "maxLength": 200
@@ -4918,7 +4918,7 @@ export const submissionSchema = {
     },
     "training": {
       "title": "SubmittedTraining",
-      "description": "What the policy was made from, training and every choice among candidates; with empty lists and 0 runs for a policy that saw no data.",
+      "description": "What the policy was made from: training, and every choice among candidates. A policy that used no data has empty lists and 0 runs.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -4929,13 +4929,13 @@ export const submissionSchema = {
       ],
       "properties": {
         "method": {
-          "description": "How it was trained or tuned, and on what other data; none for neither.",
+          "description": "How it was trained or tuned, and on what other data; none if it was not.",
           "type": "string",
           "minLength": 1,
           "maxLength": 4000
         },
         "runs": {
-          "description": "Number of trained or tuned policies that this one was chosen from, itself among them, 0 or more; 0 where nothing was trained or tuned.",
+          "description": "Number of trained or tuned policies among which this one was chosen, including itself, 0 or more; 0 if nothing was trained or tuned.",
           "type": "integer",
           "minimum": 0
         },
@@ -4966,7 +4966,7 @@ export const submissionSchema = {
             ],
             "properties": {
               "split": {
-                "description": "Split they belong to: no test seed trains or chooses anything.",
+                "description": "Their split: test seeds must not train or choose anything.",
                 "type": "string",
                 "enum": [
                   "train",
@@ -4999,7 +4999,7 @@ export const submissionSchema = {
     },
     "testSeeds": {
       "title": "TestSeedStatement",
-      "description": "The submitter's word on the test seeds.",
+      "description": "The submitter's statement about the test seeds.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -5008,11 +5008,11 @@ export const submissionSchema = {
       ],
       "properties": {
         "usedFor": {
-          "description": "Nothing of the policy was trained or chosen by test seeds.",
+          "description": "No part of the policy was trained or chosen with test seeds.",
           "const": "evaluation"
         },
         "evaluations": {
-          "description": "Number of times that this policy or variants of it were played on test seeds, these results among them, 1 or more.",
+          "description": "Number of times that this policy or variants of it were played on test seeds, including these results, 1 or more.",
           "type": "integer",
           "minimum": 1
         }
@@ -5020,7 +5020,7 @@ export const submissionSchema = {
     },
     "links": {
       "title": "SubmittedLinks",
-      "description": "Where more is to be found; null for nowhere.",
+      "description": "Where to find more; null if there is nothing.",
       "type": "object",
       "additionalProperties": false,
       "required": [
@@ -5055,7 +5055,7 @@ export const submissionSchema = {
       }
     },
     "resultLicense": {
-      "description": "Licence that the result files may be published under, by its SPDX id.",
+      "description": "Licence under which the result files may be published, as an SPDX id.",
       "type": "string",
       "enum": [
         "CC0-1.0",
@@ -5079,7 +5079,7 @@ export const submissionSchema = {
         ],
         "properties": {
           "file": {
-            "description": "Path from the folder of the submission, with slashes; no part begins with a point.",
+            "description": "Path from the folder of the submission, with slashes; no part begins with a dot.",
             "type": "string",
             "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
             "maxLength": 400

@@ -14,7 +14,7 @@ export type PlainCompletion = string;
 export type ChatCompletion = DatasetMessage[];
 
 /**
- * One line of a data set: a decision in words, the state behind it, and what every action costs there. Lists over actions have one entry for each of 0 (local execution) to E (server E); null where the server is absent.
+ * One line of a data set: a decision in words, the state behind it, and the cost of every action. Lists over actions have one entry for each of 0 (local execution) to E (server E); null if the server is absent.
  */
 export interface DatasetRecord {
   /**
@@ -22,22 +22,22 @@ export interface DatasetRecord {
    */
   prompt?: PlainPrompt | ChatPrompt;
   /**
-   * The decision string of labelAction: one text, or one chat message (a list of 1 entry). Kinds sft and test have it.
+   * The decision string of labelAction: one text, or one chat message (a list of 1 entry). Only kinds sft and test have it.
    */
   completion?: PlainCompletion | ChatCompletion;
   /**
-   * Prompt and completion as one conversation of 2 to 3 entries, in place of both.
+   * Prompt and completion as one conversation of 2 to 3 entries, which replaces both.
    *
    * @minItems 2
    * @maxItems 3
    */
   messages?: DatasetMessage[];
   /**
-   * What is asked, in the form of the data the paper's authors published; prompt, completion and messages are missing then.
+   * The request, in the form of the data that the paper's authors published; without prompt, completion and messages.
    */
   instruction?: string;
   /**
-   * The state in that form: the fields of template zh-release-v1 by their names.
+   * The state in that form: the fields of template zh-release-v1, by name.
    */
   input?: {
     [k: string]: string;
@@ -52,11 +52,11 @@ export interface DatasetRecord {
     action_name: string;
   };
   /**
-   * What the record is for: supervised fine-tuning, group-relative policy optimisation, or evaluation.
+   * The purpose of the record: supervised fine-tuning, group-relative policy optimisation, or evaluation.
    */
   kind: "sft" | "grpo" | "test";
   /**
-   * Split that episodeSeed belongs to; test seeds are in no training data.
+   * Split of episodeSeed; no training data has test seeds.
    */
   split: "train" | "validation" | "test";
   /**
@@ -76,7 +76,7 @@ export interface DatasetRecord {
    */
   scenarioHash: string;
   /**
-   * Seed of the episode the state was met in, 0 to 2^53 − 1; also the seed of the perturbation.
+   * Seed of the episode in which the state occurred, 0 to 2^53 − 1; also the seed of the perturbation.
    */
   episodeSeed: number;
   /**
@@ -88,11 +88,11 @@ export interface DatasetRecord {
    */
   template: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How the wording is disturbed.
+   * Perturbation of the prompt.
    */
   perturbation: "standard" | "shuffled" | "noisy" | "units";
   /**
-   * What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.
+   * What the prompt asks for: direct, only the decision; reasoning, any text that ends in the decision.
    */
   outputInstruction: "direct" | "reasoning";
   /**
@@ -104,7 +104,7 @@ export interface DatasetRecord {
    */
   labelAction: number;
   /**
-   * The action of the smallest cost (eq. 15), 0 to 512, the lowest index of equals.
+   * The cheapest action (eq. 15), 0 to 512; the lowest index wins ties.
    */
   cheapestAction: number;
   /**
@@ -115,14 +115,14 @@ export interface DatasetRecord {
    */
   costSlots: (number | null)[];
   /**
-   * Cost of every action above that of the cheapest, in slots, each 0 or more; 2 to 513 entries.
+   * Cost of every action minus that of the cheapest, in slots, each 0 or more; 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
    */
   regretSlots: (number | null)[];
   /**
-   * Whether the latency of every action is within the deadline; false where the server is absent. 2 to 513 entries.
+   * Whether each action's latency is within the deadline; false if the server is absent. 2 to 513 entries.
    *
    * @minItems 2
    * @maxItems 513
@@ -149,17 +149,17 @@ export interface DatasetRecord {
  */
 export interface DatasetMessage {
   /**
-   * Who speaks.
+   * The role of the speaker.
    */
   role: "system" | "user" | "assistant";
   /**
-   * What is said.
+   * The text of the message.
    */
   content: string;
 }
 
 /**
- * What a policy sees at one decision (eq. 13): the current task, its user, and every edge server. Arrays have one entry for each server, in server order; action e means server e, the e-th entry.
+ * What a policy observes at one decision (eq. 13): the current task, its user, and every edge server. Arrays have one entry for each server, in server order; action e means server e, the e-th entry.
  */
 export interface Observation {
   /**
@@ -218,7 +218,7 @@ export interface Observation {
    */
   rateMbps: number[];
   /**
-   * Which servers are there; an absent one cannot be chosen. All are where this is left out, as in a scenario without churn. 1 to 512 entries.
+   * Which servers are available; an absent one cannot be chosen. If this is missing, as in a scenario without churn, all are. 1 to 512 entries.
    *
    * @minItems 1
    * @maxItems 512
@@ -255,15 +255,15 @@ export interface Observation {
 }
 
 /**
- * One decision in words: the prompt as one text and as chat messages, and what its parts are. Quantities carry their units in the text itself.
+ * One decision in words: the prompt as one text and as chat messages, and its parts. The text gives the units of all quantities.
  */
 export interface Prompt {
   /**
-   * The wording; its texts never change under one id.
+   * The wording; the texts of an id never change.
    */
   template: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How the wording is disturbed: not at all, fields in another order, sentences that say nothing among them, or the same quantities in other units.
+   * Perturbation: none, fields in another order, irrelevant sentences between the lines, or the same quantities in other units.
    */
   perturbation: "standard" | "shuffled" | "noisy" | "units";
   /**
@@ -271,7 +271,7 @@ export interface Prompt {
    */
   seed: number;
   /**
-   * What is asked for: direct, the decision alone; reasoning, any text that ends in the decision.
+   * What the prompt asks for: direct, only the decision; reasoning, any text that ends in the decision.
    */
   instruction: "direct" | "reasoning";
   /**
@@ -283,11 +283,11 @@ export interface Prompt {
    */
   user: string;
   /**
-   * The plain form: the system message where there is one, an empty line, and the user's message.
+   * The plain form: the system message and an empty line, if there is one, then the user's message.
    */
   text: string;
   /**
-   * The chat form: the system message where there is one, then the user's; 1 to 2 entries.
+   * The chat form: the system message, if there is one, then the user's; 1 to 2 entries.
    *
    * @minItems 1
    * @maxItems 2
@@ -303,11 +303,11 @@ export interface Prompt {
 }
 export interface Message {
   /**
-   * Who speaks.
+   * The role of the speaker.
    */
   role: "system" | "user" | "assistant";
   /**
-   * What is said.
+   * The text of the message.
    */
   content: string;
 }
@@ -323,11 +323,11 @@ export interface SuccessReply {
    */
   v: string;
   /**
-   * Operation of the request; null where it could not be read.
+   * Operation of the request; null if it could not be read.
    */
   op: string | null;
   /**
-   * Id of the request; null where it could not be read.
+   * Id of the request; null if it could not be read.
    */
   requestId?: string | null;
   /**
@@ -361,11 +361,11 @@ export interface FailureReply {
    */
   v: string;
   /**
-   * Operation of the request; null where it could not be read.
+   * Operation of the request; null if it could not be read.
    */
   op: string | null;
   /**
-   * Id of the request; null where it could not be read.
+   * Id of the request; null if it could not be read.
    */
   requestId?: string | null;
   /**
@@ -399,11 +399,11 @@ export interface ReplyError {
    */
   code: string;
   /**
-   * Where: a JSON path or the name of an argument.
+   * The place: a JSON path or the name of an argument.
    */
   path: string;
   /**
-   * One line for a reader.
+   * The error in one line.
    */
   message: string;
   /**
@@ -444,7 +444,7 @@ export type Request =
   | CloseRequest;
 
 /**
- * Asks who the server is.
+ * Asks for the server's identity, capabilities and limits.
  */
 export interface HelloRequest {
   /**
@@ -460,7 +460,7 @@ export interface HelloRequest {
    */
   requestId: string;
   /**
-   * Capabilities the client can use, 128 or fewer entries; the reply names those that both have.
+   * Capabilities that the client can use, 128 or fewer entries; the reply names those that both have.
    *
    * @maxItems 128
    *
@@ -469,7 +469,7 @@ export interface HelloRequest {
   capabilities?: string[];
 }
 /**
- * Asks whether the server lives.
+ * Asks whether the server is alive.
  */
 export interface PingRequest {
   /**
@@ -485,7 +485,7 @@ export interface PingRequest {
    */
   requestId: string;
   /**
-   * Sessions whose leases are renewed, 1024 or fewer entries.
+   * Sessions whose leases to renew, 1024 or fewer entries.
    *
    * @maxItems 1024
    *
@@ -531,7 +531,7 @@ export interface OpenRequest {
    */
   requestId: string;
   /**
-   * Scenarios the lanes play, 1 to 256 entries.
+   * Scenarios that the lanes play, 1 to 256 entries.
    *
    * @minItems 1
    * @maxItems 256
@@ -569,15 +569,15 @@ export interface OpenRequest {
    */
   autoreset?: "next-step" | "same-step" | "disabled";
   /**
-   * Where seeds of resets without one come from.
+   * Split that resets without a seed draw from.
    */
   split?: "train" | "validation" | "test";
   /**
-   * Seed of the function that picks them, 0 to 2^53 − 1.
+   * Seed of the function that picks their episodes, 0 to 2^53 − 1.
    */
   seed?: number;
   /**
-   * What observations are: numbers alone, or numbers and a prompt.
+   * What an observation is: numbers, or numbers and a prompt.
    */
   observation?: "numeric" | "text";
   /**
@@ -585,7 +585,7 @@ export interface OpenRequest {
    */
   template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How prompts are disturbed.
+   * Perturbation of prompts.
    */
   perturbation?: "standard" | "noisy" | "units" | "shuffled";
   /**
@@ -593,16 +593,16 @@ export interface OpenRequest {
    */
   instruction?: "direct" | "reasoning";
   /**
-   * Whether prompts come with a system message.
+   * Whether prompts have a system message.
    */
   system?: boolean;
   /**
-   * How long the session is kept without a request, in seconds, 1 to 31536000.
+   * How long the server keeps the session without a request, in seconds, 1 to 31536000.
    */
   leaseSeconds?: number;
 }
 /**
- * Takes a session up again: raises its epoch, or makes it anew where the server does not know it.
+ * Resumes a session: raises its epoch, or creates it again if the server does not know it.
  */
 export interface ResumeRequest {
   /**
@@ -626,7 +626,7 @@ export interface ResumeRequest {
    */
   epoch: number;
   /**
-   * Scenarios the lanes play, 1 to 256 entries.
+   * Scenarios that the lanes play, 1 to 256 entries.
    *
    * @minItems 1
    * @maxItems 256
@@ -664,15 +664,15 @@ export interface ResumeRequest {
    */
   autoreset?: "next-step" | "same-step" | "disabled";
   /**
-   * Where seeds of resets without one come from.
+   * Split that resets without a seed draw from.
    */
   split?: "train" | "validation" | "test";
   /**
-   * Seed of the function that picks them, 0 to 2^53 − 1.
+   * Seed of the function that picks their episodes, 0 to 2^53 − 1.
    */
   seed?: number;
   /**
-   * What observations are: numbers alone, or numbers and a prompt.
+   * What an observation is: numbers, or numbers and a prompt.
    */
   observation?: "numeric" | "text";
   /**
@@ -680,7 +680,7 @@ export interface ResumeRequest {
    */
   template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How prompts are disturbed.
+   * Perturbation of prompts.
    */
   perturbation?: "standard" | "noisy" | "units" | "shuffled";
   /**
@@ -688,11 +688,11 @@ export interface ResumeRequest {
    */
   instruction?: "direct" | "reasoning";
   /**
-   * Whether prompts come with a system message.
+   * Whether prompts have a system message.
    */
   system?: boolean;
   /**
-   * How long the session is kept without a request, in seconds, 1 to 31536000.
+   * How long the server keeps the session without a request, in seconds, 1 to 31536000.
    */
   leaseSeconds?: number;
 }
@@ -725,7 +725,7 @@ export interface ResetRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
 }
@@ -758,12 +758,12 @@ export interface StepRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
 }
 /**
- * Asks what every action costs now and leaves for later.
+ * Asks for the cost of every action and its impact on future tasks.
  */
 export interface LookAheadRequest {
   /**
@@ -791,7 +791,7 @@ export interface LookAheadRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
   /**
@@ -816,7 +816,7 @@ export interface LookAheadRequest {
     max: number;
   };
   /**
-   * How the future tasks follow.
+   * Whether the future tasks are alternatives or follow one another.
    */
   mode?: "independent" | "sequential";
   /**
@@ -849,7 +849,7 @@ export interface ScoreRequest {
    */
   scenario: string | {};
   /**
-   * Whose costs and rewards.
+   * Profile of the costs and rewards.
    */
   profile?: "paper" | "comllm-release";
   /**
@@ -874,7 +874,7 @@ export interface ScoreRequest {
     max: number;
   };
   /**
-   * How the future tasks follow.
+   * Whether the future tasks are alternatives or follow one another.
    */
   mode?: "independent" | "sequential";
   /**
@@ -920,7 +920,7 @@ export interface Array {
   offset: number;
 }
 /**
- * Puts decisions into words: of a session's lanes with its ids and a sequence number, or of given states with a requestId.
+ * Puts decisions into words: those of a session's lanes, with its ids and a sequence number, or those of given states, with a requestId.
  */
 export interface PromptRequest {
   /**
@@ -952,7 +952,7 @@ export interface PromptRequest {
    */
   seq?: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack?: number;
   /**
@@ -971,7 +971,7 @@ export interface PromptRequest {
    */
   template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How prompts are disturbed.
+   * Perturbation of prompts.
    */
   perturbation?: "standard" | "noisy" | "units" | "shuffled";
   /**
@@ -979,11 +979,11 @@ export interface PromptRequest {
    */
   instruction?: "direct" | "reasoning";
   /**
-   * Whether prompts come with a system message.
+   * Whether prompts have a system message.
    */
   system?: boolean;
   /**
-   * Seed of the perturbation; the episode's seed where left out, 0 to 2^53 − 1.
+   * Seed of the perturbation, 0 to 2^53 − 1; the episode's seed by default.
    */
   seed?: number;
   /**
@@ -1020,7 +1020,7 @@ export interface SnapshotRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
   /**
@@ -1029,7 +1029,7 @@ export interface SnapshotRequest {
   firstLane?: number;
 }
 /**
- * Puts lanes into states of snapshots.
+ * Restores lanes from snapshots.
  */
 export interface RestoreRequest {
   /**
@@ -1057,7 +1057,7 @@ export interface RestoreRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
   /**
@@ -1069,7 +1069,7 @@ export interface RestoreRequest {
   layout: Array[];
 }
 /**
- * Copies lanes on to others of the group, or the session to a new one.
+ * Copies lanes to other lanes of the group, or the session to a new one.
  */
 export interface ForkRequest {
   /**
@@ -1097,7 +1097,7 @@ export interface ForkRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
   /**
@@ -1137,7 +1137,7 @@ export interface PolicyRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
   /**
@@ -1166,7 +1166,7 @@ export interface DatasetRequest {
    */
   requestId: string;
   /**
-   * What the data set is for.
+   * Purpose of the data set.
    */
   kind: "sft" | "grpo" | "test";
   /**
@@ -1174,7 +1174,7 @@ export interface DatasetRequest {
    */
   scenario?: string;
   /**
-   * Where seeds of resets without one come from.
+   * Split that resets without a seed draw from.
    */
   split?: "train" | "validation" | "test";
   /**
@@ -1194,7 +1194,7 @@ export interface DatasetRequest {
    */
   template?: "en-v1" | "en-compact-v1" | "zh-release-v1";
   /**
-   * How prompts are disturbed.
+   * Perturbation of prompts.
    */
   perturbation?: "standard" | "noisy" | "units" | "shuffled";
   /**
@@ -1202,16 +1202,16 @@ export interface DatasetRequest {
    */
   outputInstruction?: "direct" | "reasoning";
   /**
-   * Whether prompts come with a system message.
+   * Whether prompts have a system message.
    */
   system?: boolean;
   /**
-   * How prompt and answer stand in a record.
+   * Form of prompt and answer in a record.
    */
   form?: "plain" | "chat" | "messages" | "release";
 }
 /**
- * Starts a job that plays a suite with native policies, and plays again what external ones did; the body has their logs.
+ * Starts a job that plays a suite with native policies and replays external ones, whose logs are in the body.
  */
 export interface EvaluateRequest {
   /**
@@ -1248,7 +1248,7 @@ export interface EvaluateRequest {
    */
   firstSeed?: number;
   /**
-   * Ids of the settings that are played, 1 to 64 entries; all of the suite where left out.
+   * Ids of the settings to play, 1 to 64 entries; all of the suite by default.
    *
    * @minItems 1
    * @maxItems 64
@@ -1257,7 +1257,7 @@ export interface EvaluateRequest {
    */
   settings?: string[];
   /**
-   * Policies that decided elsewhere, 1 to 16 entries.
+   * External policies, which decided elsewhere, 1 to 16 entries.
    *
    * @minItems 1
    * @maxItems 16
@@ -1272,15 +1272,15 @@ export interface EvaluateRequest {
   layout?: Array[];
 }
 /**
- * One of them.
+ * An external policy.
  */
 export interface ExternalPolicyRequest {
   /**
-   * Name; no native policy has it.
+   * Name, different from those of native policies.
    */
   name: string;
   /**
-   * What the result says of it, by name; 64 or fewer entries.
+   * What the result says about it, by name; 64 or fewer entries.
    */
   parameters?: {
     [k: string]: number | string;
@@ -1304,7 +1304,7 @@ export interface VerifyRequest {
   requestId: string;
 }
 /**
- * Asks how far a job is.
+ * Asks for the progress of a job.
  */
 export interface JobStatusRequest {
   /**
@@ -1350,7 +1350,7 @@ export interface JobResultRequest {
   page?: number;
 }
 /**
- * Ends a job between two episodes; one that is over is forgotten.
+ * Ends a job between two episodes; a job that has ended is forgotten.
  */
 export interface CancelRequest {
   /**
@@ -1371,7 +1371,7 @@ export interface CancelRequest {
   job: string;
 }
 /**
- * Asks what the server does.
+ * Asks for the server's statistics.
  */
 export interface StatsRequest {
   /**
@@ -1416,17 +1416,17 @@ export interface CloseRequest {
    */
   seq: number;
   /**
-   * Highest sequence number up to which the client has every reply, 0 to 2^53 − 1.
+   * Highest sequence number up to which the client has all replies, 0 to 2^53 − 1.
    */
   ack: number;
 }
 
 /**
- * What a suite's run found, with all that is needed to replay it.
+ * The results of a run of a suite, with everything needed to replay it.
  */
 export interface Result {
   /**
-   * Version of this schema. 1.1 added stability, foresight and the length of episodes, 1.2 policies that decided elsewhere.
+   * Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies.
    */
   schemaVersion: "1.0" | "1.1" | "1.2";
   /**
@@ -1442,7 +1442,7 @@ export interface Result {
    */
   packageVersion: string;
   /**
-   * What it ran on.
+   * The platform of the run.
    */
   runtime: {
     /**
@@ -1463,7 +1463,7 @@ export interface Result {
    */
   resamples: number;
   /**
-   * What was played, 1 or more entries.
+   * The settings played, 1 or more entries.
    *
    * @minItems 1
    */
@@ -1499,11 +1499,11 @@ export interface SettingResult {
    */
   episodeSlots?: number;
   /**
-   * Size that replaced the current task's in every state in Mbit, above 0.
+   * Size that replaced the current task's size in every state, in Mbit, above 0.
    */
   fixedSizeMbit?: number;
   /**
-   * Policy that foresight is measured by; absent where the suite names none.
+   * Policy that foresight is measured against; absent if the suite names none.
    */
   referencePolicy?: string;
   /**
@@ -1527,7 +1527,7 @@ export interface SettingResult {
   policies: PolicyResult[];
 }
 /**
- * What one policy did and what it cost.
+ * The decisions of one policy and their costs.
  */
 export interface PolicyResult {
   /**
@@ -1539,18 +1539,18 @@ export interface PolicyResult {
      */
     name: string;
     /**
-     * native: part of this package. external: decided elsewhere; its decisions were played again.
+     * native: part of this package. external: decided elsewhere; its decisions were replayed.
      */
     kind: "native" | "external";
     /**
-     * What it played the scenario with, by name; absent where it has none.
+     * Its options, by name; absent if it has none.
      */
     parameters?: {
       [k: string]: number | string;
     };
   };
   /**
-   * Figures with intervals; null where the protocol has no such metric.
+   * Figures with intervals; null if the protocol has no such metric.
    */
   metrics: {
     /**
@@ -1562,15 +1562,15 @@ export interface PolicyResult {
      */
     averageLatencyNoPenaltySlots: EstimateWithUnit | null;
     /**
-     * Share of decisions with C > deadline (eq. 29), and of tasks lost although they were in time, in %, 0 to 100.
+     * Share of decisions with C > deadline (eq. 29), and of tasks that were lost although in time, in %, 0 to 100.
      */
     dropRatePercent: EstimateWithUnit | null;
     /**
-     * In %, above 0. Static: mean cheapest J over mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds over this one.
+     * In %, above 0. Static: mean cheapest J divided by mean J (eq. 30-32), 100 or less. Episodic: the oracle's average latency on the same seeds divided by this policy's.
      */
     performanceRatioPercent: EstimateWithUnit | null;
     /**
-     * Episodic: mean cheapest J in the visited states over mean J, in %, above 0, 100 or less.
+     * Episodic: mean cheapest J in the visited states divided by mean J, in %, above 0, 100 or less.
      */
     onPathRatioPercent: EstimateWithUnit | null;
     /**
@@ -1578,11 +1578,11 @@ export interface PolicyResult {
      */
     foresight?: EstimateWithUnit | null;
     /**
-     * Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null where nothing was offloaded.
+     * Jain's index of the offloads (eq. 33) in %, above 0, 100 or less; null if nothing was offloaded.
      */
     loadBalancingIndexPercent: EstimateWithUnit | null;
     /**
-     * Episodic: mean latency of finished tasks as it turned out, in slots, above 0.
+     * Episodic: mean realised latency of finished tasks in slots, above 0.
      */
     realisedLatencySlots: EstimateWithUnit | null;
     /**
@@ -1598,7 +1598,7 @@ export interface PolicyResult {
      */
     collapsedEpisodePercent?: EstimateWithUnit | null;
     /**
-     * Episodic: share of tasks lost with a server that left, in %, 0 to 100; null where none can leave.
+     * Episodic: share of tasks lost with a server that left, in %, 0 to 100; null if none can leave.
      */
     lostTaskPercent: EstimateWithUnit | null;
     /**
@@ -1610,7 +1610,7 @@ export interface PolicyResult {
      */
     invalidActionPercent: EstimateWithUnit | null;
     /**
-     * Share of answers that could not be read, in %, 0 to 100; null where a policy does not answer in words.
+     * Share of answers that could not be read, in %, 0 to 100; null if the policy does not answer in words.
      */
     parseFailurePercent: EstimateWithUnit | null;
     /**
@@ -1647,7 +1647,7 @@ export interface PolicyResult {
  */
 export interface EstimateWithUnit {
   /**
-   * The figure in its unit, any number; a metric's own bounds stand with the metric.
+   * The figure in its unit, any number; the metric's description gives its bounds.
    */
   value: number;
   /**
@@ -1668,7 +1668,7 @@ export interface EstimateWithUnit {
  */
 export interface EstimateWithUnit1 {
   /**
-   * The figure in its unit, any number; a metric's own bounds stand with the metric.
+   * The figure in its unit, any number; the metric's description gives its bounds.
    */
   value: number;
   /**
@@ -1698,19 +1698,19 @@ export type CountChoices = number[];
 export type FixedCapacities = number[];
 
 /**
- * One workload and system of mobile edge computing, as plain data. Every field but id and churn has a default, the paper's or, where the paper is silent, the one docs/model.md gives.
+ * A workload and a system of mobile edge computing, as plain data. Every field except id and churn has a default: the paper's or, if the paper gives none, that of docs/model.md.
  */
 export interface Scenario {
   /**
-   * Name of the scenario; frozen ones end in a version, such as paper-v1. Not part of the content hash.
+   * Name of the scenario; names of frozen ones end in a version, such as paper-v1. Not part of the content hash.
    */
   id?: string;
   /**
-   * One sentence for a reader. Not part of the content hash.
+   * The scenario in one sentence. Not part of the content hash.
    */
   description?: string;
   /**
-   * Which reading of the paper computes costs and metrics. Figures of two profiles are never compared.
+   * The reading of the paper that computes costs and metrics. Figures of two profiles are never compared.
    */
   profile?: "paper";
   /**
@@ -1743,7 +1743,7 @@ export interface Scenario {
    */
   arrivals?: BernoulliArrivals | PoissonArrivals | BurstyArrivals;
   /**
-   * Block-fading Rayleigh uplink of eq. 1. The bandwidth is solved so that the mean rate is meanRateMbps.
+   * Block-fading Rayleigh uplink of eq. 1. The bandwidth is solved for the mean rate meanRateMbps.
    */
   uplink?: {
     /**
@@ -1760,7 +1760,7 @@ export interface Scenario {
     minRateMbps?: number;
   };
   /**
-   * Servers that leave and return within an episode, whatever the actions are; none do where this is left out. What a leaving server holds is lost.
+   * Servers that leave and return within an episode, independently of the actions; by default none do. The tasks of a leaving server are lost.
    */
   churn?: {
     /**
@@ -1839,7 +1839,7 @@ export interface CountRange {
 }
 export interface UserCount {
   /**
-   * Number of users in all, 1 to 4096.
+   * Total number of users, 1 to 4096.
    */
   count: number;
 }
@@ -1919,7 +1919,7 @@ export interface BurstyArrivals {
 }
 
 /**
- * An entry for the leaderboard: who sends it, what the policy is and how it came about, and the result files it rests on. All of it is published.
+ * An entry for the leaderboard: who submits it, what the policy is and how it was made, and its result files. All of it is published.
  */
 export interface Submission {
   /**
@@ -1927,11 +1927,11 @@ export interface Submission {
    */
   schemaVersion: "1.0";
   /**
-   * Name of the entry as the leaderboard shows it.
+   * Name of the entry on the leaderboard.
    */
   title: string;
   /**
-   * Day the entry was made, YYYY-MM-DD.
+   * Date of the entry, YYYY-MM-DD.
    */
   submittedOn: string;
   submitter: Submitter;
@@ -1940,7 +1940,7 @@ export interface Submission {
   testSeeds: TestSeedStatement;
   links: SubmittedLinks;
   /**
-   * Licence that the result files may be published under, by its SPDX id.
+   * Licence under which the result files may be published, as an SPDX id.
    */
   resultLicense: "CC0-1.0" | "CC-BY-4.0" | "MIT";
   /**
@@ -1952,7 +1952,7 @@ export interface Submission {
   results: SubmittedResult[];
 }
 /**
- * Who sends the entry and answers for it.
+ * Who submits the entry and answers for it.
  */
 export interface Submitter {
   /**
@@ -1960,7 +1960,7 @@ export interface Submitter {
    */
   name: string;
   /**
-   * Where they work; left out for none.
+   * Their affiliation; missing if none.
    */
   affiliation?: string;
   /**
@@ -1977,7 +1977,7 @@ export interface SubmittedPolicy {
    */
   name: string;
   /**
-   * How it comes to a decision, enough to build it again together with the links.
+   * How it decides; together with the links, enough to build it again.
    */
   description: string;
   /**
@@ -1985,21 +1985,21 @@ export interface SubmittedPolicy {
    */
   kind: "rule" | "search" | "learned" | "language-model";
   /**
-   * The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the future that will come. Policies that see the future are listed apart.
+   * The most it is told at a decision: the observation, look-aheads, rollouts over sampled futures, or the true future. Policies that know the true future are listed separately.
    */
   sees: "observation" | "look-ahead" | "rollout" | "future";
   /**
-   * Whether the same episode gives the same decisions again.
+   * Whether it repeats its decisions if it plays the same episode again.
    */
   isDeterministic: boolean;
   model?: SubmittedModel;
 }
 /**
- * The model behind it; kind language-model must name one.
+ * Its model; required for kind language-model.
  */
 export interface SubmittedModel {
   /**
-   * Name of the model, or of the one that was trained further.
+   * Name of the model, or of the base model that was fine-tuned.
    */
   name: string;
   /**
@@ -2012,15 +2012,15 @@ export interface SubmittedModel {
   parameterCount?: number;
 }
 /**
- * What the policy was made from, training and every choice among candidates; with empty lists and 0 runs for a policy that saw no data.
+ * What the policy was made from: training, and every choice among candidates. A policy that used no data has empty lists and 0 runs.
  */
 export interface SubmittedTraining {
   /**
-   * How it was trained or tuned, and on what other data; none for neither.
+   * How it was trained or tuned, and on what other data; none if it was not.
    */
   method: string;
   /**
-   * Number of trained or tuned policies that this one was chosen from, itself among them, 0 or more; 0 where nothing was trained or tuned.
+   * Number of trained or tuned policies among which this one was chosen, including itself, 0 or more; 0 if nothing was trained or tuned.
    */
   runs: number;
   /**
@@ -2041,7 +2041,7 @@ export interface SubmittedTraining {
  */
 export interface UsedSeeds {
   /**
-   * Split they belong to: no test seed trains or chooses anything.
+   * Their split: test seeds must not train or choose anything.
    */
   split: "train" | "validation";
   /**
@@ -2058,20 +2058,20 @@ export interface UsedSeeds {
   count: number;
 }
 /**
- * The submitter's word on the test seeds.
+ * The submitter's statement about the test seeds.
  */
 export interface TestSeedStatement {
   /**
-   * Nothing of the policy was trained or chosen by test seeds.
+   * No part of the policy was trained or chosen with test seeds.
    */
   usedFor: "evaluation";
   /**
-   * Number of times that this policy or variants of it were played on test seeds, these results among them, 1 or more.
+   * Number of times that this policy or variants of it were played on test seeds, including these results, 1 or more.
    */
   evaluations: number;
 }
 /**
- * Where more is to be found; null for nowhere.
+ * Where to find more; null if there is nothing.
  */
 export interface SubmittedLinks {
   /**
@@ -2092,7 +2092,7 @@ export interface SubmittedLinks {
  */
 export interface SubmittedResult {
   /**
-   * Path from the folder of the submission, with slashes; no part begins with a point.
+   * Path from the folder of the submission, with slashes; no part begins with a dot.
    */
   file: string;
   /**

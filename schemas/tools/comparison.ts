@@ -1,9 +1,9 @@
-/** Compares a schema with an older copy: what has changed, and which part of the version has to rise for it. */
+/** Compares a schema with an older copy: lists the changes, and which part of the version each one raises. */
 
 import { isDeepStrictEqual } from "node:util";
 import type { SchemaNode } from "./fields.js";
 
-/** none: as before; minor: all that was valid still is, and nothing means anything else; major: anything else. */
+/** none: no change; minor: all that was valid still is, with the same meaning; major: anything else. */
 export type Bump = "none" | "minor" | "major";
 
 export interface SchemaChange {
@@ -14,12 +14,12 @@ export interface SchemaChange {
   readonly what: string;
 }
 
-/** The changes of `now` against `old`. Words for readers (titles, descriptions, examples) are no change. */
+/** The changes of `now` against `old`. Titles, descriptions and examples do not count. */
 export function compareSchemas(old: SchemaNode, now: SchemaNode): SchemaChange[] {
   return new Comparison(old, now).changes();
 }
 
-/** The largest bump that changes ask for. */
+/** The largest bump among changes. */
 export function bumpOf(changes: readonly SchemaChange[]): Bump {
   if (changes.length === 0) return "none";
   return changes.some(({ bump }) => bump === "major") ? "major" : "minor";
@@ -32,7 +32,7 @@ export interface SchemaVersion {
   readonly minor: number;
 }
 
-/** @throws TypeError where the id has no version */
+/** @throws TypeError if the id has no version */
 export function versionOf(id: unknown): SchemaVersion {
   const match = /^urn:mecgym:schema:([a-z-]+):(\d+)\.(\d+)$/.exec(String(id));
   if (match === null) throw new TypeError(`expected urn:mecgym:schema:NAME:MAJOR.MINOR, got ${id}`);
@@ -40,8 +40,8 @@ export function versionOf(id: unknown): SchemaVersion {
 }
 
 /**
- * What is wrong with the version of `now`, where `old` was released; undefined where nothing is. A schema as it was
- * keeps its version, a minor change takes the next minor or a new major, a major one a new major.
+ * What is wrong with the version of `now` after the release of `old`; undefined if nothing is. An unchanged schema
+ * keeps its version; a minor change needs the next minor or a new major version, a major one a new major version.
  */
 export function versionProblem(old: SchemaNode, now: SchemaNode): string | undefined {
   const changes = compareSchemas(old, now);
@@ -62,9 +62,9 @@ export function versionProblem(old: SchemaNode, now: SchemaNode): string | undef
   return `${after.name}: expected version ${wanted}, got ${after.major}.${after.minor}${listed}`;
 }
 
-/** Words for readers and names; `tsType` decides a TypeScript type alone. */
+/** Keywords for readers, and names; `tsType` only sets a TypeScript type. */
 const ignored = new Set(["$id", "$schema", "$comment", "$defs", "title", "description", "examples", "tsType"]);
-/** Keywords with rules of their own below, `$ref` before all of them. */
+/** Keywords with their own rules below; `$ref` comes first. */
 const handled = new Set([
   ...["$ref", "type", "enum", "const", "required", "properties", "additionalProperties", "items", "anyOf", "oneOf"],
   ...["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "uniqueItems", "pattern", "format"],
@@ -75,7 +75,7 @@ class Comparison {
   readonly #old: SchemaNode;
   readonly #now: SchemaNode;
   readonly #changes: SchemaChange[] = [];
-  /** Pairs of definitions under comparison: a schema may hold itself. */
+  /** Pairs of definitions under comparison: a schema can contain itself. */
   readonly #seen = new Set<string>();
 
   constructor(old: SchemaNode, now: SchemaNode) {
@@ -167,7 +167,7 @@ class Comparison {
     this.#add(path, isRelaxed ? "minor" : "major", `multipleOf is ${after ?? "gone"}`);
   }
 
-  /** Bounds from below, in the order of what they shut out. */
+  /** Lower bounds, ordered by what they exclude. */
   #bound(old: Bound | undefined, now: Bound | undefined, path: string, what: string): void {
     const order = compareBounds(old, now);
     if (order !== 0) this.#add(path, order < 0 ? "major" : "minor", `${what} is ${order < 0 ? "stricter" : "wider"}`);
@@ -182,7 +182,7 @@ class Comparison {
       const at = `${path}/${name}`;
       if (!Object.hasOwn(after, name)) this.#add(at, "major", "the field is gone");
       else if (Object.hasOwn(before, name)) this.#node(before[name], after[name], at);
-      // where other fields were allowed, this name may have been used for something else
+      // if other fields were allowed, this name may have been used for something else
       else this.#add(at, old.additionalProperties === false ? "minor" : "major", "the field is new");
     }
     this.#open(old.additionalProperties, now.additionalProperties, `${path}/*`, "other fields");
@@ -192,7 +192,7 @@ class Comparison {
     this.#open(old.items, now.items, `${path}/[]`, "entries");
   }
 
-  /** A schema for all the rest: `true` or nothing allows anything, `false` nothing. */
+  /** A schema for all other values: `true` or a missing one allows anything, `false` nothing. */
   #open(old: unknown, now: unknown, path: string, what: string): void {
     const [before, after] = [old ?? true, now ?? true];
     if (typeof before === "object" && typeof after === "object") {
@@ -203,7 +203,7 @@ class Comparison {
     }
   }
 
-  /** Alternatives. Those of one title, or else of one place, are compared; the order says nothing. */
+  /** Alternatives. Those with the same title, or else the same place, are compared; order does not matter. */
   #forms(keyword: "anyOf" | "oneOf", old: SchemaNode, now: SchemaNode, path: string): void {
     const [before, after] = [old[keyword], now[keyword]];
     if (before === undefined && after === undefined) return;
@@ -223,13 +223,13 @@ class Comparison {
       left.delete(partner);
       this.#node(form, partner, `${path}<${i}>`);
     }
-    // a value that fits two forms of oneOf fits none; a discriminator keeps them apart
+    // a value that fits two forms of oneOf is invalid; a discriminator prevents it
     const isApart = keyword === "anyOf" || now.discriminator !== undefined;
     for (const form of left) this.#add(path, isApart ? "minor" : "major", `${named(form) ?? "a form"} is new`);
   }
 }
 
-/** The node itself, or what its `#/…` reference names, whose own keywords yield to those beside the reference. */
+/** The node, or the target of its `#/…` reference with the keywords next to the reference taking precedence. */
 function resolved(node: SchemaNode, root: SchemaNode): SchemaNode {
   if (node.$ref === undefined) return node;
   const target = node.$ref
@@ -243,7 +243,7 @@ function resolved(node: SchemaNode, root: SchemaNode): SchemaNode {
 
 function typesOf(node: SchemaNode): Set<string> | undefined {
   const { type } = node;
-  // listed values have a type, whether or not it is said
+  // listed values have a type, whether or not it is stated
   if (type === undefined) return listedOf(node) && new Set([...(listedOf(node) ?? [])].map(typeOfJson));
   const types = new Set(typeof type === "string" ? [type] : type);
   if (types.has("number")) types.add("integer");
@@ -263,7 +263,7 @@ function typeOfJson(text: string): string {
   return Number.isInteger(value) ? "integer" : typeof value;
 }
 
-/** A bound from below. */
+/** A lower bound. */
 interface Bound {
   readonly value: number;
   readonly isOpen: boolean;
@@ -275,7 +275,7 @@ function lowest({ minimum, exclusiveMinimum }: SchemaNode): Bound | undefined {
   return compareBounds(closed, open) < 0 ? open : closed;
 }
 
-/** The upper bound, as one from below of the negative value. */
+/** The upper bound, as a lower bound of the negative value. */
 function highest({ maximum, exclusiveMaximum }: SchemaNode): Bound | undefined {
   const negative = (value: unknown) => (value === undefined ? undefined : -(value as number));
   return lowest({ minimum: negative(maximum), exclusiveMinimum: negative(exclusiveMaximum) });
@@ -289,7 +289,7 @@ function negated(bound: Bound | undefined): Bound | undefined {
   return bound === undefined ? undefined : { ...bound, value: -bound.value };
 }
 
-/** Below 0 where `b` shuts out more than `a`, above 0 where it shuts out less. */
+/** Below 0 if `b` excludes more than `a`, above 0 if it excludes less. */
 function compareBounds(a: Bound | undefined, b: Bound | undefined): number {
   if (a === undefined || b === undefined) return a === b ? 0 : a === undefined ? -1 : 1;
   return a.value === b.value ? Number(a.isOpen) - Number(b.isOpen) : a.value - b.value;

@@ -1,4 +1,4 @@
-/** The fields of a JSON Schema as rows a reader can take in: type, unit, bounds, default and what they mean. */
+/** The fields of a JSON Schema as rows for readers: type, unit, bounds, default and meaning. */
 
 /** A schema or a part of one. */
 export interface SchemaNode {
@@ -16,13 +16,13 @@ export interface SchemaNode {
 }
 
 export interface FieldRow {
-  /** Names joined by points; `[]` for the entries of a list, a title in brackets for one of several forms. */
+  /** Names joined by dots; `[]` for the entries of a list, a title in brackets for one of several forms. */
   readonly path: string;
   readonly isRequired: boolean;
   readonly type: string;
-  /** Unit by the field's name or, where that has none, by its description; empty for what has no unit. */
+  /** Unit from the field's name, or else from its description; empty without a unit. */
   readonly unit: string;
-  /** Bounds of numbers and of lengths of lists, as the description must say them. */
+  /** Bounds of numbers and of lengths of lists, as the description must state them. */
   readonly bounds: readonly string[];
   /** Bounds of texts. */
   readonly textBounds: readonly string[];
@@ -40,7 +40,7 @@ export interface FieldTable {
   readonly rows: readonly FieldRow[];
 }
 
-/** Unit by the end of a name; longer ends first. */
+/** Units by the end of a name; longer ends first. */
 const unitsByEnding: readonly [string, string][] = [
   ["GcyclesPerMbit", "Gcycles/Mbit"],
   ["Mbit", "Mbit"],
@@ -52,12 +52,12 @@ const unitsByEnding: readonly [string, string][] = [
   ["Percent", "%"],
 ];
 
-/** The unit that a name ends in; undefined where it names none. */
+/** The unit at the end of a name; undefined if there is none. */
 export function unitOfName(name: string): string | undefined {
   return unitsByEnding.find(([ending]) => name.endsWith(ending) || name === ending.toLowerCase())?.[1];
 }
 
-/** A table for the schema itself, for each of its forms where it has several, and for each of its definitions. */
+/** A table for the schema, or for each of its forms if it has several, and for each of its definitions. */
 export function tablesOf(schema: SchemaNode): FieldTable[] {
   const tables: FieldTable[] = [];
   const add = (node: SchemaNode, name: string) => {
@@ -78,7 +78,7 @@ function* rowsOf(node: SchemaNode, path: string): Generator<FieldRow> {
   }
 }
 
-/** Rows of what a field holds: of its entries, and of each of its forms. */
+/** Rows for the contents of a field: its entries and each of its forms. */
 function* innerRows(field: SchemaNode, path: string): Generator<FieldRow> {
   yield* rowsOf(field, path);
   if (field.items !== undefined) yield* innerRows(field.items, `${path}[]`);
@@ -129,7 +129,7 @@ function isNumeric(node: SchemaNode): boolean {
   return partsOf(node).some(isNumeric);
 }
 
-/** What a field's own description must cover: its entries and those of its forms that are no objects of their own. */
+/** What a field's description must cover: its entries, and those of its forms that are not separate objects. */
 function partsOf(node: SchemaNode): SchemaNode[] {
   return [...(node.items === undefined ? [] : [node.items]), ...(node.anyOf ?? [])].filter(
     (part) => part.description === undefined || part.items !== undefined,

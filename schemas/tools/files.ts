@@ -9,7 +9,7 @@ import type { SchemaNode } from "./fields.js";
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 export const releasedFolder = "schemas/released";
 
-/** Names without their ending, and contents, of a folder's files with this ending, by name. */
+/** Names (without the ending) and contents of a folder's files with this ending, sorted by name. */
 export function readJsonFolder(folder: string, ending: string): [string, Record<string, unknown>][] {
   return readdirSync(join(root, folder))
     .filter((name) => name.endsWith(ending))

@@ -1,4 +1,4 @@
-/** The reference page of the schemas, made from the schemas themselves. */
+/** Makes the reference page of the schemas from the schemas. */
 
 import { markdownTable } from "markdown-table";
 import { versionOf } from "./comparison.js";
@@ -51,7 +51,7 @@ function tableText(rows: readonly FieldRow[]): string {
   return markdownTable([header, ...cells], { alignDelimiters: false });
 }
 
-/** A bar would end the cell, and an underscore or asterisk pair would slant what stands between. */
+/** Escapes what Markdown would read: a bar ends a cell, and a pair of underscores or asterisks sets italics. */
 function cell(text: string): string {
   const escaped = text.replace(/\|/g, "\\|");
   return escaped.replace(/(`[^`]*`)|([_*<>])/g, (_, code, sign) => code ?? `\\${sign}`);

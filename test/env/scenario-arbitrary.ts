@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import type { ScenarioInput } from "../../env/index.js";
 
-/** Numbers of a range that people write, where ties and exact multiples live, and numbers that nobody would. */
+/** Round numbers of a range, which give ties and exact multiples, and arbitrary ones. */
 function numberIn(min: number, max: number, ...written: readonly number[]): fc.Arbitrary<number> {
   return fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...written) },
@@ -68,7 +68,7 @@ export const lookAheadArbitrary = fc.record({
   rates: fc.constantFrom("frozen" as const, "resampled" as const),
 });
 
-/** Rare and frequent, certain and never; none in about half of the scenarios. */
+/** Rare, frequent, certain or impossible churn; none in about half of the scenarios. */
 const churn = fc.option(
   fc.record({
     leaveProbability: numberIn(0, 1, 0.005, 0.1, 0.3),

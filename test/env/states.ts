@@ -1,8 +1,8 @@
-/** Made-up states for tests of prompts: few or many servers, empty or full, the same numbers on every machine. */
+/** States for tests of prompts: few or many servers, empty or full, with the same numbers on every machine. */
 
 import type { ObservationData } from "../../env/index.js";
 
-/** A state whose numbers follow from the servers' indices alone. */
+/** A state whose numbers depend only on the servers' indices. */
 export function makeState(numServers: number, isFull: boolean): ObservationData {
   const servers = Array.from({ length: numServers }, (_, e) => e);
   const backlogMbit = isFull ? 7.25 : 0;
@@ -29,7 +29,7 @@ export function makeState(numServers: number, isFull: boolean): ObservationData 
   };
 }
 
-/** The same with one uplink rate for all servers, the only kind that zh-release-v1 has words for. */
+/** The same with one uplink rate for all servers, as zh-release-v1 needs it. */
 export function withOneRate(state: ObservationData, rateMbps = 14): ObservationData {
   return { ...state, rateMbps: state.rateMbps.map(() => rateMbps) };
 }

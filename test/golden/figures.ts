@@ -1,4 +1,4 @@
-/** The golden figures: look-ahead tables, prompts, statistics, data sets and results, each as one hash that every language must come to. */
+/** The golden figures: look-aheads, prompts, statistics, data sets and results, each as one hash for every language. */
 
 import { createHash, type Hash } from "node:crypto";
 import { type DatasetKind, datasetKinds, planDataset } from "../../benchmarks/datasets/plan.js";
@@ -24,24 +24,24 @@ interface Decisions {
   readonly decisions: number;
 }
 
-/** Of each decision latencySlots, costSlots, impactSlots and reward of actions 0…E as float64, little-endian. */
+/** For each decision latencySlots, costSlots, impactSlots and reward of actions 0…E as little-endian float64. */
 interface GoldenLookAhead extends Decisions {
   readonly options: LookAheadRequest;
 }
 
-/** Of each decision the prompt as UTF-8, and a line feed. */
+/** For each decision the prompt as UTF-8 and a line feed. */
 interface GoldenPrompts extends Decisions {
   readonly template: TemplateId;
   readonly perturbation: PerturbationId;
 }
 
-/** Of each episode, played by the same rule, the statistics in the order of `episodeStatsFields`, as float64, little-endian. */
+/** For each episode, played by the same rule, its `episodeStatsFields` in order as little-endian float64. */
 interface GoldenStatistics {
   readonly scenario: string;
   readonly seeds: readonly number[];
 }
 
-/** The file's bytes; the numbers that are left out are the command's defaults. */
+/** The bytes of the file, with the command's defaults. */
 interface GoldenDataset {
   readonly kind: DatasetKind;
   readonly scenario: string;
@@ -68,7 +68,7 @@ export interface GoldenFigures {
 }
 
 const worlds = ["paper-v1", "paper-3-to-11-servers-v1", "bursty-v1", "churn-v1"];
-/** An episode whose servers soon leave where there is churn. */
+/** An episode whose servers leave soon, with churn. */
 const seed = 2_000_125;
 
 const lookAheadOptions: readonly LookAheadRequest[] = [
@@ -85,7 +85,7 @@ function prompts(): GoldenPrompts[] {
     perturbationIds.map((perturbation) => ({ template, perturbation })),
   );
   return wordings.flatMap(({ template, perturbation }) =>
-    // words of the released scripts tell of one rate for all servers
+    // the released scripts have words for only one rate for all servers
     (template === "zh-release-v1" ? ["release-3-servers-v1"] : worlds).map((scenario) => {
       return { scenario, seed, decisions: 40, template, perturbation };
     }),
@@ -111,7 +111,7 @@ function results(): GoldenResult[] {
   return ["paper-table-2", "paper-table-4"].map((suite) => ({ suite, policies, episodes: 2, firstSeed: seed }));
 }
 
-/** Everything on file, computed here. */
+/** All recorded figures, computed here. */
 export async function computeFigures(): Promise<GoldenFigures> {
   return {
     lookAheads: lookAheads().map((one) => ({ ...one, sha256: hashLookAheads(one) })),
@@ -181,8 +181,8 @@ async function hashResult({ suite, ...options }: GoldenResult): Promise<string> 
 }
 
 /**
- * Adds a JSON value without how its numbers are spelt: objects as names and values, by name; numbers as float64,
- * little-endian; names and texts as UTF-8; true, false and null as their words; a zero byte ends each of these.
+ * Adds a JSON value independently of how its numbers are written: objects as names and values, sorted by name; numbers
+ * as little-endian float64; names and texts as UTF-8; true, false and null as words; each followed by a zero byte.
  */
 function addLeaves(hash: Hash, value: unknown): void {
   if (Array.isArray(value)) {

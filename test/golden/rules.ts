@@ -1,16 +1,16 @@
-/** The golden trajectories: which there are, and how one is played. Simple enough to be written again in any language. */
+/** The golden trajectories and how to play them, simple enough to implement in any language. */
 
 import { BatchEnv, type ScenarioInput, TrajectoryDigest } from "../../env/index.js";
 
 /**
- * How a golden trajectory picks its actions.
+ * How a golden trajectory chooses its actions.
  *
- * - `cheapest`: the smallest of the look-ahead's costSlots, ties to the lowest index
- * - `cycle`: (decisionIndex·7) mod (numServers + 1), which is the device throughout where there are 6 servers
+ * - `cheapest`: the smallest costSlots of the look-ahead; the lowest index wins ties
+ * - `cycle`: (decisionIndex·7) mod (numServers + 1), which is always the device with 6 servers
  * - `in-turn`: decisionIndex mod (numServers + 1)
- * - `out-of-range`: 99 where decisionIndex is a multiple of 10, else as `cycle`
+ * - `out-of-range`: 99 if decisionIndex is a multiple of 10, else as `cycle`
  *
- * An action that does not exist, or whose server is absent, is carried out as the costliest one.
+ * The costliest action replaces one that does not exist or whose server is absent.
  */
 export type GoldenRule = "cheapest" | "cycle" | "in-turn" | "out-of-range";
 
@@ -20,9 +20,11 @@ export interface GoldenTrajectory {
   readonly scenario: string | ScenarioInput;
   readonly seeds: readonly number[];
   readonly rule: GoldenRule;
-  /** Trajectory digest of all seeds in order, observations without history and padded to the scenario's most servers. */
+  /**
+   * Trajectory digest of all seeds in order, observations without history and padded to the scenario's most servers.
+   */
   readonly digest: string;
-  /** Decisions in all episodes together. */
+  /** Number of decisions in all episodes. */
   readonly numSteps: number;
 }
 
@@ -85,7 +87,7 @@ const scenarios: Record<string, string | ScenarioInput> = {
 
 const rules: readonly GoldenRule[] = ["cheapest", "cycle"];
 
-/** Every golden trajectory but what it must give. */
+/** Every golden trajectory, without its expected results. */
 export function listGolden(): Omit<GoldenTrajectory, "digest" | "numSteps">[] {
   const list = Object.entries(scenarios).flatMap(([name, scenario]) =>
     rules.map((rule) => ({ name: `${name}/${rule}`, scenario, seeds, rule })),

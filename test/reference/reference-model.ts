@@ -1,4 +1,4 @@
-/** A second, slow and obvious model of an episode, written from docs/model.md alone; the simulator is held against it. */
+/** A second, slow and simple model of an episode, written only from docs/model.md, to test the simulator against. */
 
 import exp from "@stdlib/math-base-special-exp";
 import ln from "@stdlib/math-base-special-ln";
@@ -6,7 +6,7 @@ import seedrandom from "seedrandom";
 import { expIntegralE1 } from "../../env/math.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
 
-/** Work this small is none: without it, rounding would leave crumbs that take a slot of their own. */
+/** Work this small counts as none: otherwise rounding would leave remainders that take another slot. */
 const TOLERANCE_MBIT = 1e-12;
 
 type LookAheadFields = Scenario["lookAhead"];
@@ -14,8 +14,8 @@ type LookAheadFields = Scenario["lookAhead"];
 /**
  * E1(x) = ∫ e^-t/t dt from x to infinity: the power series below 1, the continued fraction above.
  *
- * Agrees with the simulator's to thirteen digits but not to the last bit, which depends on the order of the sum; the
- * episode below therefore takes the simulator's for its one constant, and a test holds the two against each other.
+ * Agrees with the simulator's to thirteen digits but not to the last bit, which depends on the order of the sum. The
+ * episode below therefore uses the simulator's for its one constant, and a test compares the two.
  */
 export function exponentialIntegral(x: number): number {
   const eulerGamma = 0.5772156649015329;
@@ -37,7 +37,7 @@ export function exponentialIntegral(x: number): number {
 /** A task on its way, wherever it was sent. */
 export class Task {
   finishedInSlot: number | undefined;
-  /** The slot as which began its server left. */
+  /** The slot at whose start its server left. */
   lostInSlot: number | undefined;
   residualMbit: number;
 
@@ -46,7 +46,7 @@ export class Task {
     readonly decidedInSlot: number,
     /** Upload D/R in slots; 0 for a task that stays on its device. */
     readonly uploadSlots: number,
-    /** Whether its estimated latency was beyond the deadline, so that it has paid the penalty already. */
+    /** Whether its estimated latency exceeded the deadline, so that the penalty has been charged already. */
     readonly hasPaid: boolean,
   ) {
     this.residualMbit = sizeMbit;
@@ -116,7 +116,7 @@ export class Server {
   }
 }
 
-/** Work a server with n tasks gives in a slot. */
+/** Work that a server with n tasks does in a slot. */
 function serviceMbit(cpuGHz: number, n: number, scenario: Scenario): number {
   const { slotSeconds, densityGcyclesPerMbit } = scenario;
   return scenario.service === "shared-rate"
@@ -126,7 +126,7 @@ function serviceMbit(cpuGHz: number, n: number, scenario: Scenario): number {
 
 /** A user's device: first come, first served. */
 export class Device {
-  /** What was there as the slot began, and what the slot added, Mbit. */
+  /** Work that was there when the slot began, and work that the slot added, Mbit. */
   oldWorkMbit = 0;
   newWorkMbit = 0;
   queue: Task[] = [];
@@ -184,7 +184,7 @@ export interface ReferenceLookAhead {
   readonly reward: number[];
 }
 
-/** The state the look-ahead imagines: sums only, no tasks. */
+/** The virtual state of the look-ahead: sums only, no tasks. */
 interface VirtualState {
   readonly workloadMbit: number[];
   readonly activeTasks: number[];
@@ -239,7 +239,7 @@ export class ReferenceEpisode {
     };
     this.#pending = this.#drawTasksOfSlot();
     this.decision = this.#nextDecision();
-    // fates are looked at after the last slot, in an extended episode after that of its one task
+    // outcomes are counted after the last slot, in an extended episode after that of its one task
     this.endSlot = Math.max(scenario.episodeSlots, this.slot + 1);
   }
 
@@ -263,12 +263,12 @@ export class ReferenceEpisode {
     return this.#cost(this.latencySlots(action));
   }
 
-  /** The actions that can be taken: 0, and the servers that are there. */
+  /** The actions that can be taken: 0 and the available servers. */
   actions(): number[] {
     return [0, ...this.servers.flatMap((server, e) => (server.isThere ? [e + 1] : []))];
   }
 
-  /** Carries out an action; one that cannot be taken is carried out as the costliest. */
+  /** Carries out an action, or the costliest one if it cannot be taken. */
   step(asked: number): ReferenceStep {
     const action = this.actions().includes(asked) ? asked : this.#costliestAction();
     const { deadlineSlots, deadlinePenaltySlots, slotSeconds } = this.#scenario;
@@ -303,14 +303,14 @@ export class ReferenceEpisode {
     return this.tasks.filter(({ lostInSlot }) => lostInSlot !== undefined && lostInSlot < this.endSlot);
   }
 
-  /** The action of the smallest J; the lowest index of equals (eq. 15). */
+  /** The action with the smallest J; the lowest index wins ties (eq. 15). */
   oracleAction(): number {
     let best = 0;
     for (const action of this.actions()) if (this.costSlots(action) < this.costSlots(best)) best = action;
     return best;
   }
 
-  /** What became of the tasks decided so far, seen from the end of the last slot that is scored. */
+  /** What became of the tasks decided so far, at the end of the last slot that is scored. */
   stats() {
     const { deadlineSlots } = this.#scenario;
     let numFinished = 0;
@@ -334,7 +334,7 @@ export class ReferenceEpisode {
     return { numFinished, numLate, numUnfinished, numUnfinishedLate, realisedSum, numLost: lost.length };
   }
 
-  /** Eq. 22-26 for every action, the whole virtual world built anew for each. */
+  /** Eq. 22-26 for every action; each builds its own virtual state. */
   lookAhead(options: Partial<LookAheadFields> = {}): ReferenceLookAhead {
     const fields = { ...this.#scenario.lookAhead, ...options };
     const result: ReferenceLookAhead = { latencySlots: [], costSlots: [], impactSlots: [], reward: [] };
@@ -403,7 +403,7 @@ export class ReferenceEpisode {
       h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
       return (h ^ (h >>> 16)) >>> 0;
     };
-    // BigInt for the sum, so that no intermediate can lose a bit.
+    // BigInt, so that no intermediate sum loses a bit
     const wrap = (value: bigint) => Number(BigInt.asUintN(32, value));
     const first = mix((a ^ wrap(BigInt(this.decisionIndex + 1) * 0x9e3779b1n)) >>> 0);
     const sum = BigInt(first) + BigInt(b) + BigInt(k + 1) * 0x85ebca77n + BigInt(item) * 0xc2b2ae3dn;
@@ -453,7 +453,7 @@ export class ReferenceEpisode {
     }
   }
 
-  /** As a slot begins, but for the first: a draw for each server decides whether it changes. */
+  /** At the start of every slot except the first: a draw for each server decides whether it changes. */
   #changeServers(): void {
     const { churn } = this.#scenario;
     if (churn === undefined) return;

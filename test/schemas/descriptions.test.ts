@@ -1,4 +1,4 @@
-/** Every description says its field's unit and bounds, in the words that the schema's keywords give. */
+/** Every description states its field's unit and bounds in the words that follow from the schema's keywords. */
 
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -14,7 +14,7 @@ const tables = schemaNames.flatMap((name) => {
 });
 const rows = tables.flatMap(({ name, title, rows }) => rows.map((row) => ({ place: `${name} ${title}`, ...row })));
 
-/** What a number without a unit counts or names. */
+/** Words for what a number without a unit counts or names. */
 const withoutUnit =
   /\b(numbers?|counts?|seeds?|index|indices|probability|without unit|actions?|place|epoch|group|version)\b/i;
 

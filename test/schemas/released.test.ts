@@ -1,4 +1,4 @@
-/** Versions: every kind of change asks for its bump, and no schema has drifted from its last released copy. */
+/** Versions: every kind of change needs its bump, and no schema has drifted from its last released copy. */
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";

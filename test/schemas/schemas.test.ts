@@ -1,4 +1,4 @@
-/** The schemas: strict, described throughout, with valid and invalid examples of every type, and no drift. */
+/** The schemas are strict and fully described, have examples of every type, and match the generated files. */
 
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Which types of a schema a value holds, and in which a place lies: what examples are examples of. */
+/** Finds the types of a schema that a value contains, to tell what an example is an example of. */
 
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import type { SchemaNode } from "../../schemas/tools/fields.js";
@@ -30,7 +30,7 @@ export class SchemaTypes {
     });
   }
 
-  /** The names of the types that stand somewhere in a value. */
+  /** The names of the types that occur in a value. */
   ofValue(value: unknown): Set<string> {
     return this.#collect((node, visit) => {
       const inner = (node: SchemaNode, value: unknown): void => visit(node, (one) => step(one, value));
@@ -43,7 +43,7 @@ export class SchemaTypes {
     });
   }
 
-  /** The names of the types through which a JSON path leads to its place in a value. */
+  /** The names of the types along a JSON path in a value. */
   ofPath(path: string, value: unknown): Set<string> {
     const names = path.split("/").slice(1);
     return this.#collect((node, visit) => {
@@ -105,7 +105,7 @@ function fieldsIn(node: SchemaNode, value: unknown): [string, SchemaNode][] {
   return Object.entries(node.properties ?? {}).filter(([name]) => Object.hasOwn(value, name));
 }
 
-/** Whether a damaged value is meant to have this form: its constants are there, and it is of the form's kind. */
+/** Whether a damaged value is meant to have this form: it has the form's constants and kind. */
 function isMeant(form: SchemaNode, value: unknown): boolean {
   if ((form.type === "array") !== Array.isArray(value)) return false;
   if (form.type === "object" && (typeof value !== "object" || value === null)) return false;

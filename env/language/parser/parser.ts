@@ -1,32 +1,21 @@
 /** Reads a decision from what a language model wrote: an action, or the reason why there is none. */
 
 import { Reader } from "./reader.js";
+import type { ParseResult } from "./result.js";
 import { afterReasoning, mayHoldMarks, normalise } from "./text.js";
 import { MAX_CALL_SPACE } from "./tokens.js";
 
-/** Why a completion holds no decision. */
-export type ParseFailure =
-  /** Nothing but white space. */
-  | "empty"
-  /** No decision is stated. */
-  | "noDecision"
-  /** Several servers are named as alternatives. */
-  | "ambiguous"
-  /** It ends within its reasoning. */
-  | "unfinishedReasoning";
-
-/** Either an action, which need not exist (12 where there are 11 servers, −1 for a server 0), or a failure. */
-export type ParseResult = { readonly action: number } | { readonly failure: ParseFailure };
+export type { ParseFailure, ParseResult } from "./result.js";
 
 /**
  * Reads the decision of a completion, English or Chinese, by the rules of docs/prompts.md: the last stated decision
- * counts; where one phrase names a server and local execution, the server does; a digit alone is no decision.
+ * counts; in a phrase that names a server and local execution, the server counts; a bare digit is not a decision.
  *
- * It does not know how many servers there are: whether the action exists is the caller's to check. Time and memory are
- * linear in the length of the text.
+ * It does not know the number of servers, so the caller checks whether the action exists. Time and memory are linear in
+ * the length of the text.
  */
 export function parseCompletion(completion: string): ParseResult {
-  // without a sign that could open a mark, nothing before the last line can be reasoning that goes on in it
+  // without a character that can open a mark, no reasoning can continue into the last line
   const early = mayHoldMarks(completion) ? undefined : exactAction(completion);
   if (early !== undefined) return { action: early };
   const text = normalise(completion);
@@ -39,12 +28,12 @@ export function parseCompletion(completion: string): ParseResult {
 
 /** A decision string and nothing else. */
 const exactAnswer = /^\s*(?:(?:server |卸载到边缘服务器)(\d{1,9})|local(?: execution)?|本地执行)\.?$/i;
-/** A longer line is not looked at for it, so that its white space costs nothing. */
+/** Longer lines are not tested, so that their white space costs nothing. */
 const MAX_EXACT = 32;
 
 /**
- * The action of a text whose last line is a decision string: what trained models end with, and much quicker to read. It is
- * the last decision stated, whatever stands before it, for a phrase ends with its line.
+ * The action of a text whose last line is a decision string. Trained models end with one, and it is much faster to
+ * read. It is the last decision stated, whatever comes before, because a phrase ends with its line.
  */
 function exactAction(text: string): number | undefined {
   const end = text.trimEnd().length;
@@ -56,8 +45,8 @@ function exactAction(text: string): number | undefined {
 }
 
 /**
- * Reads the lines of a text from the last to the first, until one states a decision. That is the one a reading from the
- * front would end with: a line is phrases of its own, and what phrases name without deciding adds up in any order.
+ * Reads the lines of a text from the last to the first until one states a decision. Reading forwards would end with the
+ * same one: phrases end with their line, and the order of mentions that decide nothing does not matter.
  */
 function readLines(text: string): ParseResult {
   const reader = new Reader(text);
@@ -70,7 +59,9 @@ function readLines(text: string): ParseResult {
   return reader.result();
 }
 
-/** Where the line begins that ends before `end`. One that a mark of a tool call could go on in belongs to the one before. */
+/**
+ * The start of the line before `end`. A line into which a mark of a tool call can continue belongs to the one before.
+ */
 function startOfLine(text: string, end: number): number {
   for (let at = end - 2; at >= 0; at--) {
     at = text.lastIndexOf("\n", at);

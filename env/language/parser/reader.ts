@@ -1,35 +1,18 @@
-/** Goes through an answer phrase by phrase, and finds what it decides. */
+/** Reads an answer phrase by phrase and finds what it decides. */
 
-import type { ParseResult } from "./parser.js";
+import { conclude, type Mention } from "./phrase.js";
+import type { ParseResult } from "./result.js";
 import { numberIn, numbersIn, type TokenKind, tokenKinds, tokenPattern } from "./tokens.js";
 
-/** One action named somewhere in a phrase. */
-interface Mention {
-  /** NaN where any server is meant ("Server k"). */
-  readonly action: number;
-  readonly start: number;
-  readonly end: number;
-  isNegated: boolean;
-  readonly isHypothetical: boolean;
-  /** Whether it is a reason for what was named before it ("…, because Server 2 is busy"), or has something ("Server 2's queue"). */
-  readonly isAside: boolean;
-  /** Whether the phrase presents it as the decision. */
-  isDecision: boolean;
-  /** Whether it is one of several alternatives. */
-  isAlternative: boolean;
-}
-
-/** `bare` counts where the phrase ends after the action. */
+/** How firmly words announce a decision; `bare` counts if the phrase ends after the action. */
 type Cue = "none" | "bare" | "weak" | "medium" | "strong";
 
-/** Characters between two servers that still make them alternatives, and between "so" and what follows from it. */
+/** Most characters between two servers that are alternatives, and between "so" and the action that follows from it. */
 const MAX_JOIN_GAP = 24;
 const MAX_LIST_GAP = 8;
 const MAX_WEAK_GAP = 12;
-/** A longer phrase is not a decision alone. */
-const MAX_ALONE = 80;
 
-/** Goes through a text phrase by phrase. */
+/** Reads a text phrase by phrase. */
 export class Reader {
   readonly #text: string;
   #phraseStart = 0;
@@ -39,16 +22,19 @@ export class Reader {
   #cueEnd = 0;
   #isNegated = false;
   #isHypothetical = false;
-  /** Whether an "if" stands in this clause, and whether one before it named an action, so that all that follows depends on it. */
+  /**
+   * Whether this clause has an "if", and whether an earlier "if" named an action, so that all that follows depends on
+   * it.
+   */
   #isIf = false;
   #isConditional = false;
   #isEvaluation = false;
   #isJoined = false;
-  /** Where a reason for what was named before begins; NaN where none does. */
+  /** Where a reason for an earlier mention begins; NaN if there is none. */
   #reasonStart = Number.NaN;
-  /** The last decision stated as one. */
+  /** The last decision that was stated. */
   #decision: number | undefined;
-  /** The one action that is named without being called a decision; NaN where there are several. */
+  /** The one action that is named without being called a decision; NaN if there are several. */
   #named: number | undefined;
   #hasAlternatives = false;
 
@@ -56,28 +42,28 @@ export class Reader {
     this.#text = text;
   }
 
-  /** Reads from where a phrase begins to where one ends. */
+  /** Reads from the start of a phrase to the end of one. */
   read(start: number, end: number): void {
     this.#clear(start);
     this.#cueEnd = start;
-    // matchAll would make the expression anew for every text, which takes longer than most texts do
+    // matchAll would copy the expression for every text, which takes longer than reading most texts
     tokenPattern.lastIndex = start;
     for (let match = tokenPattern.exec(this.#text); match !== null; match = tokenPattern.exec(this.#text)) {
       if (match.index >= end) break;
       const kind = kindOf(match);
       this.#take(kind, match[0], match.index, match.index + match[0].length);
-      // the next token could be far
+      // the next token could be far away
       if (tokenPattern.lastIndex >= end) break;
     }
     this.#endPhrase(end, false);
   }
 
-  /** Whether what was read states a decision. */
+  /** Whether the text read so far states a decision. */
   get hasDecision(): boolean {
     return this.#decision !== undefined;
   }
 
-  /** What was read so far says. */
+  /** What the text read so far says. */
   result(): ParseResult {
     if (this.#decision !== undefined) return { action: this.#decision };
     if (this.#hasAlternatives) return { failure: "ambiguous" };
@@ -142,7 +128,7 @@ export class Reader {
         this.#isIf ||= /^(?:if|如果|若|假)/.test(token);
         break;
       case "weak":
-        // "not … so …": what is negated stands before
+        // "not … so …": the negation belongs to what comes before
         if (this.#isNegated) this.#endClause();
         this.#isConditional = false;
         this.#isHypothetical = false;
@@ -170,7 +156,7 @@ export class Reader {
     this.#cueEnd = end;
   }
 
-  /** A decision in a form that is nothing else: a field of an object, or a call. */
+  /** A decision in an unmistakable form: a field of an object, or a call. */
   #state(action: number, end: number): void {
     this.#clear(end);
     this.#decision = action;
@@ -178,7 +164,7 @@ export class Reader {
 
   #mention(action: number, start: number, end: number): void {
     const last = this.#mentions.at(-1);
-    // a cue from before the reason speaks of what comes after it
+    // a cue before the reason belongs to what comes after the reason
     const isReason = this.#reasonStart >= this.#cueEnd;
     const isCued = this.#isCued(start, end) && !(this.#cue !== "none" && isReason);
     const mention: Mention = {
@@ -207,7 +193,7 @@ export class Reader {
     this.#isJoined = false;
   }
 
-  /** "Server 2, Server 5": nothing between two servers but signs. */
+  /** "Server 2, Server 5": only punctuation between two servers. */
   #isListed(last: Mention, mention: Mention): boolean {
     const gap = mention.start - last.end;
     if (gap < 0 || gap > MAX_LIST_GAP || !(last.action > 0 && mention.action > 0)) return false;
@@ -224,7 +210,7 @@ export class Reader {
     );
   }
 
-  /** "… is the best": what was named last in this clause is the decision; where nothing was, what is named next. */
+  /** "… is the best": the last mention of this clause is the decision; if there is none, the next mention. */
   #judge(token: string, end: number): void {
     const last = this.#mentions.at(-1);
     if (this.#isNegated) return;
@@ -234,7 +220,7 @@ export class Reader {
     }
   }
 
-  /** "… is too slow": what was named last in this clause is not the decision, or else what is named next. */
+  /** "… is too slow": the last mention of this clause is not the decision; if there is none, the next mention. */
   #blame(): void {
     const last = this.#mentions.at(-1);
     if (last === undefined || last.start < this.#clauseStart) this.#isNegated = true;
@@ -246,7 +232,7 @@ export class Reader {
 
   #endClause(): void {
     const last = this.#mentions.at(-1);
-    // "Local is not good": the negation has nothing after it, so it means what stands before
+    // "Local is not good": nothing follows the negation, so it belongs to what comes before
     if (this.#isNegated && last !== undefined && last.start >= this.#clauseStart && !last.isDecision) {
       last.isNegated = true;
     }
@@ -276,49 +262,20 @@ export class Reader {
     this.#reasonStart = Number.NaN;
   }
 
-  /** What a phrase that names actions says. */
   #conclude(end: number, isQuestion: boolean): void {
-    const servers = new Set(this.#mentions.filter(isServerAlternative).map(({ action }) => action));
-    const hasAlternatives = servers.size > 1;
-    // "Local or Server k": an alternative to something that is not named
-    const isOpen = this.#mentions.some((one) => one.isAlternative && Number.isNaN(one.action));
-    const isUndecided = hasAlternatives || isOpen;
-    const candidates = this.#mentions.filter(
-      (one) => !one.isNegated && !one.isHypothetical && !(one.isAlternative && isUndecided),
-    );
-    if (isQuestion) {
-      this.#hasAlternatives ||= hasAlternatives;
-      return;
-    }
-    const decisions = candidates.filter((one) => one.isDecision);
-    if (decisions.length > 0) {
-      this.#decision = preferServer(decisions);
-      return;
-    }
+    const { decision, named, hasAlternatives } = conclude({
+      text: this.#text,
+      start: this.#phraseStart,
+      end,
+      mentions: this.#mentions,
+      isQuestion,
+      isEvaluation: this.#isEvaluation,
+    });
     this.#hasAlternatives ||= hasAlternatives;
-    const others = candidates.filter((one) => !one.isAside);
-    if (others.length === 0) return;
-    const named = preferServer(others);
-    const isOnlyOne = others.every(({ action }) => action === named || action === 0);
-    if (isOnlyOne && this.#isAlone(end)) this.#decision = named;
-    else if (!this.#isEvaluation && !this.#isDescription()) {
-      const isSame = isOnlyOne && (this.#named === undefined || this.#named === named);
-      this.#named = isSame ? named : Number.NaN;
-    }
-  }
-
-  /** Whether the phrase is an action and nothing else but signs and mark-up. */
-  #isAlone(end: number): boolean {
-    if (this.#mentions.length !== 1 || end - this.#phraseStart > MAX_ALONE) return false;
-    const [{ start, end: mentionEnd }] = this.#mentions;
-    const before = this.#text.slice(this.#phraseStart, start);
-    const after = this.#text.slice(mentionEnd, end);
-    return /^(?:[^\p{L}\p{N}]|boxed|text|mathrm|\d\. )*$/u.test(before) && /^[^\p{L}\p{N}:]*$/u.test(after);
-  }
-
-  /** "Server 1: …" tells something about a server. */
-  #isDescription(): boolean {
-    return this.#mentions.every(({ end }) => /^[*_`\s]{0,4}:/.test(this.#text.slice(end, end + 5)));
+    if (decision !== undefined) this.#decision = decision;
+    if (named === undefined) return;
+    const isSame = this.#named === undefined || this.#named === named;
+    this.#named = isSame ? named : Number.NaN;
   }
 }
 
@@ -332,14 +289,4 @@ function fieldAction(token: string): number {
   if (/-\d+\D*$/.test(token)) return -1;
   const action = numberIn(token);
   return action === 0 && /server|target|offload/.test(token) ? -1 : action;
-}
-
-function isServerAlternative(mention: Mention): boolean {
-  return mention.isAlternative && mention.action > 0;
-}
-
-/** The last server among them, or local execution where there is none. */
-function preferServer(mentions: readonly Mention[]): number {
-  for (let i = mentions.length - 1; i >= 0; i--) if (mentions[i].action !== 0) return mentions[i].action;
-  return 0;
 }

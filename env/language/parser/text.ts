@@ -1,6 +1,6 @@
-/** What is done to a completion before it is read: one shape for each letter, and without its reasoning. */
+/** Prepares a completion for reading: one form for each character, and no reasoning. */
 
-/** Lower case, with full-width letters, digits and signs and circled digits as their usual forms, without what is invisible. */
+/** Lower case, with full-width characters and circled digits in their usual forms, and no invisible characters. */
 export function normalise(text: string): string {
   if (!/[^\0-\x7f]/.test(text)) return text.toLowerCase();
   return text
@@ -16,12 +16,12 @@ const reasoningMarks = [
   ["◁think▷", "◁/think▷"],
 ];
 
-/** Whether a text has a sign that a mark of reasoning begins with, in any form of it. */
+/** Whether a text has a character, in any form, that begins a mark of reasoning. */
 export function mayHoldMarks(text: string): boolean {
   return text.includes("<") || text.includes("＜") || text.includes("◁");
 }
 
-/** What follows the reasoning; undefined where the reasoning does not end. */
+/** The text after the reasoning; undefined if the reasoning does not end. */
 export function afterReasoning(text: string): string | undefined {
   if (!mayHoldMarks(text)) return text;
   const ends = reasoningMarks.map(([, close]) => {

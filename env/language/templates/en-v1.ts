@@ -1,4 +1,4 @@
-/** Template `en-v1`, the default: English, a line for each server with its recent load. */
+/** Template `en-v1`, the default: English, with a line for each server and its recent load. */
 
 import type { Template } from "./template.js";
 import { listedServers } from "./template.js";
@@ -36,7 +36,7 @@ export const enV1: Template = {
     reasoning:
       'Where does the task finish soonest? Work it out, then end with the decision alone on a line: "Local" or "Server k".',
   },
-  // three tokens each: three of them keep a prompt at 6 servers below 600
+  // three tokens each: with three of them, a prompt with 6 servers stays below 600 tokens
   noise: [
     "It rains.",
     "Dogs bark.",
@@ -100,7 +100,7 @@ export const enV1: Template = {
   },
 };
 
-/** Δt in seconds, or in the milliseconds that the other times are in. */
+/** Δt in seconds, or in milliseconds if the other times are. */
 function slotLength(slotSeconds: number, timeSymbol: string): string {
   const isMilliseconds = timeSymbol === " ms";
   const value = isMilliseconds ? slotSeconds * 1000 : slotSeconds;

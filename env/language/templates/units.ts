@@ -1,16 +1,16 @@
 /** Quantities as text: a number with its unit, in the units of a template or in others. */
 
-/** What is measured; each kind has a unit of its own. */
+/** Kinds of quantities; each has its own unit. */
 export type QuantityKind = "data" | "rate" | "cpu" | "density" | "time";
 
-/** A unit: how a value in the simulator's own unit becomes a number in this one. */
+/** A unit, and how a value in the simulator's unit becomes a number in it. */
 export interface Unit {
-  /** What follows the number, its space included. */
+  /** What follows the number, including the space. */
   readonly symbol: string;
   /** The number is value·multiply÷divide, in this order. */
   readonly multiply: number;
   readonly divide: number;
-  /** Decimals of a quantity of the state, such that costs found from the text are close to the true ones. */
+  /** Decimals of a quantity of the state: enough that costs computed from the text are close to the true ones. */
   readonly decimals: number;
   /** Decimals of a workload in a history. */
   readonly historyDecimals: number;
@@ -18,10 +18,10 @@ export interface Unit {
   readonly isSeconds: boolean;
 }
 
-/** A template's unit for each kind, and others that say the same. */
+/** A template's standard unit for each kind, and alternatives. */
 export type UnitTable = Readonly<Record<QuantityKind, { readonly standard: Unit; readonly others: readonly Unit[] }>>;
 
-/** Most decimals of any number, and the digits to which a constant is true. */
+/** Most decimals of a number, and the significant digits of a constant. */
 const MAX_DIGITS = 12;
 
 export function unit(symbol: string, decimals: number, options: Partial<Unit> = {}): Unit {
@@ -33,25 +33,27 @@ export class Units {
   readonly #units: Readonly<Record<QuantityKind, Unit>>;
   readonly #slotSeconds: number;
 
-  /** @param slotSeconds Δt, by which units of time other than the slot are found */
+  /** @param slotSeconds Δt, which converts slots into other units of time */
   constructor(units: Readonly<Record<QuantityKind, Unit>>, slotSeconds: number) {
     this.#units = units;
     this.#slotSeconds = slotSeconds;
   }
 
-  /** A size, rate or capacity of the state, with its unit: three digits at least, for it multiplies or divides. */
+  /**
+   * A size, rate or capacity of the state, with its unit: three digits at least, because it is a factor or a divisor.
+   */
   factor(kind: QuantityKind, value: number): string {
     const { decimals, symbol } = this.#units[kind];
     return `${formatFactor(this.#convert(kind, value), decimals)}${symbol}`;
   }
 
-  /** Work or a wait of the state, with its unit: it is added up, so little of it is as good as none. */
+  /** Work or a wait of the state, with its unit: it is a summand, so a small amount hardly matters. */
   amount(kind: QuantityKind, value: number): string {
     const { decimals, symbol } = this.#units[kind];
     return `${this.#convert(kind, value).toFixed(decimals)}${symbol}`;
   }
 
-  /** A quantity of the scenario, with its unit, and with all its digits. */
+  /** A quantity of the scenario, with its unit and all its digits. */
   constant(kind: QuantityKind, value: number): string {
     return `${formatConstant(this.#convert(kind, value))}${this.#units[kind].symbol}`;
   }
@@ -59,7 +61,7 @@ export class Units {
   /**
    * The values of a workload history, without a unit.
    *
-   * @param largeDecimals decimals from 100 on, where a decimal says little and costs a token
+   * @param largeDecimals decimals of values from 100 up, where a decimal says little and costs a token
    */
   history(values: ArrayLike<number>, largeDecimals = 0): string[] {
     const { historyDecimals } = this.#units.data;
@@ -69,7 +71,7 @@ export class Units {
     });
   }
 
-  /** The unit of a kind, its leading space included. */
+  /** The unit of a kind, including its leading space. */
   symbol(kind: QuantityKind): string {
     return this.#units[kind].symbol;
   }
@@ -81,8 +83,8 @@ export class Units {
 }
 
 /**
- * A value with a fixed number of decimals, or, where those would show fewer than three digits of it, with more, so that
- * a rate close to nothing stays apart from nothing. ECMAScript defines toFixed exactly: the text is the same everywhere.
+ * A value with a fixed number of decimals, or with more if those would show fewer than three digits, so that a rate
+ * close to 0 does not look like 0. ECMAScript defines toFixed exactly: the text is the same everywhere.
  */
 function formatFactor(value: number, decimals: number): string {
   let places = 0;
@@ -90,7 +92,7 @@ function formatFactor(value: number, decimals: number): string {
   return value.toFixed(places > decimals ? places : decimals);
 }
 
-/** A value to twelve digits, without needless zeros and never in exponent form. */
+/** A value to twelve digits, without trailing zeros and never in exponent form. */
 function formatConstant(value: number): string {
   const text = Number(value.toPrecision(MAX_DIGITS)).toFixed(MAX_DIGITS);
   return text.replace(/\.?0+$/, "");

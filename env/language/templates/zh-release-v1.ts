@@ -1,8 +1,8 @@
 /**
- * Template `zh-release-v1`: Chinese, field for field what the paper's authors' published scripts read.
+ * Template `zh-release-v1`: Chinese, with exactly the fields that the published scripts of the paper's authors read.
  *
- * Names, number formats, marker and answers are theirs, so that their evaluation reads these prompts; the instruction is
- * ours. Their system has one uplink for all servers, with a queue of its own.
+ * Names, number formats, marker and answers are theirs, so that their evaluation reads these prompts; the instruction
+ * is ours. Their system has one uplink for all servers, with its own queue.
  */
 
 import type { Observation } from "../../batch/observation.js";
@@ -10,7 +10,7 @@ import { MecgymError } from "../../errors.js";
 import { listedServers, type Template } from "./template.js";
 import { unit } from "./units.js";
 
-/** Between their server types of 41.8, 30 and 22 GHz, halfway. */
+/** Halfway between their server types of 41.8, 30 and 22 GHz. */
 const FAST_GHZ = 35.9;
 const STANDARD_GHZ = 26;
 
@@ -120,7 +120,7 @@ export const zhReleaseV1: Template = {
   },
 };
 
-/** The line after which the published scripts look for fields. */
+/** The line after which the published scripts expect the fields. */
 export const RELEASE_MARKER = "**输入数据**：";
 
 function commonRateMbps(observation: Observation): number {
@@ -133,12 +133,12 @@ export function serverType(cpuGHz: number): string {
   return cpuGHz >= STANDARD_GHZ ? "标准型" : "节能型";
 }
 
-/** Without zeros at the end of the decimals. */
+/** Removes trailing zeros of the decimals. */
 function trimmed(text: string): string {
   return text.replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
 }
 
-/** A number as their data has it: with one decimal at least. */
+/** A number as in their data: with at least one decimal. */
 function withDecimal(text: string): string {
   return text.replace(/^(\d+)(?=[^\d.]|$)/, "$1.0");
 }

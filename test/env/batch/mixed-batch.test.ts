@@ -1,4 +1,4 @@
-/** A batch of any scenarios at once: every lane plays what it plays alone, to the bit, in all three autoreset modes. */
+/** A batch of several scenarios: every lane plays exactly as it does alone, in all three autoreset modes. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -31,7 +31,7 @@ const mixArbitrary: fc.Arbitrary<Mix> = fc
     }),
   );
 
-/** What a step and a reset leave of a lane. */
+/** A lane's outputs after a step or a reset. */
 function outputsOf(batch: BatchEnv, lane: number) {
   const width = batch.observationSize;
   const actions = batch.maxServers + 1;
@@ -54,12 +54,12 @@ function outputsOf(batch: BatchEnv, lane: number) {
   };
 }
 
-/** An action for each lane; some are no server's, and some an absent one's. */
+/** An action for each lane; some name no server or an absent one. */
 function actionsOf({ strides }: Mix, decision: number): number[] {
   return strides.map((stride, lane) => (decision * stride + lane) % 9);
 }
 
-/** New episodes where one has ended and the batch does not begin one itself. */
+/** Starts new episodes in lanes whose episode has ended, if the batch does not do so itself. */
 function resetEnded(batch: BatchEnv): void {
   if (batch.autoreset !== "disabled" || batch.numFinal === 0) return;
   const mask = new Uint8Array(batch.numLanes);
@@ -68,7 +68,7 @@ function resetEnded(batch: BatchEnv): void {
 }
 
 describe.each<AutoresetMode>(["next-step", "same-step", "disabled"])("any scenarios in one batch, %s,", (autoreset) => {
-  it("are what each of them is alone, with its looks ahead, through several episodes", { timeout: 120_000 }, () => {
+  it("equal each lane played alone, with its look-aheads, through several episodes", { timeout: 120_000 }, () => {
     let episodes = 0;
     let resets = 0;
     fc.assert(

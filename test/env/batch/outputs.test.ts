@@ -1,4 +1,4 @@
-/** Outputs in the caller's memory: the same bytes in every set, whatever the sets held and in whatever order they come. */
+/** Outputs in the caller's memory: every set gets the same bytes, whatever it held before and in whatever order. */
 
 import { describe, expect, it } from "vitest";
 import { type AutoresetMode, BatchEnv, type BatchOutputs, type MecgymError, outputSpecs } from "../../../env/index.js";
@@ -15,7 +15,7 @@ function makeBatch(autoreset: AutoresetMode): BatchEnv {
   return new BatchEnv({ scenarios, numLanes, laneScenario, autoreset, history: true, invalidActions: "costliest" });
 }
 
-/** `count` sets of outputs of a batch, side by side in one buffer that held something else before. */
+/** `count` sets of a batch's outputs in one buffer that held other data before. */
 function placeOutputs(batch: BatchEnv, count: number, buffer?: ArrayBufferLike): BatchOutputs[] {
   let end = 0;
   const places = Array.from({ length: count }, () =>
@@ -32,7 +32,7 @@ function placeOutputs(batch: BatchEnv, count: number, buffer?: ArrayBufferLike):
   return places.map((offsets) => batch.createOutputs({ buffer: memory, offsets: offsets as never }));
 }
 
-/** What a set of outputs holds, as plain data. */
+/** The contents of a set of outputs as plain data. */
 function contents(outputs: BatchOutputs, batch: BatchEnv): Record<string, number[]> {
   return Object.fromEntries(outputSpecs(batch).map(({ name }) => [name, Array.from(outputs[name])]));
 }
@@ -41,7 +41,7 @@ const actionsOf = (batch: BatchEnv, k: number) =>
   Array.from({ length: numLanes }, (_, lane) => (7 * k + lane) % (batch.lanes.arrays.numServers[lane] + 1));
 
 describe.each<AutoresetMode>(["same-step", "next-step", "disabled"])("sets of outputs, %s", (autoreset) => {
-  it("hold after every call what a batch with one set holds", () => {
+  it("hold after every call the same as those of a batch with one set", () => {
     const plain = makeBatch(autoreset);
     const switching = makeBatch(autoreset);
     const sets = [...placeOutputs(switching, 3), switching.outputs];
@@ -108,7 +108,7 @@ describe("memory of outputs", () => {
     expect(contents(batch.outputs, batch)).toEqual(before);
   });
 
-  it("outputs of another batch are refused, and those in use stay", () => {
+  it("rejects outputs of another batch and keeps those in use", () => {
     const batch = makeBatch("same-step");
     const { outputs } = batch;
     const foreign = makeBatch("same-step").createOutputs();

@@ -1,4 +1,4 @@
-/** Rollouts, number by number: what is copied, what a sampled future is made of, and where the sum begins and ends. */
+/** Rollouts, number by number: what is copied, what a sampled future consists of, and what the sum counts. */
 
 import { describe, expect, it } from "vitest";
 import { oracle } from "../../../benchmarks/policies/index.js";
@@ -43,7 +43,7 @@ function playOne({ batch, rollouts }: ReturnType<typeof start>, changes: Partial
 }
 
 describe("a rollout of the true future", () => {
-  /** What playing on with `base` from the current decision costs, until the horizon or the episode ends. */
+  /** The cost of playing on with `base` from the current decision, until the horizon or the episode ends. */
   function costOfPlayingOn(batch: BatchEnv, view: LaneView, base: RolloutRequest["base"]) {
     const end = view.slot + request.horizonSlots;
     const before = batch.snapshot(0);
@@ -61,7 +61,7 @@ describe("a rollout of the true future", () => {
     return { sum, lost, paid, ended };
   }
 
-  it("is what playing on gives, losses, long queues and the end of the episode among it", () => {
+  it("equals playing on, with losses, long queues and the end of the episode", () => {
     const scenario: ScenarioInput = {
       numServers: 4,
       users: { count: 12 },
@@ -73,7 +73,7 @@ describe("a rollout of the true future", () => {
     for (let seed = 0; seed < 20; seed++) {
       const state = start(scenario, seed);
       const { batch, view } = state;
-      // everything goes to one server, as long as it is there: its queue outgrows the room that a lane starts with
+      // everything goes to one server while it is available: its queue outgrows a lane's initial room
       const base = () => (view.isAvailable?.[0] ? 1 : 0);
       for (let i = 0; ; i++) {
         if (i % 5 === 0) {
@@ -92,7 +92,7 @@ describe("a rollout of the true future", () => {
     expect(mostTasks).toBeGreaterThan(20);
   });
 
-  it("costs infinitely much where it takes a server that is not there", () => {
+  it("costs infinitely much if it takes an absent server", () => {
     const state = start({ numServers: 2, churn: { leaveProbability: 1, returnProbability: 0 } }, 1);
     while (state.view.slot === 0) state.batch.step([0]);
     expect(playOne(state, { candidates: [1] })).toBe(Number.POSITIVE_INFINITY);
@@ -131,7 +131,7 @@ describe("a sampled future", () => {
     expect(playOne(state, { ...costs, firstFuture: sample + 1 })).not.toBe(now + next);
   });
 
-  /** How many decisions of this very slot follow the current one, on average over futures. */
+  /** The mean number of decisions in this slot after the current one, over futures. */
   function meanTasksToCome(state: ReturnType<typeof start>, changes: Partial<RolloutRequest>): number {
     const numFutures = 4000;
     let calls = 0;
@@ -144,7 +144,7 @@ describe("a sampled future", () => {
     return calls / numFutures;
   }
 
-  it("has as many tasks to come as a Poisson count has left where so many were seen", () => {
+  it("has as many tasks to come as remain of a Poisson count after those observed", () => {
     const state = start({ users: { count: 1 }, arrivals: { process: "poisson", ratePerSlot: 1 } }, 2);
     // E[X − k | X ≥ k] for mean 1, from P(X = j) = e^−1/j!
     const expected = (seen: number) => {
@@ -163,13 +163,13 @@ describe("a sampled future", () => {
     }
   });
 
-  it("is busy as often as its probability says, whatever the truth is", () => {
+  it("is busy with its probability, whatever the true slot is", () => {
     const bursty = { process: "bursty", meanBusySlots: 10, meanQuietSlots: 20 } as const;
     const state = start(
       { users: { count: 9 }, arrivals: { ...bursty, busyProbability: 1, quietProbability: 0.001 } },
       3,
     );
-    // in a busy slot every user has a task, in a quiet one next to none
+    // in a busy slot every user has a task, in a quiet one almost none
     const left = 9 - 1 - state.view.userIndex;
     expect(left).toBeGreaterThan(3);
     for (const busyProbability of [0, 0.25, 1]) {

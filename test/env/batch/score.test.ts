@@ -1,4 +1,4 @@
-/** Scores of recorded states: the look-ahead's own figures, and what an answer that is none is charged. */
+/** Scores of recorded states: the figures of the look-ahead, and the charge for an invalid action. */
 
 import { describe, expect, it } from "vitest";
 import { BatchEnv, copyObservation, LaneView, MecgymError, type ScoredState, score } from "../../../env/index.js";
@@ -27,7 +27,7 @@ function record(scenario: string, count: number) {
 describe.each(["paper-v1", "churn-v1", "load-24-users-v1"])("scores in %s", (scenario) => {
   const { states, lookAheads } = record(scenario, 12);
 
-  it("are what the look-ahead gave where the states were met, for every action of a group", () => {
+  it("equal the look-ahead at the recorded decision, for every action of a group", () => {
     const stateOfAction = states.flatMap((_, i) => Array<number>(7).fill(i));
     const actions = states.flatMap(() => [0, 1, 2, 3, 4, 5, 6]);
     const scores = score(scenario, states, actions, stateOfAction);
@@ -47,7 +47,7 @@ describe.each(["paper-v1", "churn-v1", "load-24-users-v1"])("scores in %s", (sce
     }
   });
 
-  it("are the same bytes again, state by state, and in any order", () => {
+  it("have the same bytes again, state by state, and in any order", () => {
     const actions = states.map((_, i) => i % 7);
     const scores = score(scenario, states, actions);
     expect(score(scenario, states, actions)).toEqual(scores);
@@ -64,10 +64,10 @@ describe.each(["paper-v1", "churn-v1", "load-24-users-v1"])("scores in %s", (sce
   });
 });
 
-describe("a call that is wrong", () => {
+describe("an invalid call", () => {
   const { states } = record("paper-v1", 2);
 
-  it("charges a server that does not exist as the costliest action", () => {
+  it("charges the costliest action for a server that does not exist", () => {
     const { isInvalid, chargedAction, costSlots } = score("paper-v1", states, [7, -1]);
     expect(Array.from(isInvalid)).toEqual([1, 1]);
     const all = score("paper-v1", states, [0, 1, 2, 3, 4, 5, 6], Array(7).fill(0)).costSlots;

@@ -47,7 +47,7 @@ describe("the cost of an action", () => {
     expect(releaseCostSlots(state, 0)).toBe(3 + 4);
   });
 
-  it("edge: network wait, upload, queue and computation at the share of one task more", () => {
+  it("edge: network wait, upload, queue and computation, with the new task sharing", () => {
     expect(releaseCostSlots(state, 1)).toBe(1 + 4 / 2 + 0 + 4 / 16);
     expect(releaseCostSlots(state, 2)).toBe(1 + 4 / 2 + 6 / 6 + 4 / 6);
   });
@@ -59,11 +59,11 @@ describe("the cost of an action", () => {
     expect(releaseCostSlots(second, 7)).toBe(1 + 4 / 2 + 6 / 6 + 4 / 6);
   });
 
-  it("has no penalty: late by far is the latency alone", () => {
+  it("has no penalty: a very late task costs only its latency", () => {
     expect(releaseCostSlots(deviceAlone(400), 0)).toBe(404);
   });
 
-  it("is the latency of profile paper where both have words for a state, up to rounding", () => {
+  it("equals the latency of profile paper for a state that both can describe, up to rounding", () => {
     const observation = withOneRate({ ...makeState(6, true), activeTasks: [1, 2, 3, 4, 5, 6] });
     const read = releaseStateOf(observation);
     for (let action = 0; action <= 6; action++) {
@@ -71,14 +71,14 @@ describe("the cost of an action", () => {
     }
   });
 
-  it("is refused for what is no action", () => {
+  it("rejects what is not an action", () => {
     for (const action of [-1, 1.5, Number.NaN]) {
       expect(() => releaseCostSlots(state, action)).toThrowError(expect.objectContaining({ code: "invalidAction" }));
     }
   });
 });
 
-describe("what an action leaves behind", () => {
+describe("the impact of an action", () => {
   it("edge: the queue and the tasks of the chosen server grow, and nothing is served", () => {
     // server 1 now works 8 Mbit a slot for each of two and has 4 Mbit: 1 + 1 + 4/8 + 2/8 and 1 + 3 + 4/8 + 6/8
     expect(releaseImpactSlots(state, 1, [2, 6])).toBe((2.75 + 5.25) / 2);
@@ -86,7 +86,7 @@ describe("what an action leaves behind", () => {
 
   it("local: the wait grows by the task's computation", () => {
     expect(releaseImpactSlots(deviceAlone(3), 0, [2, 6])).toBe((3 + 4 + 2 + (3 + 4 + 6)) / 2);
-    // another choice leaves the device as it is
+    // another choice does not change the device
     expect(releaseImpactSlots(deviceAlone(3), 1, [2, 6])).toBe((3 + 2 + (3 + 6)) / 2);
   });
 
@@ -129,7 +129,7 @@ describe("an answer", () => {
     expect(readReleaseAnswer(text)).toBe(action);
   });
 
-  it("is read as the decision it names, for every decision string", () => {
+  it("is read as the decision that it names, for every decision string", () => {
     for (const template of ["en-v1", "zh-release-v1"] as const) {
       for (let action = 0; action <= 40; action++)
         expect(readReleaseAnswer(renderAction(action, template))).toBe(action);
@@ -140,7 +140,7 @@ describe("an answer", () => {
     ["", -2],
     [" \n", -2],
     ["本地执行", 0.5 + 1],
-    // 4 and 30 characters are in, 3 and 31 out
+    // 4 and 30 characters are within the limits, 3 and 31 are not
     ["abcd", 0.5 - 1],
     ["abc", 0.5 - 14 / 10 - 1],
     [`server${"x".repeat(24)}`, 0.5 + 1],
@@ -161,7 +161,7 @@ describe("an answer", () => {
   });
 });
 
-/** An answer, and what the published functions made of it. */
+/** An answer and the results of the published functions for it. */
 interface PublishedAnswer {
   readonly input: object;
   readonly answer: string;
@@ -187,7 +187,7 @@ describe("what the published functions give", () => {
     const score = scoreRelease(given, one.answer, { weight: 0 });
     expect(score).toMatchObject({ action, costSlots, formatReward: one.formatReward });
     if (action === null || one.impactSlots === null) return expect(score.reward).toBe(one.reward);
-    // their futures are drawn unseeded: these are the sizes that were drawn
+    // the published code draws futures without a seed: these are the sizes that it drew
     const impactSlots = releaseImpactSlots(given, action, futureSizesMbit);
     expect(impactSlots).toBe(one.impactSlots);
     const total = (costSlots as number) + 0.3 * impactSlots;
@@ -231,7 +231,7 @@ describe("the reward", () => {
     expect(score.taskReward).toBeCloseTo(1 - (3.25 + 0.3 * impact), 12);
   });
 
-  it("leaves the future out from a cost of 10 on", () => {
+  it("ignores the future from a cost of 10 up", () => {
     expect(scoreRelease(deviceAlone(6), "本地执行")).toMatchObject({
       costSlots: 10,
       impactSlots: null,
@@ -240,7 +240,7 @@ describe("the reward", () => {
     expect(scoreRelease(deviceAlone(5.5), "本地执行").impactSlots).toBeGreaterThan(0);
   });
 
-  it("takes 10 off where the total is above 10, not where it is 10", () => {
+  it("deducts 10 if the total is above 10, not if it is 10", () => {
     expect(scoreRelease(deviceAlone(6.5), "本地执行").taskReward).toBe(1 - 10.5 - 10);
     // 9 now, and 9 + size after it: only the total is above 10
     const [size] = releaseFutureSizes(deviceAlone(5), 0, 1);
@@ -274,14 +274,14 @@ describe("the reward", () => {
     }
   });
 
-  it("is the same twice, and all answers to a state face the same futures", () => {
+  it("is the same every time, and all answers to a state face the same futures", () => {
     expect(scoreRelease(state, answer)).toEqual(scoreRelease(structuredClone(state), answer));
     const missing = scoreRelease(state, "Server 9").impactSlots as number;
     expect(scoreRelease(state, "Server 8").impactSlots).toBe(missing);
     expect(scoreRelease(state, answer, { seed: 1 })).not.toEqual(scoreRelease(state, answer));
   });
 
-  it("is refused for options and states that are none", () => {
+  it("rejects invalid options and states", () => {
     const refused = (given: unknown, options: unknown, error: object) =>
       expect(() => scoreRelease(given as ReleaseState, answer, options as object)).toThrowError(
         expect.objectContaining(error),
@@ -344,7 +344,7 @@ describe("a record", () => {
     });
   });
 
-  it("has the published defaults where those have them, and no servers where the fields are null or None", () => {
+  it("has the published defaults, and no servers whose fields are null or None", () => {
     const { 丢弃惩罚: _penalty, 时间槽时长: _slot, ...rest } = input;
     const changed = { ...rest, 本地设备: "CPU频率 2.5 GHz", 边缘服务器3: null, 边缘服务器10: "None" };
     expect(readReleaseInput(changed)).toMatchObject({
@@ -369,19 +369,19 @@ describe("a record", () => {
     ["边缘服务器2", input.边缘服务器2.replace("[0.0", "[low"), "边缘服务器2", /a load history of numbers/],
     ["边缘服务器2", 3, "边缘服务器2", /CPU频率/],
   ];
-  it.each(broken)("with %s %j is refused, with its place", (name, value, field, message) => {
+  it.each(broken)("with %s %j is rejected, with its place", (name, value, field, message) => {
     const read = () => readReleaseInput({ ...input, [name]: value }, "test.json/3/input");
     expect(read).toThrowError(expect.objectContaining({ code: "invalidRecord", path: `test.json/3/input/${field}` }));
     expect(read).toThrowError(message);
   });
 
-  it("that is no object is refused", () => {
+  it("that is not an object is rejected", () => {
     for (const value of [null, [], "任务大小: 3"]) expect(() => readReleaseInput(value)).toThrowError(MecgymError);
   });
 });
 
 describe("a prompt", () => {
-  it("is read like a record, whatever a chat template puts around it", () => {
+  it("is read like a record, whatever a chat template adds around it", () => {
     expect(readReleasePrompt(promptOf(input))).toEqual(readReleaseInput(input));
     const chat = `<|im_start|>user\n${promptOf(input)}<|im_end|>\n<|im_start|>assistant\n`;
     expect(readReleasePrompt(chat)).toEqual(readReleaseInput(input));
@@ -391,7 +391,7 @@ describe("a prompt", () => {
     expect(readReleasePrompt(`${sizeLast}<|im_end|>`)).toEqual(readReleaseInput(input));
   });
 
-  it("without fields is none: null; with the wrong ones it is refused", () => {
+  it("without fields gives null; with the wrong ones it is rejected", () => {
     for (const text of ["", "任务大小: 3.5 Mbits", "**输入数据**：\n", renderPrompt(makeState(3, true)).user]) {
       expect(readReleasePrompt(text)).toBeNull();
     }
@@ -408,7 +408,7 @@ describe("a prompt", () => {
       { minLength: 10, maxLength: 10 },
     ),
   });
-  /** States with as many decimals as the template writes. */
+  /** States with no more decimals than the template writes. */
   const aDecision = fc.record({
     sizeMbit: decimal(1, 9),
     localWaitSlots: decimal(0, 50),
@@ -418,7 +418,7 @@ describe("a prompt", () => {
     servers: fc.array(aServer, { minLength: 1, maxLength: 12 }),
   });
 
-  it("says a state and no other: what is rendered and read is what it was, in every order and with noise", () => {
+  it("describes one state: rendering and reading gives it back, in every order and with noise", () => {
     fc.assert(
       fc.property(
         aDecision,
@@ -451,7 +451,7 @@ describe("a prompt", () => {
     );
   });
 
-  it("in other units is refused where a unit would be misread, and never misread", () => {
+  it("in other units is rejected if a unit would be misread, and never misread", () => {
     const observation = withOneRate(makeState(3, true));
     let refused = 0;
     for (let seed = 0; seed < 40; seed++) {

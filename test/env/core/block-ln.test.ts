@@ -1,4 +1,4 @@
-/** The block of logarithms: in WebAssembly and in TypeScript the bits of `ln`, and nothing else touched. */
+/** The block of logarithms: WebAssembly and TypeScript give the bits of `ln` and change nothing else. */
 
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -10,7 +10,7 @@ const sameBits = (got: Float64Array, expected: Float64Array) =>
     Buffer.from(expected.buffer, expected.byteOffset, expected.byteLength),
   );
 
-/** Positive numbers of every magnitude, many of them where one branch of the logarithm ends and another begins. */
+/** Positive numbers of every magnitude, many of them next to the ends of the logarithm's branches. */
 const positive = fc
   .tuple(
     fc.integer({ min: 1, max: 2044 }),

@@ -1,4 +1,4 @@
-/** Churn: servers that leave and return, the tasks they lose, and everything that must not notice. */
+/** Churn: servers that leave and return, the tasks they lose, and everything that must not change. */
 
 import fc from "fast-check";
 import seedrandom from "seedrandom";
@@ -23,7 +23,7 @@ import { scenarioArbitrary } from "../scenario-arbitrary.js";
 
 /**
  * One user with a task of 4 Mbit in every slot of 0.5 s, every rate 16 Mbit/s, γ = 1 Gcycle/Mbit, servers of 8 and
- * 16 GHz, a device of 1 GHz. The servers leave and return together, slot by slot: they are there in even slots.
+ * 16 GHz, a device of 1 GHz. The servers leave and return together, slot by slot: they are available in even slots.
  */
 const alternating: ScenarioInput = {
   numServers: 2,
@@ -40,7 +40,7 @@ const alternating: ScenarioInput = {
   churn: { leaveProbability: 1, returnProbability: 1 },
 };
 
-/** Frequent changes, under load: every kind of loss there is. */
+/** Frequent changes under load: every kind of loss occurs. */
 const restless: ScenarioInput = {
   numServers: { min: 2, max: 6 },
   users: { perServer: 4 },
@@ -63,7 +63,7 @@ function play(scenario: ScenarioInput | string, seed: number, choose: (o: Observ
 describe("servers that alternate", () => {
   const env = makeEnv({ ...alternating, episodeSlots: 3 });
 
-  it("lose what they hold: the step before pays, and the device alone is left", () => {
+  it("lose their tasks: the step before is charged, and only the device is left", () => {
     env.reset(0);
     // 4/16 + 4/8 = 0.75 s = 1.5 slots, and the penalty of 10
     expect(env.step(1)).toMatchObject({
@@ -101,7 +101,7 @@ describe("servers that alternate", () => {
     });
   });
 
-  it("lose nothing that counts after the last slot: what is there then is unfinished", () => {
+  it("lose nothing that counts after the last slot: tasks left then are unfinished", () => {
     const last = env.step(2);
     expect(last).toMatchObject({ costSlots: 1, lostTasks: 0, truncated: true, observation: { activeTasks: [0, 0] } });
     expect(env.episodeStats()).toMatchObject({
@@ -118,7 +118,7 @@ describe("servers that alternate", () => {
     expect(late.step(1)).toMatchObject({ costSlots: 11.5, isLate: true, lostTasks: 1, lostOnTimeTasks: 0 });
   });
 
-  it("are costliest and cheapest of nothing while they are away", () => {
+  it("are neither the costliest nor the cheapest action while absent", () => {
     const batch = new BatchEnv({ scenarios: [alternating], numLanes: 1, invalidActions: "costliest" });
     batch.reset([0]);
     batch.step([1]);
@@ -128,13 +128,13 @@ describe("servers that alternate", () => {
     expect(batch.executedAction[0]).toBe(0);
     expect(batch.flags[0] & FLAG_INVALID_ACTION).toBe(FLAG_INVALID_ACTION);
     expect([...batch.actionMask]).toEqual([1, 1, 1]);
-    // while they are there, the costliest is the device: 16 slots against 1.5 and 1
+    // while they are available, the costliest action is the device: 16 slots against 1.5 and 1
     batch.step([7]);
     expect(batch.executedAction[0]).toBe(0);
   });
 });
 
-describe("who is there", () => {
+describe("which servers are available", () => {
   it("follows the stream `churn`: a draw for each server and slot from slot 1 on", () => {
     const { steps } = play(restless, 12, (_, d) => d);
     const uniform = seedrandom.alea("mecgym/v1/churn/12");
@@ -149,7 +149,7 @@ describe("who is there", () => {
     expect(slot).toBeGreaterThan(49);
   });
 
-  it("is the same for every policy, like everything else of the world", () => {
+  it("is the same for every policy, like the rest of the world", () => {
     const world = (choose: (o: ObservationData, d: number) => number) =>
       play(restless, 3, choose).steps.map(({ observation: o }) => [
         o.slot,
@@ -163,7 +163,7 @@ describe("who is there", () => {
     expect(world((o) => o.numServers)).toEqual(reference);
   });
 
-  it("changes neither arrivals, sizes, capacities nor the rates of the servers that are there", () => {
+  it("does not change arrivals, sizes, capacities or the rates of available servers", () => {
     const { churn: _churn, ...still } = restless;
     const without = play(still, 8, () => 0).steps;
     const { steps } = play(restless, 8, () => 0);
@@ -177,7 +177,7 @@ describe("who is there", () => {
     expect(without[0].observation).not.toHaveProperty("isAvailable");
   });
 
-  it("with no chance to leave, an episode is what it is without churn", () => {
+  it("with a leaving probability of 0, an episode equals one without churn", () => {
     fc.assert(
       fc.property(scenarioArbitrary({ arrivals: "busy", maxSlots: 20 }), fc.nat(1000), (fields, seed) => {
         const { churn: _churn, ...still } = fields;
@@ -209,7 +209,7 @@ describe("who is there", () => {
 });
 
 describe("every task", () => {
-  it("is finished, lost or unfinished in the end, and held by a server or done at any time before", () => {
+  it("ends finished, lost or unfinished, and until then is on a server or finished", () => {
     let lost = 0;
     for (let seed = 0; seed < 40; seed++) {
       const batch = new BatchEnv({ scenarios: [restless], numLanes: 1, invalidActions: "costliest" });
@@ -235,7 +235,7 @@ describe("every task", () => {
     expect(lost).toBeGreaterThan(500);
   });
 
-  it("is gone from a server that returns", () => {
+  it("does not come back with its server", () => {
     let returns = 0;
     for (let seed = 0; seed < 20; seed++) {
       const { steps } = play(restless, seed, (_, d) => d);
@@ -262,7 +262,7 @@ describe("an absent server", () => {
   const state = copyObservation(view);
   const absent = state.isAvailable?.flatMap((isThere, e) => (isThere ? [] : [e + 1])) ?? [];
 
-  it("is shown as such, in data that the schema knows", () => {
+  it("is shown as absent, in data that fits the schema", () => {
     expect(absent.length).toBeGreaterThan(0);
     expect(findProblem("observation", state)).toBeUndefined();
     expect(JSON.parse(JSON.stringify(state))).toEqual(state);
@@ -273,13 +273,13 @@ describe("an absent server", () => {
     }
   });
 
-  it("is out of the look-ahead, as if the others were all there are", () => {
+  it("is ignored by the look-ahead, as if only the others existed", () => {
     for (const mode of ["independent", "sequential"] as const) {
       for (const rates of ["frozen", "resampled"] as const) {
         const options = { mode, rates, numSamples: 4 };
         const result = batch.lookAhead(0, options);
         expect(lookAheadOfState(batch.scenarios[0], 2, state, options)).toEqual(result);
-        // what a record says of an absent server's rate does not matter
+        // a record's rate of an absent server does not matter
         const rated = { ...state, rateMbps: state.rateMbps.map((rate) => rate || 99) };
         expect(lookAheadOfState(batch.scenarios[0], 2, rated, options)).toEqual(result);
         for (let action = 0; action <= state.numServers; action++) {

@@ -41,7 +41,7 @@ function play(fields: ScenarioInput, actions: readonly number[]) {
   return { env, first, steps: actions.map((action) => env.step(action)) };
 }
 
-/** What is seen after a list of actions. */
+/** The observation after a list of actions. */
 function seenAfter(fields: ScenarioInput, actions: readonly number[]): ObservationData {
   const { first, steps } = play(fields, actions);
   return (steps.at(-1) ?? first).observation;
@@ -134,7 +134,7 @@ describe("eq. 2-8: the latency of an action", () => {
     expect(steps[2].observation.localBacklogMbit).toBe(7.5 - 0.5 + 4);
   });
 
-  it("eq. 4: the task shares the server with the N that are there, F/(N+1)", () => {
+  it("eq. 4: the task shares the server with its N tasks, F/(N+1)", () => {
     const exec = (n: number) => observedLatencySlots({ ...observed, activeTasks: [n, 0] }, 1) - 0.5;
     expect(exec(0)).toBe(1); // 4/(8/1) = 0.5 s
     expect(exec(1)).toBe(2); // 4/(8/2) = 1 s
@@ -169,7 +169,7 @@ describe("eq. 2-8: the latency of an action", () => {
     expect(observedLatencySlots(state, 2)).toBe(2); // 0.25 + 2·2/16 + 4·2/16 = 1 s
   });
 
-  it("eq. 8: the tasks of one slot are decided one after another, each seeing the ones before it", () => {
+  it("eq. 8: the tasks of one slot are decided one after another, each observing the ones before it", () => {
     const { first, steps } = play({ users: { count: 2 } }, [1, 1]);
     expect([first.observation.userIndex, first.observation.slot]).toEqual([0, 0]);
     const second = steps[0].observation;
@@ -185,7 +185,7 @@ describe("eq. 2-8: the latency of an action", () => {
 });
 
 describe("eq. 9, 10: service", () => {
-  it("eq. 9: F·Δt/(γ·(N+1)) with the N that was there as the slot began", () => {
+  it("eq. 9: F·Δt/(γ·(N+1)) with N as it was when the slot began", () => {
     // server 1 of 24 GHz: 24·0.5/2 = 6 Mbit alone at γ = 2
     const fields = { serverCpuGHz: [24, 16], densityGcyclesPerMbit: 2 };
     expect(seenAfter(fields, [1, 2]).workloadMbit[0]).toBe(4 - 3); // N = 1: 6/2
@@ -206,7 +206,7 @@ describe("eq. 9, 10: service", () => {
     expect(workloads[4]).toBeCloseTo(8 / 3 - 2 / 3, 12); // slot 4: 2/3 is done, the other keeps 8/3 − 2/3
   });
 
-  it("eq. 10: a server that could do more than it has ends at 0, not below", () => {
+  it("eq. 10: a server with more capacity than work ends at 0, not below", () => {
     const { workloadMbit, activeTasks } = seenAfter({}, [2, 1]); // slot 1 serves 16·0.5/2 = 4 of the 4 Mbit
     expect([workloadMbit[1], activeTasks[1]]).toEqual([0, 0]);
     expect(seenAfter({ serverCpuGHz: [8, 17] }, [2, 1]).workloadMbit[1]).toBe(0);
@@ -217,7 +217,7 @@ describe("eq. 9, 10: service", () => {
     expect(backlog).toEqual([4, 2.5, 1, 0, 0]); // 3·0.5/1 = 1.5 a slot
   });
 
-  it("eq. 9: a task that needs less than its share gives the rest away", () => {
+  it("eq. 9: a task that needs less than its share leaves the rest to others", () => {
     // 15 GHz: 7.5 Mbit alone. slot 1, N = 1: 4 − 3.75 = 0.25, and 4 new.
     // slot 2, N = 2: S = 2.5, share 1.25; the first needs 0.25, so the second gets 2.25
     const fields = { serverCpuGHz: [15, 16] };
@@ -226,7 +226,7 @@ describe("eq. 9, 10: service", () => {
     expect([then.workloadMbit[0], then.activeTasks[0]]).toEqual([4 - 2.25, 1]);
   });
 
-  it("eq. 9: what is given away can free another task, round by round", () => {
+  it("eq. 9: what it leaves can finish another task, round by round", () => {
     // work-conserving, 9 GHz: S = 4.5 in every slot.
     // slot 0: users 0, 1, 2 → server 1: residuals 4, 4, 4. slot 1: share 1.5 → 2.5 each; user 0 sends one more: 4.
     // slot 2: n = 4, share 1.125 → 1.375, 1.375, 1.375, 2.875. slot 3: share 1.125 → 0.25, 0.25, 0.25, 1.75.
@@ -239,7 +239,7 @@ describe("eq. 9, 10: service", () => {
     expect([1, 2, 3, 4, 5].map(workload)).toEqual([12, 7.5 + 4, 4.125 + 2.875, 0.75 + 1.75, 0]);
   });
 
-  it("eq. 9: a task that needs exactly its share is done", () => {
+  it("eq. 9: a task that needs exactly its share is finished", () => {
     // work-conserving, 6 GHz: S = 3. One task per slot to server 1 in slots 0, 1, 2, then none.
     // slot 1: 4 − 3 = 1 | 4. slot 2: share 1.5: 1 is done, 2 left for the other: 2 | 4.
     // slot 3: share 1.5: 0.5, 2.5. slot 4: 0.5 is done, 2.5 left: the other is done with exactly its share.
@@ -255,7 +255,7 @@ describe("eq. 9, 10: service", () => {
     ]);
   });
 
-  it("eq. 9: a crumb of rounding is no work", () => {
+  it("eq. 9: a rounding remainder is not work", () => {
     // 0.7 Mbit at 0.1 Mbit a slot: seven subtractions leave 2.8e-17, which must not take an eighth slot
     const crumbs: ScenarioInput = {
       slotSeconds: 0.1,
@@ -287,7 +287,7 @@ describe("eq. 9, 10: service", () => {
     expect(history[3][1]).toEqual([0, 4, 4]); // 4 − 8/2 + 4
   });
 
-  it("eq. 13: H does not move within a slot", () => {
+  it("eq. 13: H does not change within a slot", () => {
     const { first, steps } = play({ users: { count: 2 } }, [1, 1, 1]);
     expect(first.observation.workloadHistoryMbit[0]).toEqual([0, 0, 0]);
     expect(steps[0].observation.workloadHistoryMbit[0]).toEqual([0, 0, 0]);
@@ -311,7 +311,7 @@ describe("eq. 11, 14, 15: cost, reward, oracle", () => {
     expect(observedCostSlots({ ...observed, deadlineSlots: 8 }, 0)).toBe(8);
   });
 
-  it("eq. 11: without a penalty a late task costs its latency and is late all the same", () => {
+  it("eq. 11: without a penalty a late task costs its latency and is still late", () => {
     const step = play({ deadlineSlots: 5, deadlinePenaltySlots: 0 }, [0]).steps[0];
     expect([step.costSlots, step.isLate]).toEqual([8, true]);
   });
@@ -342,7 +342,7 @@ describe("eq. 11, 14, 15: cost, reward, oracle", () => {
     expect(cheapest(tie)).toBe(0);
   });
 
-  it("eq. 15: the costliest action, that of an action that does not exist, has ties to the lowest index too", () => {
+  it("eq. 15: the costliest action, charged for an action that does not exist, also takes the lowest index", () => {
     const batch = new BatchEnv({
       scenarios: [{ ...plain, localCpuGHz: 100, serverCpuGHz: [8, 8] }],
       numLanes: 1,
@@ -387,7 +387,7 @@ describe("eq. 22-26: the look-ahead", () => {
     expect(impactSlots[1]).toBeCloseTo(5 / 3, 12);
   });
 
-  it("eq. 22: N stays as it is, also where a server's work is drained to nothing", () => {
+  it("eq. 22: N stays as it is, even if a server's work drains to 0", () => {
     // slot 1: server 2 has N = 1, L = 4 and drains 16·0.5/2 = 4 to 0, but keeps N = 1
     const { impactSlots } = play({ lookAhead: exact, serverCpuGHz: [1, 16] }, [2]).env.lookAhead();
     // after 0: server 2: 0.25 + 0·2/16 + 4·2/16 = 0.75 s = 1.5; server 1 0.25 + 4 = 4.25 s
@@ -425,7 +425,7 @@ describe("eq. 22-26: the look-ahead", () => {
     expect(Math.abs(mean - 1)).toBeLessThan((3 * Math.sqrt(1 / 12)) / Math.sqrt(factors.length));
   });
 
-  it("eq. 24: the smallest J, penalty and all", () => {
+  it("eq. 24: the smallest J, including the penalty", () => {
     // τ = 2: after 2, server 1 (3.5) and server 2 (2.5) are both late, J = 13.5 and 12.5; local 8 + 10
     const { impactSlots, costSlots } = play({ lookAhead: exact, deadlineSlots: 2 }, [1]).env.lookAhead();
     expect(Array.from(impactSlots)).toEqual([1, 1, 12.5]);
@@ -446,11 +446,11 @@ describe("eq. 22-26: the look-ahead", () => {
     expect(Array.from(alike.impactSlots)).toEqual([1, 1, 2.5]);
   });
 
-  it("eq. 25: sequential futures take their places one after another", () => {
+  it("eq. 25: sequential futures are placed one after another", () => {
     // slot 0, empty, action 2: L̂ = (0, 4), N̂ = (0, 1). Future 1: local 8, server 1 1.5, server 2 2.5 → 1.5, server 1.
     // Then a slot: L̂1 = 0, L̂2 = max(0, 4 − 8/2) = 0, N̂ stays; future 1 joins server 1: L̂1 = 4, N̂1 = 1.
-    // Future 2: server 1 0.25 + 4·2/8 + 4·2/8 = 2.25 s = 4.5; server 2 0.25 + 0 + 4·2/16 = 0.75 s = 1.5 → 1.5, server 2.
-    // Then a slot: L̂1 = 4 − 4/2 = 2, L̂2 = 0 + 4, N̂2 = 2. Future 3: server 1 0.25 + 2·2/8 + 4·2/8 = 1.75 s = 3.5;
+    // Future 2: server 1 0.25 + 4·2/8 + 4·2/8 = 2.25 s = 4.5; server 2 0.25 + 0 + 4·2/16 = 0.75 s = 1.5 → 1.5, server
+    // 2. Then a slot: L̂1 = 4 − 4/2 = 2, L̂2 = 0 + 4, N̂2 = 2. Future 3: server 1 0.25 + 2·2/8 + 4·2/8 = 1.75 s = 3.5;
     // server 2 0.25 + 4·3/16 + 4·3/16 = 1.75 s = 3.5; local 8 → 3.5.
     const { env } = play({ lookAhead: { ...exact, mode: "sequential" } }, []);
     expect(env.lookAhead({ numSamples: 1 }).impactSlots[2]).toBe(1.5);
@@ -468,7 +468,7 @@ describe("eq. 22-26: the look-ahead", () => {
     expect(Array.from(env.lookAhead({ weight: 2 }).reward)).toEqual([-10, -6.5, -6]);
   });
 
-  it("eq. 24: rates drawn anew differ from the frozen ones, but not below the floor", () => {
+  it("eq. 24: resampled rates differ from the frozen ones and respect the floor", () => {
     const fields: ScenarioInput = { uplink: { meanRateMbps: 14, minRateMbps: 1 }, lookAhead: exact };
     const { env } = play(fields, [1]);
     const frozen = Array.from(env.lookAhead().impactSlots);
@@ -495,7 +495,7 @@ describe("the realised latency", () => {
     });
   });
 
-  it("counts a task as late where it exceeds the deadline, an unfinished one where it can only be late", () => {
+  it("counts a task as late if it exceeds the deadline, an unfinished one if it must exceed it", () => {
     const late = (deadlineSlots: number) => {
       const stats = play({ episodeSlots: 4, deadlineSlots }, [1, 2, 2, 2]).env.episodeStats();
       return [stats.finishedLateTasks, stats.unfinishedLateTasks];

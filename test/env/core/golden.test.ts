@@ -1,4 +1,6 @@
-/** The golden trajectories: played here, they must give the digests on file. A change to them is a change of physics. */
+/**
+ * The golden trajectories: played here, they must give the recorded digests. Changing them means changing the physics.
+ */
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -11,7 +13,7 @@ const file = new URL("../../golden/trajectories.json", import.meta.url);
 const trajectories = JSON.parse(readFileSync(file, "utf8")) as GoldenTrajectory[];
 
 describe("golden trajectories", () => {
-  it("are on file, each of them, as they are played", () => {
+  it("are all recorded", () => {
     const inputs = trajectories.map(({ digest: _digest, numSteps: _numSteps, ...input }) => input);
     expect(inputs).toEqual(listGolden());
     expect(new Set(trajectories.map(({ digest }) => digest)).size).toBe(trajectories.length);
@@ -61,7 +63,7 @@ describe("golden trajectories", () => {
     expect(hash.digest("hex")).toBe(golden.digest);
   });
 
-  it("differ in the digest where a trajectory differs in one bit, one action, one seed or one episode's end", () => {
+  it("have another digest after a change of one bit, action, seed or end of an episode", () => {
     const digest = (...episodes: [seed: number, ...steps: [row: number, action: number, c: number, j: number][]][]) => {
       const result = new TrajectoryDigest();
       for (const [seed, ...steps] of episodes) {

@@ -1,4 +1,4 @@
-/** The simulator against the slow model written from docs/model.md: random worlds, random policies, every bit. */
+/** The simulator against the slow model of docs/model.md: random scenarios, random policies, every bit. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -18,7 +18,7 @@ import { expIntegralE1 } from "../../../env/math.js";
 import { exponentialIntegral, ReferenceEpisode } from "../../reference/reference-model.js";
 import { lookAheadArbitrary, scenarioArbitrary } from "../scenario-arbitrary.js";
 
-/** How a random policy picks: the oracle, one fixed action, or a list of draws played in a circle. */
+/** How a random policy chooses: the oracle, one fixed action, or a list of draws used in a cycle. */
 type Policy =
   | { readonly kind: "oracle" }
   | { readonly kind: "always"; readonly action: number }
@@ -43,7 +43,7 @@ const seedArbitrary = fc.oneof(
   fc.constantFrom(0, Number.MAX_SAFE_INTEGER, 2 ** 32, 2 ** 31),
 );
 
-/** Decisions after which a run is long enough: what is still wrong then was wrong before. */
+/** Decisions after which a run is long enough to show an error. */
 const MAX_DECISIONS = 150;
 
 function choose(policy: Policy, reference: ReferenceEpisode): number {
@@ -61,7 +61,7 @@ function choose(policy: Policy, reference: ReferenceEpisode): number {
   }
 }
 
-/** Throws where two values differ in a single bit; −0 and 0 differ, NaN equals itself. */
+/** Throws if two values differ in a single bit; −0 and 0 differ, NaN equals itself. */
 function sameBits(actual: unknown, expected: unknown, where: string): void {
   if (typeof expected === "object" && expected !== null) {
     const left = actual as Record<string, unknown>;
@@ -194,7 +194,7 @@ function compareEpisode(
         reference.lookAhead(options),
         `look-ahead ${d}`,
       );
-      // some actions alone, in another order, have the same figures
+      // a few actions in another order have the same figures
       const actions = [d % env.maxServers, 0, d % 3].filter((action) => action <= observation.numServers);
       const some = env.lookAhead(0, { ...options, actions });
       actions.forEach((action, i) => {
@@ -258,7 +258,7 @@ function compareEpisode(
     },
     "stats",
   );
-  // a sum has other last bits in another order, and docs/model.md gives no order
+  // another order of summation changes the last bits, and docs/model.md gives no order
   if (Math.abs(realisedLatencySumSlots - expected.realisedSum) > 1e-12 * expected.realisedSum) {
     throw new Error(`realised latency: ${realisedLatencySumSlots}, the reference says ${expected.realisedSum}`);
   }
@@ -279,7 +279,7 @@ describe("the simulator is the reference model, to the last bit", { timeout: 120
       ),
       { seed: 20260407, numRuns: 3500 },
     );
-    // the comparison is worth little unless the scenarios reach every corner
+    // the comparison is worth little unless the scenarios cover every case
     expect(tally.episodes).toBeGreaterThan(2500);
     expect(tally.decisions).toBeGreaterThan(50_000);
     expect(tally.lookAheads).toBeGreaterThan(10_000);
@@ -322,7 +322,7 @@ describe("the simulator is the reference model, to the last bit", { timeout: 120
   });
 
   it("in episodes that are extended: one step, and that one is truncated", () => {
-    // ten users, next to no chance of a task: some seed has several tasks in the first slot that has any
+    // ten users with rare tasks: some seed has several tasks in the first slot that has any
     const scenario: ScenarioInput = {
       users: { count: 10 },
       arrivals: { process: "poisson", ratePerSlot: 0.05 },
@@ -359,7 +359,7 @@ describe("the simulator is the reference model, to the last bit", { timeout: 120
     }
   });
 
-  it("in the exponential integral, but for its last bits", () => {
+  it("in the exponential integral, up to its last bits", () => {
     for (let x = 1e-8; x < 700; x *= 1.3) {
       expect(Math.abs(expIntegralE1(x) / exponentialIntegral(x) - 1)).toBeLessThan(1e-13);
     }

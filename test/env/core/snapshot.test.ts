@@ -1,4 +1,4 @@
-/** Branching: snapshots, restores and forks play on to the bit, and damaged snapshots are refused whole. */
+/** Branching: snapshots, restores and forks play on with the same bits, and damaged snapshots are rejected. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -35,7 +35,7 @@ function play(env: BatchEnv, lane: number, numSteps: number, rule: (i: number) =
 }
 
 function make(numLanes = 1, scenario: string | ScenarioInput = busy): BatchEnv {
-  // where servers leave, an action may find its server gone
+  // with churn, the server of an action may have left
   const options = { autoreset: "same-step", history: true, invalidActions: "costliest" } as const;
   const env = new BatchEnv({ scenarios: [scenario], numLanes, ...options });
   env.reset(Array.from({ length: numLanes }, (_, i) => i));
@@ -46,7 +46,7 @@ describe.each([
   ["without churn", busy],
   ["under churn", restless],
 ])("a snapshot, %s,", (_name, scenario) => {
-  it("restored plays on as the lane did, across the end of the episode", () => {
+  it("restored plays on as the lane did, past the end of the episode", () => {
     const env = make(1, scenario);
     play(env, 0, 57, (i) => i * 7);
     const snapshot = env.snapshot(0);
@@ -58,7 +58,7 @@ describe.each([
     expect(play(env, 0, 500, (i) => i * 5)).toBe(straight);
   });
 
-  it("can be carried to another batch with more room", () => {
+  it("can be restored in another batch with more room", () => {
     const env = make(1, scenario);
     play(env, 0, 33, (i) => i * 3);
     const room = { laneScenario: [0, 1], numLanes: 2, maxServers: 9, invalidActions: "costliest" } as const;
@@ -74,7 +74,7 @@ describe.each([
     }
   });
 
-  it("shows the observation and mask it was taken at", () => {
+  it("shows the observation and mask of its decision", () => {
     const env = make(1, scenario);
     play(env, 0, 20, (i) => i);
     const [snapshot, observation, mask] = [env.snapshot(0), env.observation.slice(), env.actionMask.slice()];
@@ -128,7 +128,7 @@ describe.each([
 });
 
 describe("a fork", () => {
-  it("starts equal, and neither touches the other", () => {
+  it("starts equal, and neither changes the other", () => {
     const env = make(2);
     play(env, 0, 30, (i) => i);
     env.fork(0, 1);
@@ -144,7 +144,7 @@ describe("a fork", () => {
     expect(env.stateHash(1)).not.toBe(env.stateHash(0));
   });
 
-  it("is refused between scenarios, before a reset and outside the batch", () => {
+  it("is rejected between scenarios, before a reset and outside the batch", () => {
     const env = new BatchEnv({ scenarios: ["paper-v1", busy], laneScenario: [0, 1], numLanes: 2 });
     expect(() => env.fork(0, 0)).toThrow(/needsReset/);
     expect(() => env.snapshot(1)).toThrow(/needsReset/);
@@ -156,14 +156,14 @@ describe("a fork", () => {
 });
 
 describe("a state", () => {
-  it("without churn has the bytes it had before there was churn", () => {
+  it("without churn has the bytes from before churn existed", () => {
     const env = new BatchEnv({ scenarios: [busy], numLanes: 1 });
     env.reset([7]);
     for (let i = 0; i < 100; i++) env.step([(i * 3) % (env.lanes.arrays.numServers[0] + 1)]);
     expect(env.stateHash(0)).toBe("c1e3a750e2bc2614");
   });
 
-  it("under churn holds who was late: without it, the price of a loss would differ", () => {
+  it("with churn holds which tasks were late: without it, a loss would be charged differently", () => {
     const env = make(2, restless);
     const { tasks, arrays } = env.lanes;
     const marksOf = (lane: number) =>
@@ -184,7 +184,7 @@ describe("a state", () => {
 });
 
 describe("a state under churn that contradicts itself", () => {
-  it("is refused: a server is away and yet has tasks or a rate, or is there without a rate", async () => {
+  it("is rejected: an absent server has tasks or a rate, or an available one has no rate", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
     const env = make(1, restless);
     const { arrays, parameters } = env.lanes;
@@ -236,7 +236,7 @@ describe.each([
     return copy;
   };
 
-  it("is refused: empty, cut, foreign, of another version or scenario, or damaged", () => {
+  it("is rejected if empty, cut, foreign, damaged, or of another version or scenario", () => {
     expect(codeOf(new Uint8Array(0)).path).toBe("snapshot/length");
     expect(codeOf(good.subarray(0, good.length - 3)).path).toBe("snapshot/length");
     expect(codeOf(good.subarray(0, good.length - 8)).path).toBe("snapshot/checksum");
@@ -247,7 +247,7 @@ describe.each([
     expect(codeOf(changed(good.length - 1, good[good.length - 1] ^ 1)).path).toBe("snapshot/checksum");
   });
 
-  it("is refused with any number out of bounds, even under a right checksum", async () => {
+  it("is rejected with any number out of bounds, even with a correct checksum", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
     const numNumbers = (good.length - 72) / 8;
     let refused = 0;
@@ -264,7 +264,7 @@ describe.each([
     expect(refused).toBeGreaterThan(300);
   });
 
-  it("is refused where its numbers contradict each other: queues that are not their tasks', a task from tomorrow", async () => {
+  it("is rejected if its numbers contradict each other: queues, or a task of a later slot", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
     const { arrays, parameters } = env.lanes;
     const numbers = new DataView(good.buffer, 72);
@@ -292,7 +292,7 @@ describe.each([
 });
 
 describe("a snapshot of fewer servers", () => {
-  it("leaves nothing of those that were there", () => {
+  it("clears the lane's other servers", () => {
     const env = make(1);
     const { arrays } = env.lanes;
     const seedOf = (numServers: number) => {
@@ -315,7 +315,7 @@ describe("a snapshot of fewer servers", () => {
 });
 
 describe("the end of an episode", () => {
-  it("is part of the state: a restored lane must be reset, too", () => {
+  it("is part of the state: a restored lane must be reset too", () => {
     const env = new BatchEnv({ scenarios: [{ episodeSlots: 3 }], numLanes: 1 });
     env.reset([4]);
     do env.step([1]);
@@ -337,7 +337,7 @@ describe.each([
       return play(copy, lane, numSteps, (i) => i * 5);
     });
 
-  it("plays on as before after a restore, in another batch too", () => {
+  it("plays on as before after a restore, also in another batch", () => {
     const env = make(3, scenario);
     play(env, 0, 61, (i) => i * 7);
     const snapshot = env.snapshotAll();
@@ -351,7 +351,7 @@ describe.each([
     expect(traceOf(other, 300)).toEqual(straight);
   });
 
-  it("is not touched by its fork, before or after its first reset", () => {
+  it("is not changed by its fork, before or after its first reset", () => {
     const env = make(3, scenario);
     play(env, 0, 61, (i) => i * 7);
     const before = env.snapshotAll();
@@ -365,7 +365,7 @@ describe.each([
     expect(() => fresh.step([0, 0])).toThrow("needsReset");
   });
 
-  it("is refused damaged, cut, or of another number of lanes, and then nothing has changed", () => {
+  it("is rejected if damaged, cut or of another number of lanes, and changes nothing then", () => {
     const env = make(3, scenario);
     play(env, 0, 61, (i) => i * 7);
     const snapshot = env.snapshotAll();

@@ -42,7 +42,7 @@ describe("parseCompletion", () => {
   const action = fc.integer({ min: 0, max: 512 });
   const template = fc.constantFrom(...templateIds);
 
-  it("reads every decision string back, whatever stands before it", () => {
+  it("reads every decision string, whatever comes before it", () => {
     const reasoning = "Server 1 takes 3.2 slots. I first chose Local, but that is late.\n本地太慢。\n";
     fc.assert(
       fc.property(action, template, fc.boolean(), (a, id, hasReasoning) => {
@@ -52,7 +52,7 @@ describe("parseCompletion", () => {
     );
   });
 
-  it("reads it alike where much white space keeps it from being read at a glance", () => {
+  it("reads it the same way if much white space prevents the fast path", () => {
     fc.assert(
       fc.property(action, template, (a, id) => {
         const answer = renderAction(a, id);
@@ -61,7 +61,7 @@ describe("parseCompletion", () => {
     );
   });
 
-  /** The rules alone, read from the front in one go. */
+  /** Only the rules, applied forwards in one pass. */
   function readWhole(completion: string) {
     const text = normalise(completion);
     if (text.trim() === "") return { failure: "empty" };
@@ -72,7 +72,7 @@ describe("parseCompletion", () => {
     return reader.result();
   }
 
-  it("gives what a reading of the whole text gives, for completions put together and changed", () => {
+  it("gives the same as reading the whole text, for joined and altered completions", () => {
     const piece = fc.oneof(
       { weight: 6, arbitrary: fc.constantFrom(...completions.map(({ text }) => text)) },
       {
@@ -174,7 +174,7 @@ describe("parseCompletion", () => {
 });
 
 describe("100 kB of noise", () => {
-  /** Pieces that come close to what the parser looks for. */
+  /** Pieces that resemble what the parser looks for. */
   const pieces = [
     "server 1 or ",
     "server ",
@@ -217,20 +217,20 @@ describe("100 kB of noise", () => {
     "\ud83d\ude00",
   ];
 
-  it.each(pieces)("%j over and over is read, with the answer after it", (piece) => {
+  it.each(pieces)("%j repeated is read, with the answer after it", (piece) => {
     const noise = piece.repeat(Math.ceil(100_000 / piece.length));
     const text = `${noise.replaceAll("<think>", "<think></think>")}\n\nAnswer: Server 3\n`;
     expect(parseCompletion(text)).toEqual({ action: 3 });
   });
 
-  it("meets a pattern whose parts are all bounded, so that at each place it takes a bounded number of steps", () => {
-    // outside of classes, where they mean themselves
+  it("has a pattern of bounded parts, so that it takes a bounded number of steps at each place", () => {
+    // outside of character classes, where they stand for themselves
     const outside = tokenPattern.source.replace(/\\./g, "").replace(/\[[^\]]*\]/g, "[]");
     expect(outside).toMatch(/\{0,4\}/);
     expect(outside.match(/[*+]|\{\d+,\}/g)).toBeNull();
   });
 
-  it.each(pieces)("%j: twice the text is no more than twice the work", (piece) => {
+  it.each(pieces)("%j: twice the text takes at most twice the work", (piece) => {
     const work = (length: number) => countWork(() => parseCompletion(piece.repeat(Math.ceil(length / piece.length))));
     const [once, twice] = [work(100_000), work(200_000)];
     expect(once).toBeGreaterThanOrEqual(100_000);
@@ -238,7 +238,9 @@ describe("100 kB of noise", () => {
   });
 });
 
-/** What a run goes through, counted and not timed: characters that expressions and slices pass, and entries of lists. */
+/**
+ * What a run goes through, counted and not timed: characters that expressions and slices pass, and entries of lists.
+ */
 function countWork(run: () => void): number {
   let work = 0;
   const { exec } = RegExp.prototype;

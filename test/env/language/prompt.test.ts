@@ -20,7 +20,7 @@ import { findProblem } from "../../../schemas/validate.js";
 import { makeState, withOneRate } from "../states.js";
 
 const sizes = [3, 6, 11, 32];
-/** The state as far as a template has words for it. */
+/** The parts of a state that a template has words for. */
 const expressible = (template: TemplateId, state: ObservationData) =>
   template === "zh-release-v1" ? withOneRate(state) : state;
 const variants = templateIds.flatMap((template) =>
@@ -69,7 +69,7 @@ describe("a prompt", () => {
     }
   });
 
-  it("depends on its arguments alone: same text twice, another seed another order", () => {
+  it("depends only on its arguments: the same text twice, another order for another seed", () => {
     const state = makeState(6, true);
     for (const perturbation of ["shuffled", "noisy", "units"] as const) {
       const text = (seed: number) => renderPrompt(state, { perturbation, seed }).text;
@@ -116,7 +116,7 @@ describe("a prompt", () => {
     }
   });
 
-  it("lists the servers that are there, by their own numbers", () => {
+  it("lists the available servers, by their own numbers", () => {
     const state = { ...makeState(3, true), isAvailable: [true, false, true] };
     for (const template of templateIds) {
       const prompt = renderPrompt(expressible(template, state), { template });
@@ -128,7 +128,7 @@ describe("a prompt", () => {
     }
   });
 
-  it("keeps a rate close to nothing apart from nothing, and long numbers whole", () => {
+  it("shows a rate close to 0 as different from 0, and long numbers in full", () => {
     const state = { ...makeState(3, false), rateMbps: [1.16e-7, 0.0123456, 123456.789] };
     const { user } = renderPrompt(state);
     expect(user).toContain("uplink 0.000000116 Mbit/s");
@@ -159,7 +159,7 @@ describe("a prompt", () => {
     expect(texts).not.toMatch(/ Mbit\b|GHz|Gcycles|: [\d.]+ slots/);
   });
 
-  it("is refused for options that are none, and states a template has no words for", () => {
+  it("is rejected for invalid options and for states that a template has no words for", () => {
     const state = makeState(3, true);
     const refused = (options: unknown, error: object) =>
       expect(() => renderPrompt(state, options as PromptOptions)).toThrowError(expect.objectContaining(error));
@@ -227,7 +227,7 @@ describe("the numbers of a prompt", { timeout: 60_000 }, () => {
     expect(agreement.maxLossSlots).toBeGreaterThanOrEqual(agreement.meanLossSlots);
   });
 
-  it("are read back as they are in the state, to half of the last decimal", () => {
+  it("can be read back to half of the last decimal", () => {
     const positive = fc.double({ min: 0.001, max: 900, noNaN: true });
     fc.assert(
       fc.property(positive, positive, positive, positive, fc.integer({ min: 0, max: 1000 }), (a, b, c, d, tasks) => {

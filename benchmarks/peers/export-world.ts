@@ -5,7 +5,7 @@
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import { deriveParameters } from "../../env/core/parameters.js";
 import { BatchEnv, createStream, FLAG_TRUNCATED, resolveScenario, type ScenarioInput } from "../../env/index.js";
 
@@ -52,7 +52,7 @@ function exportLane(lane: number) {
     };
     noteTask();
     do {
-      const action = spec.policy === "greedy" ? cheapestAction(batch.lanes, 0) : Math.floor(draw() * (numServers + 1));
+      const action = spec.policy === "greedy" ? cheapestAction(batch, 0) : Math.floor(draw() * (numServers + 1));
       batch.step([action]);
       episode.action.push(action);
       episode.costSlots.push(batch.costSlots[0]);

@@ -1,6 +1,6 @@
 /** Plays policies: whole episodes, or single states visited by the oracle. */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction, costliestOf, observedCosts } from "../../env/batch/action-costs.js";
 import {
   allocateLookAhead,
   BatchEnv,
@@ -107,7 +107,7 @@ export class EpisodePlayer {
     batch.reset([seed]);
     for (let i = 0; i < target; i++) {
       watcher?.(this.#view, this.#lookAhead, emptyRollout);
-      actions[0] = cheapestAction(batch.lanes, 0);
+      actions[0] = cheapestAction(batch, 0);
       batch.step(actions);
     }
     return copyObservation(this.#view);
@@ -182,12 +182,9 @@ export function answerStates(
 }
 
 function costliestAction(state: ObservationData): number {
-  let worst = 0;
-  for (let action = 1; action <= state.numServers; action++) {
-    if (!isObservedActionAvailable(state, action)) continue;
-    if (observedCostSlots(state, action) > observedCostSlots(state, worst)) worst = action;
-  }
-  return worst;
+  const costs = new Float64Array(state.numServers + 1);
+  observedCosts(state, costs);
+  return costliestOf(costs, state);
 }
 
 /** The trajectory digest of a policy over episodes firstSeed … firstSeed + count − 1. */

@@ -1,8 +1,9 @@
 /** `adaptive`: the smallest J plus a price of 23 weights that rises with queues, work and the load seen so far. */
 
+import { observedCosts } from "../../env/batch/action-costs.js";
 import type { Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestBy, costAll, type Prices } from "./prices.js";
+import { cheapestBy, type Prices } from "./prices.js";
 
 /**
  * What the price of an action is linear in, by name; all of it without unit, or in slots.
@@ -58,7 +59,7 @@ export class AdaptivePrices implements Prices {
       sumTasks += activeTasks[e];
       sumGHz += cpuGHz[e];
     }
-    costAll(observation, out);
+    observedCosts(observation, out);
     if (numThere === 0) return;
     const mean = sumTasks / numThere;
     const tasksPerSlot =

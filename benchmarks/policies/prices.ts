@@ -1,6 +1,6 @@
 /** Policies that take the smallest price: what a price list is, and how the cheapest actions are found in one. */
 
-import { costOfLatency, edgeLatencySlots, localLatencySlots } from "../../env/core/kernel.js";
+import { cheapestOf } from "../../env/batch/action-costs.js";
 import type { Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
 
@@ -14,42 +14,6 @@ export interface Prices {
    * @param out receives them for 0 … E, slots; infinite for a server that is absent
    */
   priceAll(observation: Observation, out: Float64Array): void;
-}
-
-/**
- * J of every action, with the bits of `observedCostSlots`. Each field is read once: a view looks up its lane each time.
- *
- * @param out receives J for 0 … E, slots; infinite for a server that is absent
- */
-export function costAll(observation: Observation, out: Float64Array): void {
-  const { sizeMbit, densityGcyclesPerMbit, slotSeconds, deadlineSlots, penaltySlots, numServers } = observation;
-  const { rateMbps, workloadMbit, activeTasks, cpuGHz, isAvailable } = observation;
-  const { localBacklogMbit, localCpuGHz } = observation;
-  const local = localLatencySlots(sizeMbit, localBacklogMbit, localCpuGHz, densityGcyclesPerMbit, slotSeconds);
-  out[0] = costOfLatency(local, deadlineSlots, penaltySlots);
-  for (let e = 0; e < numServers; e++) {
-    if (isAvailable !== undefined && !isAvailable[e]) {
-      out[e + 1] = Number.POSITIVE_INFINITY;
-      continue;
-    }
-    const latency = edgeLatencySlots(
-      sizeMbit,
-      rateMbps[e],
-      workloadMbit[e],
-      activeTasks[e],
-      cpuGHz[e],
-      densityGcyclesPerMbit,
-      slotSeconds,
-    );
-    out[e + 1] = costOfLatency(latency, deadlineSlots, penaltySlots);
-  }
-}
-
-/** The action of the smallest price, ties to the lowest index. */
-export function cheapestOf(prices: ArrayLike<number>, numServers: number): number {
-  let best = 0;
-  for (let action = 1; action <= numServers; action++) if (prices[action] < prices[best]) best = action;
-  return best;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Lanes that play on and on, in the state that playing for long leads to. */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import { BatchEnv, resolveScenario, type ScenarioInput } from "../../env/index.js";
 import { drawUniform, seedStream } from "../../env/random.js";
 
@@ -62,11 +62,11 @@ export function makePlayer(scenario: string | ScenarioInput, numLanes: number, p
   return { batch, run, activeTasks };
 }
 
-function chooser({ lanes }: BatchEnv, play: Play): (lane: number) => number {
-  if (play === "greedy") return (lane) => cheapestAction(lanes, lane);
+function chooser(batch: BatchEnv, play: Play): (lane: number) => number {
+  if (play === "greedy") return (lane) => cheapestAction(batch, lane);
   const stream = new Float64Array(4);
   seedStream("mecgym/v1/speed/random-actions", stream, 0);
-  return (lane) => Math.floor(drawUniform(stream, 0) * (lanes.arrays.numServers[lane] + 1));
+  return (lane) => Math.floor(drawUniform(stream, 0) * (batch.lanes.arrays.numServers[lane] + 1));
 }
 
 /** Slots of an episode, and about how many decisions it has. */
@@ -76,6 +76,6 @@ function lengthOf(scenario: string | ScenarioInput): { slots: number; decisions:
   env.reset([0]);
   const { arrays } = env.lanes;
   const slots = Math.min(episodeSlots, 10);
-  while (arrays.slot[0] < slots) env.step([cheapestAction(env.lanes, 0)]);
+  while (arrays.slot[0] < slots) env.step([cheapestAction(env, 0)]);
   return { slots: episodeSlots, decisions: Math.max(1, (arrays.decisionIndex[0] / slots) * episodeSlots) };
 }

@@ -1,6 +1,14 @@
 /** Calibration: the oracle's cost by number of servers and by task size, beside what the paper's tables imply. */
 
-import { BatchEnv, checkSeed, FLAG_TRUNCATED, LaneView, observedCostSlots, resolveScenario } from "../../env/index.js";
+import {
+  BatchEnv,
+  checkSeed,
+  copyObservation,
+  FLAG_TRUNCATED,
+  LaneView,
+  observedCostSlots,
+  resolveScenario,
+} from "../../env/index.js";
 import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
 import { oracle } from "../policies/index.js";
 import paperTables from "../suites/paper-tables.json" with { type: "json" };
@@ -136,12 +144,11 @@ function playEpisode(numServers: number, seed: number): EpisodeSums {
     sums.random += cost / (numServers + 1);
     sums.randomLate += late / (numServers + 1);
     if (numServers === 6) {
-      const { sizeMbit } = view;
-      for (const [s, other] of SIZES_MBIT.entries()) {
-        batch.lanes.arrays.sizeMbit[0] = other;
-        sums.bySize[s] += observedCostSlots(view, oracle(view));
+      const visited = copyObservation(view);
+      for (const [s, sizeMbit] of SIZES_MBIT.entries()) {
+        const state = { ...visited, sizeMbit };
+        sums.bySize[s] += observedCostSlots(state, oracle(state));
       }
-      batch.lanes.arrays.sizeMbit[0] = sizeMbit;
     }
     batch.step([action]);
   } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);

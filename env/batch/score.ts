@@ -1,16 +1,11 @@
 /** Scores actions for recorded states: what a reward function of group-relative training asks for. */
 
-import {
-  allocateLookAhead,
-  LookAhead,
-  type LookAheadOptions,
-  type LookAheadResult,
-  resolveLookAheadOptions,
-} from "../core/look-ahead.js";
+import { allocateLookAhead, LookAhead, type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead.js";
 import { deriveParameters } from "../core/parameters.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
+import { cheapestOf, costliestOf } from "./action-costs.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
 import { decisionOfState } from "./recorded-states.js";
 
@@ -77,8 +72,8 @@ export function score(
     // most states are asked for by a whole group: their look-ahead is made once
     const { state, episodeSeed } = states[index];
     lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
-    const cheapestCost = result.costSlots[extreme(state, result, -1)];
-    const costliest = extreme(state, result, 1);
+    const cheapestCost = result.costSlots[cheapestOf(result.costSlots, state.numServers)];
+    const costliest = costliestOf(result.costSlots, state);
     for (let i = first[index]; i >= 0; i = next[i]) {
       const isInvalid = !isObservedActionAvailable(state, actions[i]);
       const action = isInvalid ? costliest : actions[i];
@@ -108,15 +103,6 @@ function groupByState(
     first[index] = i;
   }
   return { first, next };
-}
-
-/** The available action of the largest (sign 1) or smallest (−1) cost, ties to the lowest index. */
-function extreme(state: Observation, { costSlots }: LookAheadResult, sign: 1 | -1): number {
-  let best = 0;
-  for (let action = 1; action <= state.numServers; action++) {
-    if (isObservedActionAvailable(state, action) && sign * costSlots[action] > sign * costSlots[best]) best = action;
-  }
-  return best;
 }
 
 function checkCall(

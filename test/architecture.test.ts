@@ -53,6 +53,9 @@ const simulator = [
   "env/index.ts",
 ];
 
+/** What the benchmark may import of the simulator: the physics is played, not reached into. */
+const withoutCore = simulator.filter((layer) => layer !== "env/core");
+
 /** What the command and the server's jobs may import of the benchmark. */
 const benchmark = [
   "benchmarks/policies",
@@ -61,6 +64,7 @@ const benchmark = [
   "benchmarks/play",
   "benchmarks/datasets",
   "benchmarks/jobs",
+  "benchmarks/result-file.ts",
   "benchmarks/runs",
   "benchmarks/report",
   "benchmarks/answers",
@@ -88,37 +92,40 @@ const layers: Record<string, readonly string[]> = {
   "env/comllm-release": ["env", "env/scenario", "env/batch", "env/language"],
   "env/index.ts": ["env", "env/scenario", "env/core", "env/batch", "env/language", "env/comllm-release"],
 
-  "benchmarks/policies": [...simulator],
-  "benchmarks/metrics": [...simulator],
-  "benchmarks/suites": [...simulator, "benchmarks/policies", "benchmarks/metrics"],
-  "benchmarks/play": [...simulator, "benchmarks/policies", "benchmarks/metrics"],
-  "benchmarks/datasets": [...simulator, "benchmarks/policies", "benchmarks/play"],
+  "benchmarks/policies": [...withoutCore],
+  "benchmarks/metrics": [...withoutCore],
+  "benchmarks/suites": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
+  "benchmarks/play": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
+  "benchmarks/datasets": [...withoutCore, "benchmarks/policies", "benchmarks/play"],
   "benchmarks/jobs": [
-    ...simulator,
+    ...withoutCore,
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/play",
     "benchmarks/datasets",
   ],
+  "benchmarks/result-file.ts": [...withoutCore, "benchmarks/metrics"],
   "benchmarks/runs": [
-    ...simulator,
+    ...withoutCore,
+    "benchmarks/result-file.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/suites",
     "benchmarks/play",
     "benchmarks/jobs",
   ],
-  "benchmarks/report": [...simulator, "benchmarks/metrics", "benchmarks/suites", "benchmarks/runs"],
-  "benchmarks/answers": [...simulator, "benchmarks/metrics", "benchmarks/report"],
+  "benchmarks/report": [...withoutCore, "benchmarks/metrics", "benchmarks/suites", "benchmarks/runs"],
+  "benchmarks/answers": [...withoutCore, "benchmarks/metrics", "benchmarks/report"],
   "benchmarks/tuning": [
-    ...simulator,
+    ...withoutCore,
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/play",
     "benchmarks/jobs",
   ],
   "benchmarks/studies": [
-    ...simulator,
+    ...withoutCore,
+    "benchmarks/result-file.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/suites",
@@ -127,6 +134,7 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/runs",
     "benchmarks/tuning",
   ],
+  // the machine's floor is made of the core's logarithms, and peers get the parameters that the core computes with
   "benchmarks/speed": [...simulator, "benchmarks/jobs"],
   "benchmarks/peers": [...simulator],
 

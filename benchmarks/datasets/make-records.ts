@@ -13,7 +13,7 @@ import {
   scenarioHash,
 } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { findPolicy, oracle, type PolicyEntry, policies, whyNoLabels } from "../policies/index.js";
 import type { DatasetPlan } from "./plan.js";
 

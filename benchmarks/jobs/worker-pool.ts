@@ -3,7 +3,8 @@
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { type ErrorCode, MecgymError } from "../../env/errors.js";
 import { type AnswerMessage, buffersOf, type JobMessage } from "./job-messages.js";
-import { type Job, JobQueue, type JobResult, type JobRunner } from "./jobs.js";
+import { JobQueue } from "./job-queue.js";
+import type { Job, JobResult, JobRunner } from "./jobs.js";
 
 /** A worker thread ended before its work did. */
 export class WorkerDied extends Error {

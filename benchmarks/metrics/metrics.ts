@@ -80,6 +80,12 @@ export function costSums(units: readonly Unit[]): CostSums {
   };
 }
 
+/** The costs of all parts, one part after another. */
+export function joinCostSums(parts: readonly CostSums[]): CostSums {
+  const joined = (field: keyof CostSums) => Float64Array.from(parts.flatMap((part) => [...part[field]]));
+  return { costSlots: joined("costSlots"), decisions: joined("decisions") };
+}
+
 /** Mean J of the weighted units, slots (eq. 28). */
 export function averageLatency({ costSlots, decisions }: CostSums, weights: ArrayLike<number>): number {
   return weightedSum(costSlots, weights) / weightedSum(decisions, weights);

@@ -2,8 +2,8 @@
 
 import { MecgymError, scenarioHash } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
-import type { Job, JobResult, JobRunner, PlayJob } from "../jobs/jobs.js";
-import { checkReplayed } from "../play/replay.js";
+import type { Job, JobResult, JobRunner, Played, PlayJob } from "../jobs/jobs.js";
+import { checkReplayed } from "../play/deciders.js";
 
 /**
  * Does jobs as another runner does, but plays no episode again whose decisions a part has.
@@ -45,7 +45,8 @@ export class LogRunner implements JobRunner {
   }
 
   /** Undefined where no part has all the episodes. */
-  #replay({ scenario, policy, firstSeed, count }: PlayJob): Promise<JobResult<PlayJob>> | undefined {
+  #replay({ scenario, policy, firstSeed, count, states }: PlayJob): Promise<Played> | undefined {
+    if (states !== undefined) return undefined;
     const hash = scenarioHash(scenario);
     const logs: (readonly number[])[] = [];
     for (let seed = firstSeed; seed < firstSeed + count; seed++) {
@@ -54,7 +55,7 @@ export class LogRunner implements JobRunner {
       logs.push(log);
     }
     return this.#inner
-      .run({ kind: "replay", scenario, firstSeed, states: null, sizeMbit: undefined, logs })
+      .run({ kind: "replay", scenario, firstSeed, count, logs })
       .then((replayed) => checkReplayed(replayed, (unit) => `${policy}, seed ${firstSeed + unit}`));
   }
 }

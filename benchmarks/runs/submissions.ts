@@ -4,8 +4,7 @@ import { createHash } from "node:crypto";
 import { maxServersOf, resolveScenario, scenarioHash, splits } from "../../env/index.js";
 import type { PolicyResult, Result, SettingResult, Submission } from "../../schemas/generated/types.js";
 import { findProblem, type SchemaName } from "../../schemas/validate.js";
-import { type Suite, suites } from "../suites/suites.js";
-import { countsOf } from "./run-suite.js";
+import { countsOf, type Suite, suites } from "../suites/suites.js";
 
 /** What is wrong, and where. */
 export interface SubmissionProblem {

@@ -1,11 +1,11 @@
 /** The capacity map: the largest number of users at which a policy stays stable over long episodes. */
 
 import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
-import type { JobRunner } from "../jobs/jobs.js";
+import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS, UNSTABLE_COLLAPSED_SHARE } from "../metrics/stability.js";
 import { unpackUnits } from "../metrics/units.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
-import type { PartStore } from "../runs/run-suite.js";
+import type { PartStore } from "../result-file.js";
 
 /** How often a policy collapsed with so many users. */
 export interface Probe {
@@ -142,15 +142,10 @@ async function playProbe(policy: string, scenario: Scenario, options: CapacityOp
   const key = { setting: `${users}-users`, policy, scenarioHash: scenarioHash(scenario), firstSeed, episodes };
   const kept = store?.load(key);
   if (kept !== undefined) return kept;
-  const starts = Array.from({ length: Math.ceil(episodes / EPISODES_PER_JOB) }, (_, i) => i * EPISODES_PER_JOB);
-  const counts = await Promise.all(
-    starts.map(async (start) => {
-      const count = Math.min(EPISODES_PER_JOB, episodes - start);
-      const job = { kind: "play", scenario, policy, firstSeed: firstSeed + start, count } as const;
-      const { units } = await runner.run(job);
-      return unpackUnits(units).filter(isCollapsed).length;
-    }),
-  );
+  const counts = await inSteps(episodes, EPISODES_PER_JOB, async (start, count) => {
+    const { units } = await runner.run({ kind: "play", scenario, policy, firstSeed: firstSeed + start, count });
+    return unpackUnits(units).filter(isCollapsed).length;
+  });
   const found = { users, collapsed: counts.reduce((sum, one) => sum + one, 0), episodes };
   store?.save(key, found);
   return found;

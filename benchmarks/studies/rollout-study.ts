@@ -5,7 +5,7 @@
  */
 
 import { resolveScenario, splits } from "../../env/index.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "../tuning/tuning-seeds.js";
 

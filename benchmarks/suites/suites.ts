@@ -224,8 +224,13 @@ export function findSuite(id: string): Suite {
   return suite;
 }
 
+/** Episodes or states that each setting of a suite plays; `episodes` replaces the suite's own numbers. */
+export function countsOf(suite: Suite, episodes: number | undefined): number[] {
+  return suite.settings.map((setting) => episodes ?? setting.episodes ?? DEFAULT_EPISODES[setting.protocol]);
+}
+
 /**
- * A suite with some of its settings alone; all of them where none are named.
+ * A suite with some of its settings only; all of them if none are named.
  *
  * @param path names the ids in errors
  * @throws MecgymError `invalidOption` for a setting that the suite does not have

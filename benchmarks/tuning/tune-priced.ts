@@ -4,7 +4,7 @@ import { resolveScenario } from "../../env/index.js";
 import { averageLatency, type CostSums, compareAverageLatency, costSums } from "../metrics/metrics.js";
 import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
 import type { Unit } from "../metrics/units.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { makePriced } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 

@@ -1,8 +1,8 @@
 /** Chooses a scenario's reference: the native policy that is best on validation seeds, of those that see no future. */
 
 import { MecgymError, resolveScenario } from "../../env/index.js";
-import type { JobRunner } from "../jobs/jobs.js";
-import { averageLatency, type CostSums, compareAverageLatency } from "../metrics/metrics.js";
+import { inSteps, type JobRunner } from "../jobs/jobs.js";
+import { averageLatency, type CostSums, compareAverageLatency, joinCostSums } from "../metrics/metrics.js";
 import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
@@ -51,20 +51,15 @@ export async function tuneReference(
     throw new MecgymError("invalidOption", { path: "--policies", got: name, expected });
   }
   const step = Math.max(1, Math.floor(SLOTS_PER_JOB / scenario.episodeSlots));
-  const starts = Array.from({ length: Math.ceil(episodes / step) }, (_, i) => i * step);
   const played = await Promise.all(
     names.map(async (policy): Promise<[string, CostSums]> => {
-      const parts = await Promise.all(
-        starts.map(async (start) => {
-          const count = Math.min(step, episodes - start);
-          const job = { kind: "play", scenario: scenarioId, policy, firstSeed: firstSeed + start, count } as const;
-          const { costs } = await runner.run(job);
-          onEpisodes(count, policy);
-          return costs;
-        }),
-      );
-      const joined = (field: keyof CostSums) => Float64Array.from(parts.flatMap((part) => [...part[field]]));
-      return [policy, { costSlots: joined("costSlots"), decisions: joined("decisions") }];
+      const parts = await inSteps(episodes, step, async (start, count) => {
+        const job = { kind: "play", scenario: scenarioId, policy, firstSeed: firstSeed + start, count } as const;
+        const { costs } = await runner.run(job);
+        onEpisodes(count, policy);
+        return costs;
+      });
+      return [policy, joinCostSums(parts)];
     }),
   );
   const equal = new Uint8Array(episodes).fill(1);

@@ -1,7 +1,7 @@
 /** The capacity map: what bisection finds for a policy whose collapses are known, and what it refuses. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
 import {
   findCapacities,
   isStableForCertain,

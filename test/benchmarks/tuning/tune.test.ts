@@ -1,8 +1,8 @@
 /** What is tuned: the search for κ, the manifest that keeps it, and that `priced` plays with it. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
-import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
 import { adaptiveFeatures, makeAdaptive } from "../../../benchmarks/policies/adaptive.js";
 import { findPolicy, makePolicy, makePriced, referenceOf, tollSlotsOf } from "../../../benchmarks/policies/index.js";
 import { adaptiveWeights } from "../../../benchmarks/policies/manifest.js";

@@ -1,6 +1,6 @@
-/** Plays policies: whole episodes, or single states visited by the oracle. */
+/** Plays whole episodes of one scenario, and finds the states of the static protocol in them. */
 
-import { cheapestAction, costliestOf, observedCosts } from "../../env/batch/action-costs.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import {
   allocateLookAhead,
   BatchEnv,
@@ -11,19 +11,17 @@ import {
   FLAG_INVALID_ACTION,
   FLAG_LATE,
   FLAG_TRUNCATED,
-  isObservedActionAvailable,
   LaneView,
-  lookAheadOfState,
   type ObservationData,
   observedCostSlots,
-  observedLatencySlots,
   Rollouts,
   type Scenario,
   streamName,
   TrajectoryDigest,
 } from "../../env/index.js";
-import { DecisionLog, logOf, type Realised, type Unit } from "../metrics/units.js";
+import { DecisionLog, type Realised, type Unit } from "../metrics/units.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "../policies/index.js";
+import type { Decider } from "./deciders.js";
 
 /** An episode as it was played: what the metrics need, and what a replay needs. */
 export interface PlayedEpisode extends Unit {
@@ -136,55 +134,14 @@ const emptyRollout: RolloutHandle = (_request, out) => {
   out.fill(0);
 };
 
-/** A state of the static protocol, and the episode it was recorded in. */
-export interface RecordedState {
-  readonly episodeSeed: number;
-  readonly state: ObservationData;
-}
-
-/** The static protocol's states: one for each seed. */
-export function* visitStates(scenario: Scenario, firstSeed: number, count: number): Generator<RecordedState> {
-  const player = new EpisodePlayer(scenario);
-  for (let episodeSeed = firstSeed; episodeSeed < firstSeed + count; episodeSeed++) {
-    yield { episodeSeed, state: player.visitState(episodeSeed) };
-  }
-}
-
-/** A policy's answer to each state, once; `sizeMbit` replaces the size of the current task where given. */
-export function answerStates(
-  entry: Pick<PolicyEntry, "make">,
-  scenario: Scenario,
-  records: readonly RecordedState[],
-  sizeMbit?: number,
-): Unit[] {
-  const policy = entry.make(0, scenario);
-  return records.map(({ episodeSeed, state: recorded }) => {
-    const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
-    const cheapestCostSlots = observedCostSlots(state, oracle(state));
-    const answer = policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
-    const isInvalid = !isObservedActionAvailable(state, answer);
-    const action = isInvalid ? costliestAction(state) : answer;
-    const latencySlots = observedLatencySlots(state, action);
-    return {
-      numServers: state.numServers,
-      decisions: logOf([
-        {
-          action,
-          costSlots: observedCostSlots(state, action),
-          latencySlots,
-          cheapestCostSlots,
-          isLate: latencySlots > state.deadlineSlots,
-          isInvalid,
-        },
-      ]),
-    };
+/** Plays episodes firstSeed … firstSeed + count − 1. */
+export function playEpisodes(player: EpisodePlayer, firstSeed: number, count: number, decider: Decider): Unit[] {
+  return Array.from({ length: count }, (_, unit) => {
+    const seed = firstSeed + unit;
+    const played = player.play(decider.inEpisode(unit, seed), seed);
+    decider.checkEpisode(unit, played.decisions.length);
+    return played;
   });
-}
-
-function costliestAction(state: ObservationData): number {
-  const costs = new Float64Array(state.numServers + 1);
-  observedCosts(state, costs);
-  return costliestOf(costs, state);
 }
 
 /** The trajectory digest of a policy over episodes firstSeed … firstSeed + count − 1. */

@@ -5,9 +5,10 @@ import { MecgymError } from "../env/index.js";
 import { resultSchema } from "../schemas/generated/schemas.js";
 import type { PolicyResult, Result } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
+import type { Estimate } from "./figures.js";
 import { type Metrics, metricUnits } from "./metrics/metrics.js";
 import type { PolicyFigures } from "./metrics/policy-figures.js";
-import { type Estimate, NUM_RESAMPLES } from "./metrics/statistics.js";
+import { NUM_RESAMPLES } from "./metrics/statistics.js";
 
 /** Everything in a result except its settings. */
 export type ResultFrame = Omit<Result, "settings">;

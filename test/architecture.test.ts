@@ -64,6 +64,7 @@ const benchmark = [
   "benchmarks/play",
   "benchmarks/datasets",
   "benchmarks/jobs",
+  "benchmarks/figures.ts",
   "benchmarks/result-file.ts",
   "benchmarks/runs",
   "benchmarks/report",
@@ -92,8 +93,9 @@ const layers: Record<string, readonly string[]> = {
   "env/comllm-release": ["env", "env/scenario", "env/batch", "env/language"],
   "env/index.ts": ["env", "env/scenario", "env/core", "env/batch", "env/language", "env/comllm-release"],
 
+  "benchmarks/figures.ts": [],
   "benchmarks/policies": [...withoutCore],
-  "benchmarks/metrics": [...withoutCore],
+  "benchmarks/metrics": [...withoutCore, "benchmarks/figures.ts"],
   "benchmarks/suites": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
   "benchmarks/play": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
   "benchmarks/datasets": [...withoutCore, "benchmarks/policies", "benchmarks/play"],
@@ -104,7 +106,7 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/play",
     "benchmarks/datasets",
   ],
-  "benchmarks/result-file.ts": [...withoutCore, "benchmarks/metrics"],
+  "benchmarks/result-file.ts": [...withoutCore, "benchmarks/figures.ts", "benchmarks/metrics"],
   "benchmarks/runs": [
     ...withoutCore,
     "benchmarks/result-file.ts",
@@ -114,10 +116,17 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/play",
     "benchmarks/jobs",
   ],
-  "benchmarks/report": [...withoutCore, "benchmarks/metrics", "benchmarks/suites", "benchmarks/runs"],
-  "benchmarks/answers": [...withoutCore, "benchmarks/metrics", "benchmarks/report"],
+  "benchmarks/report": [
+    ...withoutCore,
+    "benchmarks/figures.ts",
+    "benchmarks/metrics",
+    "benchmarks/suites",
+    "benchmarks/runs",
+  ],
+  "benchmarks/answers": [...withoutCore, "benchmarks/figures.ts", "benchmarks/metrics", "benchmarks/report"],
   "benchmarks/tuning": [
     ...withoutCore,
+    "benchmarks/figures.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/play",
@@ -125,6 +134,7 @@ const layers: Record<string, readonly string[]> = {
   ],
   "benchmarks/studies": [
     ...withoutCore,
+    "benchmarks/figures.ts",
     "benchmarks/result-file.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
@@ -135,7 +145,7 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/tuning",
   ],
   // the machine's floor is made of the core's logarithms, and peers get the parameters that the core computes with
-  "benchmarks/speed": [...simulator, "benchmarks/jobs"],
+  "benchmarks/speed": [...simulator, "benchmarks/figures.ts", "benchmarks/jobs"],
   "benchmarks/peers": [...simulator],
 
   "bridge/wire": [...simulator],

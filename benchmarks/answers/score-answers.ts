@@ -3,8 +3,9 @@
 import { markdownTable } from "markdown-table";
 import type { ReleaseOptions } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
+import type { Estimate, Figure } from "../figures.js";
 import { oneProfile, type Profile } from "../metrics/profiles.js";
-import { type Estimate, ResamplePlan } from "../metrics/statistics.js";
+import { ResamplePlan } from "../metrics/statistics.js";
 import { interval } from "../report/cells.js";
 import { invalid, type PlacedRecord, textOf } from "./answer-files.js";
 import { paperFigures, paperMetrics, paperQuestion, scorePaperAnswer } from "./score-paper.js";
@@ -15,7 +16,7 @@ interface MetricText {
   readonly title: string;
   readonly unit: string;
   readonly digits: number;
-  readonly better: string;
+  readonly better: Figure["better"];
 }
 
 const metricsOf: Readonly<Record<Profile, Readonly<Record<string, MetricText>>>> = {
@@ -118,14 +119,10 @@ export function renderScores(scores: readonly AnswerScores[]): string {
   const metrics = Object.entries(metricsOf[oneProfile(scores)]);
   const rows = scores.map(({ name, figures }) => [
     name,
-    ...metrics.map(([metric, { digits }]) => cell(figures[metric], digits)),
+    ...metrics.map(([metric, { digits }]) => interval(figures[metric], digits)),
   ]);
   const header = ["answers", ...metrics.map(([, { title }]) => title)];
   return markdownTable([header, ...rows], { align: ["l", ...metrics.map(() => "r" as const)] });
-}
-
-function cell(figure: Estimate | null, digits: number): string {
-  return figure === null ? "" : interval({ ...figure, unit: "" }, digits);
 }
 
 /**
@@ -133,7 +130,7 @@ function cell(figure: Estimate | null, digits: number): string {
  *
  * @throws MecgymError `mixedProfiles`
  */
-export function scoreFigures(scores: readonly AnswerScores[]): object[] {
+export function scoreFigures(scores: readonly AnswerScores[]): Figure[] {
   const profile = oneProfile(scores);
   return scores.flatMap(({ name, figures }) =>
     Object.entries(metricsOf[profile]).flatMap(([metric, { unit, better }]) => {

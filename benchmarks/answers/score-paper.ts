@@ -9,8 +9,9 @@ import {
   score,
 } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
+import type { Estimate } from "../figures.js";
 import { computeMetrics, costSums, type MetricName, type Metrics } from "../metrics/metrics.js";
-import { type Estimate, estimate, type ResamplePlan } from "../metrics/statistics.js";
+import { estimate, type ResamplePlan } from "../metrics/statistics.js";
 import { logOf } from "../metrics/units.js";
 import { invalid } from "./answer-files.js";
 

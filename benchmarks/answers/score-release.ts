@@ -11,8 +11,9 @@ import {
   releaseCostSlots,
   scoreRelease,
 } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 import { jainIndex } from "../metrics/metrics.js";
-import { type Estimate, estimate, estimateBounded, type ResamplePlan } from "../metrics/statistics.js";
+import { estimate, estimateBounded, type ResamplePlan } from "../metrics/statistics.js";
 import { invalid, type PlacedRecord, textOf } from "./answer-files.js";
 
 /** What is asked in a record, and what its label says. */

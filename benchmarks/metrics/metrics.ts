@@ -1,7 +1,8 @@
 /** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
 
+import type { Estimate } from "../figures.js";
 import { isCollapsed, JUDGED_SLOTS } from "./stability.js";
-import { type Estimate, estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
+import { estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
 import type { Realised, Unit } from "./units.js";
 
 export type Protocol = "static" | "episodic";

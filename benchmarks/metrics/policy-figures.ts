@@ -1,5 +1,6 @@
 /** All that is computed for one policy in one setting, from the units it played. */
 
+import type { Estimate } from "../figures.js";
 import {
   actionCounts,
   type CostSums,
@@ -10,7 +11,7 @@ import {
   type Protocol,
 } from "./metrics.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS } from "./stability.js";
-import type { Estimate, ResamplePlan } from "./statistics.js";
+import type { ResamplePlan } from "./statistics.js";
 import { type PackedUnits, unpackUnits } from "./units.js";
 
 /** What the figures are computed from. */

@@ -2,15 +2,9 @@
 
 import { quantileSorted } from "simple-statistics";
 import { createStream, streamName } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 
 export const NUM_RESAMPLES = 2000;
-
-/** A figure with its 95 % interval. */
-export interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
 
 /**
  * How often each of `numUnits` units (episodes or states) is drawn in each resample.
@@ -73,7 +67,7 @@ export function estimateBounded(
 }
 
 /** Middle 95 % of the resampled values. */
-export function percentileInterval(values: number[]): { low: number; high: number } {
+export function percentileInterval(values: number[]): Pick<Estimate, "low" | "high"> {
   if (values.length === 0) return { low: Number.NaN, high: Number.NaN };
   values.sort((a, b) => a - b);
   return { low: quantileSorted(values, 0.025), high: quantileSorted(values, 0.975) };

@@ -1,6 +1,7 @@
 /** Cells that tables of results share. */
 
 import type { PolicyResult } from "../../schemas/generated/types.js";
+import { type Estimate, intervalText } from "../figures.js";
 
 export type MetricName = keyof PolicyResult["metrics"];
 
@@ -9,9 +10,7 @@ export function unstableText({ metrics }: PolicyResult): string {
   return `*unstable*, ${metrics.collapsedEpisodePercent?.value.toFixed(0)} % collapsed`;
 }
 
-/** A figure with its interval; empty where there is none. */
-export function interval(estimate: PolicyResult["metrics"][MetricName], digits: number): string {
-  if (estimate === null || estimate === undefined) return "";
-  const text = (value: number) => value.toFixed(digits);
-  return `${text(estimate.value)} [${text(estimate.low)}, ${text(estimate.high)}]`;
+/** A figure with its interval; empty for a figure that is not defined. */
+export function interval(estimate: Estimate | null | undefined, digits: number): string {
+  return estimate === null || estimate === undefined ? "" : intervalText(estimate, digits);
 }

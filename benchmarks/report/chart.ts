@@ -2,14 +2,12 @@
 
 import type { PlotOptions } from "@observablehq/plot";
 import type { Result } from "../../schemas/generated/types.js";
+import type { Estimate } from "../figures.js";
 import type { Suite } from "../suites/suites.js";
 
-interface Point {
+interface Point extends Estimate {
   readonly setting: string;
   readonly policy: string;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 const ROW_HEIGHT = 18;

@@ -1,11 +1,9 @@
 /** What the bridge costs: a Python client of a server in its own process, against the same work without one. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { BatchEnv } from "../../env/index.js";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { commandOf, PeerProcess } from "./peer-process.js";
 import type { Section, SpeedContext } from "./section.js";
 
 /** Actions of the script, which repeats; `run_bridge.py` has the same one. */
@@ -17,18 +15,14 @@ export const bridgeSection: Section = {
   option: "bridge",
   weight: 60,
   async measure(context) {
-    const { root } = context;
-    const python = pythonIn(root ?? "", ".venv");
-    const script = join(root ?? "", "benchmarks", "peers", "run_bridge.py");
-    if (root === undefined || !existsSync(script) || !existsSync(python)) {
-      const reason = "the client that is timed is in a clone of the repository alone";
-      return { figures: [], notMeasured: [{ id: "bridge", reason, command: "node scripts/setup.mjs" }] };
-    }
+    const client = { script: "run_bridge.py", environment: ".venv", command: "node scripts/setup.mjs" };
+    const line = commandOf(context.root, client);
+    if (!Array.isArray(line)) return { figures: [], notMeasured: [{ id: "bridge", ...line }] };
     const figures: SpeedFigure[] = [];
     const settings = Object.entries(comparisons);
     for (const [i, [what, compare]] of settings.entries()) {
       const onProgress = (done: number) => context.onProgress?.((i + done) / settings.length, what);
-      const clients = new Clients(python, script);
+      const clients = new Clients(line);
       try {
         figures.push(...(await compare({ ...context, onProgress }, clients)));
       } finally {
@@ -41,17 +35,15 @@ export const bridgeSection: Section = {
 
 /** Clients that are timed, each a process with a server of its own. */
 class Clients {
-  readonly #python: string;
-  readonly #script: string;
+  readonly #line: readonly [string, ...string[]];
   readonly #running: PeerProcess[] = [];
 
-  constructor(python: string, script: string) {
-    this.#python = python;
-    this.#script = script;
+  constructor(line: readonly [string, ...string[]]) {
+    this.#line = line;
   }
 
   async contender(id: string, ...options: readonly (string | number)[]): Promise<Contender> {
-    const client = await PeerProcess.start([this.#python, this.#script, ...options.map(String)]);
+    const client = await PeerProcess.start([...this.#line, ...options.map(String)]);
     this.#running.push(client);
     return { id, run: (steps) => client.run(steps) };
   }

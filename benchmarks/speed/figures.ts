@@ -1,16 +1,9 @@
 /** Figures of the speed benchmark: a median over repetitions, with its interval. */
 
-export interface SpeedFigure {
-  readonly id: string;
-  readonly unit: "steps/s" | "1" | "bytes/step" | "tasks/server" | "ns/step";
-  /** Median of the repetitions. */
-  readonly value: number;
-  /** The median's interval: see `medianInterval`. */
-  readonly low: number;
-  readonly high: number;
-  readonly goal: number | null;
-  readonly better: "higher" | "lower";
-}
+import type { Estimate, Figure } from "../figures.js";
+
+/** A median over repetitions; see `medianInterval` for its interval. */
+export type SpeedFigure = Figure<"steps/s" | "1" | "bytes/step" | "tasks/server" | "ns/step">;
 
 export function figure(
   id: string,
@@ -33,21 +26,11 @@ export function ratio(above: readonly number[], below: readonly number[]): numbe
   return above.map((value, i) => value / below[i]);
 }
 
-/** Whether a figure is on the right side of its goal; undefined where it has none. */
-export function meetsGoal({
-  value,
-  goal,
-  better,
-}: Pick<SpeedFigure, "value" | "goal" | "better">): boolean | undefined {
-  if (goal === null) return undefined;
-  return better === "higher" ? value >= goal : value <= goal;
-}
-
 /**
  * The median, and between which two of the values the true one lies with at least 95 % confidence, whatever their
  * distribution (a sign test turned round). Up to eight values these are the smallest and the largest; five give 94 %.
  */
-export function medianInterval(values: readonly number[]): { value: number; low: number; high: number } {
+export function medianInterval(values: readonly number[]): Estimate {
   const sorted = [...values].sort((a, b) => a - b);
   const n = sorted.length;
   const value = n % 2 === 1 ? sorted[n >> 1] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;

@@ -2,8 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { NotMeasured } from "./section.js";
 
 export interface PeerRun {
   readonly steps: number;
@@ -22,6 +24,50 @@ const RUN_MS = 120_000;
 /** The interpreter of a Python environment. */
 export function pythonIn(root: string, environment: string): string {
   return join(root, environment, ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
+}
+
+/** Why a process is not there to be timed. */
+export type Unavailable = Omit<NotMeasured, "id">;
+
+/** A program of `benchmarks/peers`, and the Python environment of the clone that runs it. */
+export interface PeerProgram {
+  /** Name of its file. */
+  readonly script: string;
+  /** Folder of the environment in a clone, and the command that makes it. */
+  readonly environment: string;
+  readonly command: string;
+}
+
+/**
+ * The command line of a program.
+ *
+ * @param root folder of the clone, if there is one
+ */
+export function commandOf(
+  root: string | undefined,
+  { script, environment, command }: PeerProgram,
+): [python: string, script: string] | Unavailable {
+  const path = join(root ?? "", "benchmarks", "peers", script);
+  if (root === undefined || !existsSync(path)) {
+    return { reason: "what is timed is only in a clone of the repository", command: null };
+  }
+  const python = pythonIn(root, environment);
+  return existsSync(python) ? [python, path] : { reason: `there is no Python environment ${environment}`, command };
+}
+
+/** Starts a program; its process, or why there is none. */
+export async function startPeer(
+  root: string | undefined,
+  program: PeerProgram,
+  options: readonly (string | number)[],
+): Promise<PeerProcess | Unavailable> {
+  const line = commandOf(root, program);
+  if (!Array.isArray(line)) return line;
+  try {
+    return await PeerProcess.start([...line, ...options.map(String)]);
+  } catch (error) {
+    return { reason: (error as Error).message, command: program.command };
+  }
 }
 
 /** @throws Error with what the peer wrote last, where it ended or did not answer in time */

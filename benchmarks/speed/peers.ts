@@ -1,11 +1,10 @@
 /** The kernel against the same model written by hand in NumPy and in JAX. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { makeFloor } from "./floor.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { PeerProcess, startPeer } from "./peer-process.js";
 import { makePlayer, type Play } from "./players.js";
 import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
@@ -71,7 +70,9 @@ async function measureSetting(context: SpeedContext, { numLanes, play, peers: na
   try {
     for (const peer of peers.filter(({ name }) => names.includes(name))) {
       context.onProgress?.(0, `${peer.name}, ${setting}, setting up`);
-      const started = await start(context, peer, numLanes, play);
+      const { name, environment, command } = peer;
+      const options = ["--peer", name, "--lanes", numLanes, "--policy", play];
+      const started = await startPeer(context.root, { script: "run_peer.py", environment, command }, options);
       if (!(started instanceof PeerProcess)) {
         notMeasured.push({ id: `peers/${setting}/over-${peer.name}`, ...started });
         continue;
@@ -103,20 +104,4 @@ async function measureSetting(context: SpeedContext, { numLanes, play, peers: na
     await Promise.all([...running.values()].map((peer) => peer.close()));
   }
   return { figures, notMeasured, versions };
-}
-
-/** The peer, or why there is none. */
-async function start({ root }: SpeedContext, { name, environment, command }: Peer, numLanes: number, play: Play) {
-  const script = join(root ?? "", "benchmarks", "peers", "run_peer.py");
-  if (root === undefined || !existsSync(script)) {
-    return { reason: "the peers are in a clone of the repository alone", command: null };
-  }
-  const python = pythonIn(root, environment);
-  if (!existsSync(python)) return { reason: `${name} is not installed in ${environment}`, command };
-  try {
-    const options = ["--peer", name, "--lanes", String(numLanes), "--policy", play];
-    return await PeerProcess.start([python, script, ...options]);
-  } catch (error) {
-    return { reason: (error as Error).message, command };
-  }
 }

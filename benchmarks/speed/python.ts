@@ -1,10 +1,9 @@
 /** What a Python user gets: the native vector environment against what else there is to step from Python, on wall time. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { PeerProcess, startPeer } from "./peer-process.js";
 import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
 /** What `run_python.py` steps, in which environment, and what makes that. */
@@ -94,25 +93,17 @@ class Drivers {
     this.#versions = versions;
   }
 
-  /** The process, or undefined after it was noted why there is none. */
-  async start(id: string, { options, environment, command }: Omit<Stepped, "id">): Promise<PeerProcess | undefined> {
-    const refuse = (reason: string, remedy: string | null) => {
-      this.#notMeasured.push({ id, reason, command: remedy });
+  /** The process; undefined, and a note of the reason, if it cannot be started. */
+  async start(id: string, stepped: Omit<Stepped, "id">): Promise<PeerProcess | undefined> {
+    const { options, environment, command } = stepped;
+    const driver = await startPeer(this.#root, { script: "run_python.py", environment, command }, options);
+    if (!(driver instanceof PeerProcess)) {
+      this.#notMeasured.push({ id, ...driver });
       return undefined;
-    };
-    const root = this.#root ?? "";
-    const script = join(root, "benchmarks", "peers", "run_python.py");
-    if (root === "" || !existsSync(script)) return refuse("what is timed is in a clone of the repository alone", null);
-    const python = pythonIn(root, environment);
-    if (!existsSync(python)) return refuse(`there is no Python environment ${environment}`, command);
-    try {
-      const driver = await PeerProcess.start([python, script, ...options.map(String)]);
-      this.#running.push(driver);
-      this.#versions[environment] = { ...(this.#versions[environment] ?? {}), ...driver.versions };
-      return driver;
-    } catch (error) {
-      return refuse((error as Error).message, command);
     }
+    this.#running.push(driver);
+    this.#versions[environment] = { ...(this.#versions[environment] ?? {}), ...driver.versions };
+    return driver;
   }
 
   async close(): Promise<void> {

@@ -9,7 +9,8 @@ import {
   observedCostSlots,
   resolveScenario,
 } from "../../env/index.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import type { Estimate } from "../figures.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import { oracle } from "../policies/index.js";
 import paperTables from "../suites/paper-tables.json" with { type: "json" };
 

@@ -1,8 +1,9 @@
 /** Tunes κ of `priced`: a grid, then points between the best one and its neighbours, all on the same episodes. */
 
 import { resolveScenario } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 import { averageLatency, type CostSums, compareAverageLatency, costSums } from "../metrics/metrics.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import type { Unit } from "../metrics/units.js";
 import { EpisodePlayer } from "../play/episode-player.js";
 import { makePriced } from "../policies/index.js";

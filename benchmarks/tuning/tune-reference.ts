@@ -1,9 +1,10 @@
 /** Chooses a scenario's reference: the native policy that is best on validation seeds, of those that see no future. */
 
 import { MecgymError, resolveScenario } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { averageLatency, type CostSums, compareAverageLatency, joinCostSums } from "../metrics/metrics.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 

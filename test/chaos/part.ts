@@ -5,27 +5,18 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Figure } from "../../benchmarks/figures.js";
 import type { Client } from "../../bridge/client/client.js";
 import { PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A figure as `mecgym chaos` takes it. */
-export interface Figure {
-  readonly id: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly better: "higher" | "lower";
-  readonly goal: number | null;
-  readonly low: number;
-  readonly high: number;
-}
-
+/** A figure of one measurement. */
 export function figure(
   id: string,
   value: number,
   unit: string,
-  better: "higher" | "lower",
+  better: Figure["better"],
   goal: number | null = null,
 ): Figure {
   return { id, value, unit, better, goal, low: value, high: value };

@@ -23,7 +23,7 @@ import { DecisionLog, type Realised, type Unit } from "../metrics/units.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "../policies/index.js";
 import type { Decider } from "./deciders.js";
 
-/** An episode as it was played: what the metrics need, and what a replay needs. */
+/** An episode as it was played: all that metrics and replays need. */
 export interface PlayedEpisode extends Unit {
   readonly seed: number;
   readonly realised: Realised;
@@ -52,7 +52,7 @@ export class EpisodePlayer {
   /**
    * Plays episode `seed` to its end.
    *
-   * @param digest collects the trajectory where given
+   * @param digest collects the trajectory, if given
    */
   play(policy: Policy, seed: number, digest?: TrajectoryDigest): PlayedEpisode {
     const batch = this.#batch;
@@ -85,7 +85,7 @@ export class EpisodePlayer {
     return { seed, numServers, decisions, realised: this.#realised() };
   }
 
-  /** What became of the tasks of the episode that has just ended. */
+  /** The outcome of the tasks of the episode that has just ended. */
   #realised(): Realised {
     const stats = Object.fromEntries(episodeStatsFields.map((name, i) => [name, this.#batch.finalStats[i]]));
     const { episodeSeed: _seed, numDecisions: _decisions, lostTasks, ...realised } = stats as unknown as EpisodeStats;
@@ -93,10 +93,10 @@ export class EpisodePlayer {
   }
 
   /**
-   * A state the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
+   * A state that the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
    *
-   * @param watcher is asked at every decision before it, so that it remembers them; its rollouts there are empty, and its
-   *   answers are not carried out
+   * @param watcher is asked at every earlier decision, so that it remembers them; its rollouts are empty, and its answers
+   *   are not carried out
    */
   visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;
@@ -111,12 +111,12 @@ export class EpisodePlayer {
     return copyObservation(this.#view);
   }
 
-  /** What a policy decides in the state that was visited last. */
+  /** A policy's decision in the state that was visited last. */
   ask(policy: Policy): number {
     return policy(this.#view, this.#lookAhead, this.#rollout);
   }
 
-  /** Decisions of episode `seed`, whatever is decided: who has a task when is part of the world. */
+  /** The number of decisions in episode `seed`. It does not depend on the policy, because arrivals do not. */
   #countDecisions(seed: number): number {
     const batch = this.#batch;
     batch.reset([seed]);
@@ -129,7 +129,7 @@ export class EpisodePlayer {
   }
 }
 
-/** Futures that cost nothing: for a policy that watches and need not decide well. */
+/** Futures that cost nothing, for a policy that only watches and need not decide well. */
 const emptyRollout: RolloutHandle = (_request, out) => {
   out.fill(0);
 };

@@ -1,11 +1,11 @@
-/** Cells that tables of results share. */
+/** Cells of the tables of results. */
 
 import type { PolicyResult } from "../../schemas/generated/types.js";
 import { type Estimate, intervalText } from "../figures.js";
 
 export type MetricName = keyof PolicyResult["metrics"];
 
-/** What stands in place of a mean that does not exist. */
+/** The text in place of a mean that does not exist. */
 export function unstableText({ metrics }: PolicyResult): string {
   return `*unstable*, ${metrics.collapsedEpisodePercent?.value.toFixed(0)} % collapsed`;
 }

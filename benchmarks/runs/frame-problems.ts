@@ -1,4 +1,4 @@
-/** What a result says it played, compared with what its suite is: all that can be checked before anything is replayed. */
+/** Compares what a result says it played with its suite: all checks that need no replay. */
 
 import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
 import type { Result, SettingResult } from "../../schemas/generated/types.js";
@@ -7,7 +7,7 @@ import { findPolicy } from "../policies/index.js";
 import type { Suite } from "../suites/suites.js";
 import { type Difference, differences } from "./differences.js";
 
-/** What the file says it played against what the suite is. */
+/** The differences between what a result says it played and its suite. */
 export function frameProblems(suite: Suite, result: Result): Difference[] {
   const problems: Difference[] = [];
   const compare = (path: string, expected: unknown, got: unknown, why: string) => {
@@ -41,7 +41,7 @@ export function frameProblems(suite: Suite, result: Result): Difference[] {
 
 const namesOf = ({ policies }: SettingResult) => policies.map(({ policy }) => policy.name).join(", ");
 
-/** A run plays every setting with the same policies; those of this package have the parameters that it plays them with. */
+/** A run plays every setting with the same policies, and native policies have the parameters of this version. */
 function checkPolicies(setting: SettingResult, scenario: Scenario, names: string, at: string, problems: Difference[]) {
   if (namesOf(setting) !== names) {
     problems.push({

@@ -1,4 +1,4 @@
-/** Runs a suite: plays every setting with every policy, and puts the figures into a result. */
+/** Runs a suite: plays every setting with every policy, and collects the figures in a result. */
 
 import { checkSeed, MecgymError, scenarioHash } from "../../env/index.js";
 import type { Result, SettingResult } from "../../schemas/generated/types.js";
@@ -11,39 +11,39 @@ import { describeFigures, type Part, type PartKey, type PartStore, resultFrame }
 import { countsOf, type Setting, type Suite } from "../suites/suites.js";
 import { type Entrant, type Outcome, SettingWalk, type Tick } from "./setting-walk.js";
 
-/** A policy that decided elsewhere: its decisions are played again, and measured as those of any other policy. */
+/** A policy that decided elsewhere. Its decisions are replayed, and measured like those of any other policy. */
 export interface ExternalPolicy {
   /** Its description in the result; no native policy has its name. */
   readonly name: string;
   readonly parameters?: Readonly<Record<string, number | string>>;
-  /** What it did in each setting, by the setting's id: a list for each episode or state. */
+  /** Its actions by the id of the setting: a list for each episode or state. */
   readonly logs: ReadonlyMap<string, ActionLogs>;
 }
 
 export interface RunOptions {
   /** Names of native policies. */
   readonly policies: readonly string[];
-  /** Others, behind them; none where left out. */
+  /** Policies that follow the native ones in the result. */
   readonly external?: readonly ExternalPolicy[];
-  /** Episodes, or states of the static protocol; the suite's own numbers where left out. */
+  /** Episodes, or states of the static protocol; the suite's own numbers if left out. */
   readonly episodes?: number;
   /** First episode seed. */
   readonly firstSeed: number;
-  /** What the result says of the program that made it. */
+  /** What the result says about the program that made it. */
   readonly packageVersion: string;
   readonly runtime: Result["runtime"];
-  /** Who does the work; this thread where left out. The result does not depend on it. */
+  /** Does the work; this thread does if left out. The result does not depend on it. */
   readonly runner?: JobRunner;
   readonly store?: PartStore;
-  /** Told how much of the work is done, of `total`; what was kept is in the first report. */
+  /** Called with the work that is done so far. The first call includes the parts that are kept. */
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
 /**
  * Plays a suite.
  *
- * @throws MecgymError `unknownPolicy`, `invalidSeed`, before anything is played; `invalidRecord` for an external policy's
- *   log that cannot be what happened
+ * @throws MecgymError `unknownPolicy`, `invalidOption`, `invalidSeed` before anything is played; `invalidRecord` for a log
+ *   of an external policy that cannot be replayed
  */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
   const names = [...new Set(options.policies)];
@@ -64,12 +64,12 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
     done += amount;
     options.onProgress?.(done, total, what);
   };
-  // all settings at once: the runner takes their jobs in order, and no thread waits for the end of a setting
+  // all settings at once: the runner takes their jobs in order, so no thread waits for the end of a setting
   const settings = await Promise.all(runs.map((run) => run.play(tick)));
   return { ...resultFrame(suite.id, options), settings };
 }
 
-/** Every external policy has a name of its own, and a list for each episode or state of every setting. */
+/** Every external policy needs a unique name, and a list for each episode or state of every setting. */
 function checkExternal(suite: Suite, counts: readonly number[], external: readonly ExternalPolicy[]): void {
   for (const [i, { name, logs }] of external.entries()) {
     const isTaken = external.findIndex((other) => other.name === name) < i;
@@ -96,9 +96,9 @@ class SettingRun {
   readonly #options: RunOptions;
   readonly #walk: SettingWalk;
   readonly #parts = new Map<string, Part>();
-  /** Whom no kept part belongs to. */
+  /** Entrants without a kept part. */
   readonly #left: readonly Entrant[];
-  /** Work in all, and the share of it that is kept. */
+  /** All work, and the part of it that is kept. */
   readonly work: number;
   readonly keptWork: number;
 

@@ -1,7 +1,7 @@
 /**
- * The walk through one setting, the same for playing and replaying: states are visited, everyone decides, figures follow.
+ * The walk through one setting, for playing and replaying alike: visit the states, take all decisions, compute figures.
  *
- * It stands above the jobs that it hands out; what a job plays is in `play/`.
+ * It hands out jobs, so it stands above them; what a job plays is in `play/`.
  */
 
 import { maxUsersOf, resolveScenario, type Scenario } from "../../env/index.js";
@@ -12,14 +12,14 @@ import type { ActionLogs, LogFault } from "../play/deciders.js";
 import type { RecordedState } from "../play/recorded-states.js";
 import type { Setting } from "../suites/suites.js";
 
-/** Someone who decides in a setting. */
+/** A policy in a setting. */
 export interface Entrant {
   readonly name: string;
-  /** What was decided, one list for each seed; a native policy is asked if left out. */
+  /** Its decisions, one list for each seed; if left out, the native policy of that name is asked. */
   readonly logs?: ActionLogs;
 }
 
-/** What the decisions of an entrant are worth, or the fault of its logs. */
+/** The figures of an entrant, or the fault of its logs. */
 export type Outcome = { readonly figures: PolicyFigures; readonly costs: CostSums } | { readonly fault: LogFault };
 
 /** Reports `amount` more decisions of work. */
@@ -91,7 +91,7 @@ export class SettingWalk {
     return this.#visitWork + this.#playWork * (2 * entrants.length + numExtra);
   }
 
-  /** Everyone decides on the same seeds; baselines that are neither known nor among the entrants are played as well. */
+  /** Plays all entrants on the same seeds, and baselines too if they are neither known nor among the entrants. */
   async play(entrants: readonly Entrant[], options: WalkOptions): Promise<Outcome[]> {
     if (entrants.length === 0) return [];
     const states = this.#isStatic ? await this.#visit(options.tick) : undefined;

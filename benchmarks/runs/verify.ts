@@ -1,4 +1,4 @@
-/** Verifies a result: replays its action logs in the simulator, computes every figure again, and compares to the last bit. */
+/** Verifies a result: replays its action logs, computes every figure again, and compares to the last bit. */
 
 import type { PolicyResult, Result } from "../../schemas/generated/types.js";
 import { InlineRunner } from "../jobs/job-queue.js";
@@ -13,12 +13,12 @@ export interface VerifyReport {
   readonly suite: string;
   /** A line for each log that was replayed. */
   readonly checked: readonly string[];
-  /** In the order of the file; empty for a result that is verified. */
+  /** In the order of the file; empty for a verified result. */
   readonly problems: readonly Difference[];
 }
 
 export interface VerifyOptions {
-  /** Who does the work; this thread where left out. The report does not depend on it. */
+  /** Does the work; this thread does if left out. The report does not depend on it. */
   readonly runner?: JobRunner;
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
@@ -31,7 +31,7 @@ export async function verifyResult(result: Result, options: VerifyOptions = {}):
     return { suite: result.suite, checked: [], problems: [{ path: "/suite", expected, got: result.suite }] };
   }
   const problems = frameProblems(suite, result);
-  // what is played follows from these: where they are wrong, every figure would be
+  // these determine what is played: if they are wrong, every figure would be wrong
   if (problems.length > 0) return { suite: suite.id, checked: [], problems };
   const runner = options.runner ?? new InlineRunner();
   const replays = result.settings.map(({ id, seeds, policies }) => {

@@ -1,4 +1,4 @@
-/** Calibration: the oracle's cost by number of servers and by task size, beside what the paper's tables imply. */
+/** Calibration: the oracle's cost by number of servers and by task size, compared with what the paper's tables imply. */
 
 import {
   BatchEnv,
@@ -20,9 +20,9 @@ export interface CalibrationRow {
   readonly id: string;
   readonly unit: "slots" | "%" | "1";
   readonly estimate: Estimate;
-  /** What the paper's tables imply for it; undefined where they say nothing. */
+  /** The value that the paper's tables imply; undefined if they imply none. */
   readonly paper: number | undefined;
-  /** How that follows from them. */
+  /** How it follows from them. */
   readonly paperSource: string | undefined;
 }
 
@@ -32,14 +32,14 @@ interface EpisodeSums {
   oracle: number;
   random: number;
   randomLate: number;
-  /** The oracle's cost had the task had this size, for each of `SIZES_MBIT`. */
+  /** The oracle's cost if the task had the size, for each of `SIZES_MBIT`. */
   bySize: number[];
 }
 
 const SERVERS = [3, 5, 6, 7, 9, 11];
 const SIZES_MBIT = paperTables.tableIII.taskSizeMbit;
 
-/** Episodes that `calibrate` plays: for each number of servers this many. */
+/** Episodes that `calibrate` plays, which is `episodes` for each number of servers. */
 export function numCalibrationEpisodes(episodes: number): number {
   return SERVERS.length * episodes;
 }
@@ -48,7 +48,7 @@ export function numCalibrationEpisodes(episodes: number): number {
  * Plays the oracle at each number of servers.
  *
  * Random's figures are exact expectations over its E+1 equally likely actions on the states the oracle visits, and the
- * sizes replace the current task's size in those states: neither needs a draw of its own.
+ * sizes replace the current task's size in those states. Neither needs draws of its own.
  */
 export function* calibrate(episodes: number, firstSeed: number): Generator<"episode", CalibrationRow[]> {
   checkSeed(firstSeed + episodes - 1, "--seed");

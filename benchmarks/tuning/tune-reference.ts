@@ -1,4 +1,4 @@
-/** Chooses a scenario's reference: the native policy that is best on validation seeds, of those that see no future. */
+/** Chooses a scenario's reference: the best native policy on validation seeds among those that do not see the future. */
 
 import { MecgymError, resolveScenario } from "../../env/index.js";
 import type { Estimate } from "../figures.js";
@@ -8,7 +8,7 @@ import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 
-/** What one candidate costs. */
+/** The cost of one candidate. */
 export interface CandidateRow {
   readonly policy: string;
   readonly averageLatencySlots: Estimate;
@@ -18,7 +18,7 @@ export interface CandidateRow {
 
 export interface ReferenceChoice {
   readonly scenario: string;
-  /** Name of the candidate of the smallest average latency, the first of equals. */
+  /** Name of the candidate with the smallest average latency; ties go to the first. */
   readonly reference: string;
   readonly firstSeed: number;
   readonly episodes: number;
@@ -26,7 +26,7 @@ export interface ReferenceChoice {
   readonly candidates: readonly CandidateRow[];
 }
 
-/** Slots of episodes in a job, about. */
+/** Slots that one job plays, roughly. */
 const SLOTS_PER_JOB = 1000;
 
 /**

@@ -1,4 +1,4 @@
-/** What the bridge costs: a Python client of a server in its own process, against the same work without one. */
+/** The cost of the bridge: a Python client of a server in its own process, compared with the same work without one. */
 
 import { BatchEnv } from "../../env/index.js";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
@@ -6,7 +6,7 @@ import { type Contender, measure } from "./measure.js";
 import { commandOf, PeerProcess } from "./peer-process.js";
 import type { Section, SpeedContext } from "./section.js";
 
-/** Actions of the script, which repeats; `run_bridge.py` has the same one. */
+/** Number of actions in the script, which repeats; `run_bridge.py` has the same script. */
 const SCRIPT = 16;
 
 export const bridgeSection: Section = {
@@ -33,7 +33,7 @@ export const bridgeSection: Section = {
   },
 };
 
-/** Clients that are timed, each a process with a server of its own. */
+/** The timed clients, each a process with its own server. */
 class Clients {
   readonly #line: readonly [string, ...string[]];
   readonly #running: PeerProcess[] = [];
@@ -64,7 +64,7 @@ const comparisons: Readonly<Record<string, Compare>> = {
   policy: comparePolicy,
 };
 
-/** Served steps of lanes, a request of every group on its way, over steps of the same groups in this process. */
+/** Served steps of lanes, with a request of every group in flight, over steps of the same groups in this process. */
 async function compareLanes(context: SpeedContext, clients: Clients, numLanes: number, groups: number, goal: number) {
   const what = ["--what", "lanes", "--lanes", numLanes, "--groups", groups] as const;
   const rates = await measure(context, `${numLanes} lanes`, [
@@ -80,7 +80,7 @@ async function compareLanes(context: SpeedContext, clients: Clients, numLanes: n
   ];
 }
 
-/** Time of a step of 8,192 lanes over that of an echo of its sizes, a tenth more, and of the kernel. */
+/** Time of a step of 8,192 lanes over 1.1 times that of an echo of the same sizes plus that of the kernel. */
 async function compareStep(context: SpeedContext, clients: Clients): Promise<SpeedFigure[]> {
   const numLanes = 8192;
   const bodyBytes = 215 * numLanes;
@@ -124,7 +124,7 @@ async function comparePolicy(context: SpeedContext, clients: Clients): Promise<S
   return [figure("bridge/policy/two-sessions-over-one", "1", ratio(rates.two, rates.one), "higher", 1.8)];
 }
 
-/** The same groups and actions without a bridge, one after another in this thread. */
+/** The same groups and actions without a bridge, one group after another in this thread. */
 function inProcess({ wallSeconds }: SpeedContext, numLanes: number, groups: number): Contender {
   const n = numLanes / groups;
   const envs = Array.from({ length: groups }, (_, g) => {

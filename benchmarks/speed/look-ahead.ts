@@ -1,4 +1,4 @@
-/** The time of one look-ahead over all actions, in steps of the same lane. */
+/** The time of one look-ahead over all actions, as a number of steps of the same lane. */
 
 import { cheapestAction } from "../../env/batch/action-costs.js";
 import { BatchEnv, type LookAheadOptions } from "../../env/index.js";
@@ -7,7 +7,7 @@ import { measure } from "./measure.js";
 import { makePlayer } from "./players.js";
 import type { Section } from "./section.js";
 
-/** A look-ahead over all 7 actions of `paper-v1` at K = 3 is to take no more steps' time than this. */
+/** A look-ahead over all 7 actions of `paper-v1` at K = 3 should take no longer than this many steps. */
 const MOST_STEPS = 6;
 const kinds: Record<string, Partial<LookAheadOptions>> = {
   independent: {},

@@ -1,4 +1,4 @@
-/** What the fault runs written in TypeScript share: the server they run against, and how they report. */
+/** Shared by the fault runs in TypeScript: the server they run against, and their reports. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -27,12 +27,12 @@ export function reportProgress(done: number, what: string): void {
 }
 
 export interface HeldMemory {
-  /** Heap and the memory outside of it, after garbage was collected. */
+  /** The heap and the memory outside it, after a garbage collection. */
   readonly heldBytes: number;
   readonly residentBytes: number;
 }
 
-/** A `mecgym serve` whose memory can be asked for. */
+/** A `mecgym serve` that reports its memory on request. */
 export class ServerUnderTest {
   readonly address: string;
   readonly #child: ChildProcess;
@@ -71,7 +71,7 @@ export class ServerUnderTest {
     return this.#lines.join("\n");
   }
 
-  /** @throws Error where it does not answer within 20 s */
+  /** @throws Error if it does not answer within 20 s */
   async held(): Promise<HeldMemory> {
     const asked = new AbortController();
     const timer = setTimeout(() => asked.abort(), 20_000);
@@ -94,7 +94,7 @@ export class ServerUnderTest {
   }
 }
 
-/** Some of what a server says of itself. */
+/** Some of a server's statistics. */
 interface ServerStats {
   readonly sessions: number;
   readonly errors: Readonly<Record<string, number>>;
@@ -105,7 +105,7 @@ export async function statsOf(client: Client): Promise<ServerStats> {
   return (await client.request(header as Request)).result as unknown as ServerStats;
 }
 
-/** Slope of a straight line through values at equal distances, in units of their mean over the whole distance. */
+/** Slope of a straight line through equidistant values: its rise over the whole distance, relative to their mean. */
 export function relativeSlope(values: readonly number[]): number {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;

@@ -5,7 +5,6 @@ export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./b
 export { episodeStatsFields } from "./batch/lane-player.js";
 export {
   copyObservation,
-  costliestObservedAction,
   isObservedActionAvailable,
   isServerAvailable,
   LaneView,

@@ -2,7 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { meetsGoal, type SpeedFigure, valueText } from "../benchmarks/speed/figures.js";
+import { meetsGoal } from "../benchmarks/figures.js";
+import { type SpeedFigure, valueText } from "../benchmarks/speed/figures.js";
 import { root } from "../schemas/tools/files.js";
 
 const HEADER = "| figure | median | interval | goal |\n|---|---:|---:|---|\n";

@@ -53,6 +53,9 @@ const simulator = [
   "env/index.ts",
 ];
 
+/** What the benchmark may import of the simulator: it plays the physics, and does not reach into it. */
+const withoutCore = simulator.filter((layer) => layer !== "env/core");
+
 /** The layers of the benchmark that the command and the server's jobs may import. */
 const benchmark = [
   "benchmarks/policies",
@@ -61,6 +64,8 @@ const benchmark = [
   "benchmarks/play",
   "benchmarks/datasets",
   "benchmarks/jobs",
+  "benchmarks/figures.ts",
+  "benchmarks/result-file.ts",
   "benchmarks/runs",
   "benchmarks/report",
   "benchmarks/answers",
@@ -88,37 +93,49 @@ const layers: Record<string, readonly string[]> = {
   "env/comllm-release": ["env", "env/scenario", "env/batch", "env/language"],
   "env/index.ts": ["env", "env/scenario", "env/core", "env/batch", "env/language", "env/comllm-release"],
 
-  "benchmarks/policies": [...simulator],
-  "benchmarks/metrics": [...simulator],
-  "benchmarks/suites": [...simulator, "benchmarks/policies", "benchmarks/metrics"],
-  "benchmarks/play": [...simulator, "benchmarks/policies", "benchmarks/metrics"],
-  "benchmarks/datasets": [...simulator, "benchmarks/policies", "benchmarks/play"],
+  "benchmarks/figures.ts": [],
+  "benchmarks/policies": [...withoutCore],
+  "benchmarks/metrics": [...withoutCore, "benchmarks/figures.ts"],
+  "benchmarks/suites": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
+  "benchmarks/play": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
+  "benchmarks/datasets": [...withoutCore, "benchmarks/policies", "benchmarks/play"],
   "benchmarks/jobs": [
-    ...simulator,
+    ...withoutCore,
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/play",
     "benchmarks/datasets",
   ],
+  "benchmarks/result-file.ts": [...withoutCore, "benchmarks/figures.ts", "benchmarks/metrics"],
   "benchmarks/runs": [
-    ...simulator,
+    ...withoutCore,
+    "benchmarks/result-file.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/suites",
     "benchmarks/play",
     "benchmarks/jobs",
   ],
-  "benchmarks/report": [...simulator, "benchmarks/metrics", "benchmarks/suites", "benchmarks/runs"],
-  "benchmarks/answers": [...simulator, "benchmarks/metrics", "benchmarks/report"],
+  "benchmarks/report": [
+    ...withoutCore,
+    "benchmarks/figures.ts",
+    "benchmarks/metrics",
+    "benchmarks/suites",
+    "benchmarks/runs",
+  ],
+  "benchmarks/answers": [...withoutCore, "benchmarks/figures.ts", "benchmarks/metrics", "benchmarks/report"],
   "benchmarks/tuning": [
-    ...simulator,
+    ...withoutCore,
+    "benchmarks/figures.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/play",
     "benchmarks/jobs",
   ],
   "benchmarks/studies": [
-    ...simulator,
+    ...withoutCore,
+    "benchmarks/figures.ts",
+    "benchmarks/result-file.ts",
     "benchmarks/policies",
     "benchmarks/metrics",
     "benchmarks/suites",
@@ -127,7 +144,8 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/runs",
     "benchmarks/tuning",
   ],
-  "benchmarks/speed": [...simulator, "benchmarks/jobs"],
+  // the machine's floor is made of the core's logarithms, and peers get the parameters that the core computes with
+  "benchmarks/speed": [...simulator, "benchmarks/figures.ts", "benchmarks/jobs"],
   "benchmarks/peers": [...simulator],
 
   "bridge/wire": [...simulator],

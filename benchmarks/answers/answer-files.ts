@@ -1,9 +1,9 @@
-/** Reads files of records and answers: JSON Lines, a JSON array, or one JSON object; each record keeps its place. */
+/** Reads files of records and answers (JSON Lines, a JSON array, or one JSON object) and keeps each record's place. */
 
 import { isPlainObject } from "../../env/checks.js";
 import { MecgymError } from "../../env/index.js";
 
-/** A record as it stands in a file. */
+/** A record and its place in a file. */
 export interface PlacedRecord {
   /** File and line, or file and index: `answers.jsonl:3`, `results.json/2`. */
   readonly place: string;
@@ -13,8 +13,8 @@ export interface PlacedRecord {
 /**
  * The records of a file's text.
  *
- * @param file its name, for places
- * @throws MecgymError `invalidRecord` where a line or the text is no JSON, a record no object, or there is no record
+ * @param file name of the file, for places
+ * @throws MecgymError `invalidRecord` if a line or the text is not JSON, a record is not an object, or there is no record
  */
 export function parseRecords(file: string, text: string): PlacedRecord[] {
   const values = isOneDocument(text) ? documentValues(file, text) : lineValues(file, text);
@@ -54,7 +54,7 @@ function parse(place: string, text: string): unknown {
   return value;
 }
 
-/** JSON, or what Python writes for it: an infinite cost, as published result files have, is read as null. */
+/** Parses JSON, also as Python writes it: an infinite cost, as published result files have it, is read as null. */
 function tryParse(text: string): { readonly value?: unknown; readonly error?: string } {
   try {
     return { value: JSON.parse(text) };
@@ -64,7 +64,7 @@ function tryParse(text: string): { readonly value?: unknown; readonly error?: st
   }
 }
 
-/** A text, or chat messages, of which the first is read; as the published training does. */
+/** The text of a string, or of the first of several chat messages, as the published training reads it. */
 export function textOf(value: unknown, path: string): string {
   if (typeof value === "string") return value;
   if (Array.isArray(value) && isPlainObject(value[0]) && typeof value[0].content === "string") return value[0].content;

@@ -1,10 +1,11 @@
-/** Scores files of answers by the profile that is named: a row of figures for each file, never of two profiles. */
+/** Scores files of answers in one profile, and makes a table with a row for each file. */
 
 import { markdownTable } from "markdown-table";
 import type { ReleaseOptions } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
+import type { Estimate, Figure } from "../figures.js";
 import { oneProfile, type Profile } from "../metrics/profiles.js";
-import { type Estimate, ResamplePlan } from "../metrics/statistics.js";
+import { ResamplePlan } from "../metrics/statistics.js";
 import { interval } from "../report/cells.js";
 import { invalid, type PlacedRecord, textOf } from "./answer-files.js";
 import { paperFigures, paperMetrics, paperQuestion, scorePaperAnswer } from "./score-paper.js";
@@ -15,7 +16,7 @@ interface MetricText {
   readonly title: string;
   readonly unit: string;
   readonly digits: number;
-  readonly better: string;
+  readonly better: Figure["better"];
 }
 
 const metricsOf: Readonly<Record<Profile, Readonly<Record<string, MetricText>>>> = {
@@ -23,19 +24,19 @@ const metricsOf: Readonly<Record<Profile, Readonly<Record<string, MetricText>>>>
   "comllm-release": releaseMetrics,
 };
 
-/** One file of answers: its figures by name, and those of every answer. */
+/** The scores of one file of answers. */
 export interface AnswerScores {
   readonly profile: Profile;
   readonly name: string;
-  /** null where a figure is not defined. */
+  /** By name; null for a figure that is not defined. */
   readonly figures: Readonly<Record<string, Estimate | null>>;
-  /** In order of the answers. */
+  /** The figures of every answer, in order. */
   readonly rows: readonly object[];
 }
 
-/** A file of answers as it was read. */
+/** The content of a file of answers. */
 export interface AnswerFile {
-  /** Its row in a table. */
+  /** Names its row in a table. */
   readonly name: string;
   /** Where it is, for errors. */
   readonly path: string;
@@ -46,8 +47,8 @@ export interface AnswerFile {
  * Scores answers to published records, {input, output} or {prompt}, in the profile `comllm-release`. All files answer the
  * same states.
  *
- * @param states records with the questions; where left out, the files' own records have them
- * @param column field of the answer; `completion`, or `model_output` of published results, where left out
+ * @param states records with the questions; undefined if the files' own records have them
+ * @param column field with the answer; by default `completion`, or `model_output` of published results
  * @throws MecgymError `invalidRecord`, `invalidOption`
  */
 export function scoreReleaseFiles(
@@ -75,7 +76,7 @@ export function scoreReleaseFiles(
 /**
  * Scores answers to a data set of this package in the profile `paper`.
  *
- * @param states the data set's records, checked, with their places
+ * @param states the checked records of the data set, with their places
  * @throws MecgymError `invalidRecord`, `unknownScenario`
  */
 export function scorePaperFiles(
@@ -92,7 +93,7 @@ export function scorePaperFiles(
   });
 }
 
-/** Resamples of answers: the same for all files of a table, so that their figures are paired. */
+/** Resamples of answers. All files of a table share them, so that their figures are paired. */
 function planOf(count: number): ResamplePlan {
   return new ResamplePlan("score", count);
 }
@@ -101,7 +102,7 @@ function checkCount(path: string, records: readonly PlacedRecord[], count: numbe
   if (records.length !== count) throw invalid(path, `${records.length} answers`, `${count}, one for each state`);
 }
 
-/** The answer of a record: a text, or the first of a list of messages. */
+/** The answer in a record: a text, or the first of several messages. */
 function answerOf({ place, fields }: PlacedRecord, column: string | undefined): string {
   const columns = column === undefined ? ["completion", "model_output"] : [column];
   const name = columns.find((one) => fields[one] !== undefined);
@@ -118,14 +119,10 @@ export function renderScores(scores: readonly AnswerScores[]): string {
   const metrics = Object.entries(metricsOf[oneProfile(scores)]);
   const rows = scores.map(({ name, figures }) => [
     name,
-    ...metrics.map(([metric, { digits }]) => cell(figures[metric], digits)),
+    ...metrics.map(([metric, { digits }]) => interval(figures[metric], digits)),
   ]);
   const header = ["answers", ...metrics.map(([, { title }]) => title)];
   return markdownTable([header, ...rows], { align: ["l", ...metrics.map(() => "r" as const)] });
-}
-
-function cell(figure: Estimate | null, digits: number): string {
-  return figure === null ? "" : interval({ ...figure, unit: "" }, digits);
 }
 
 /**
@@ -133,7 +130,7 @@ function cell(figure: Estimate | null, digits: number): string {
  *
  * @throws MecgymError `mixedProfiles`
  */
-export function scoreFigures(scores: readonly AnswerScores[]): object[] {
+export function scoreFigures(scores: readonly AnswerScores[]): Figure[] {
   const profile = oneProfile(scores);
   return scores.flatMap(({ name, figures }) =>
     Object.entries(metricsOf[profile]).flatMap(([metric, { unit, better }]) => {
@@ -145,7 +142,7 @@ export function scoreFigures(scores: readonly AnswerScores[]): object[] {
   );
 }
 
-/** The lines of a file with the figures of every answer; each names its profile. */
+/** Lines with the figures of every answer. Each line names its profile. */
 export function* scoreLines(scores: readonly AnswerScores[]): Generator<string> {
   for (const { profile, name, rows } of scores) {
     for (const [index, row] of rows.entries()) yield `${JSON.stringify({ profile, answers: name, index, ...row })}\n`;

@@ -1,4 +1,4 @@
-/** Answers to the package's own data sets, scored in the profile `paper`: the static protocol's metrics of a model. */
+/** Scores answers to the package's own data sets in the profile `paper`, with the static protocol's metrics. */
 
 import {
   type ParseFailure,
@@ -9,19 +9,20 @@ import {
   score,
 } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
+import type { Estimate } from "../figures.js";
 import { computeMetrics, costSums, type MetricName, type Metrics } from "../metrics/metrics.js";
-import { type Estimate, estimate, type ResamplePlan } from "../metrics/statistics.js";
+import { estimate, type ResamplePlan } from "../metrics/statistics.js";
 import { logOf } from "../metrics/units.js";
 import { invalid } from "./answer-files.js";
 
-/** An answer with its figures; slots. */
+/** An answer with its figures, in slots. */
 export interface PaperAnswer {
   readonly profile: "paper";
-  /** Action the answer names; null where it names none. */
+  /** The action that the answer names; null if it names none. */
   readonly action: number | null;
-  /** Why it names none; null where it names one. */
+  /** Why it names none; null if it names one. */
   readonly parseFailure: ParseFailure | null;
-  /** Action that is charged: the costliest one where the answer names none, or one that is not available. */
+  /** The action that is charged: the costliest one if the answer names none, or one that is not available. */
   readonly chargedAction: number;
   readonly isInvalid: boolean;
   readonly latencySlots: number;
@@ -40,7 +41,7 @@ export interface PaperQuestion {
 }
 
 /**
- * @throws MecgymError `invalidRecord` where this version's scenario of that id is another one; `unknownScenario`
+ * @throws MecgymError `invalidRecord` if this version has another scenario with that id; `unknownScenario`
  */
 export function paperQuestion(place: string, record: DatasetRecord): PaperQuestion {
   const scenario = resolveScenario(record.scenarioId);
@@ -49,11 +50,11 @@ export function paperQuestion(place: string, record: DatasetRecord): PaperQuesti
   throw invalid(`${place}/scenarioHash`, record.scenarioHash, `${hash}, the content hash of ${record.scenarioId}`);
 }
 
-/** Costs and look-ahead reward of what an answer decides. */
+/** Costs and look-ahead reward of the decision in an answer. */
 export function scorePaperAnswer({ record, scenario }: PaperQuestion, text: string): PaperAnswer {
   const parsed = parseCompletion(text);
   const action = "action" in parsed ? parsed.action : null;
-  // −1 exists nowhere: the costliest action is charged
+  // no server has −1, so the costliest action is charged
   const scores = score(scenario, [record], [action ?? -1]);
   return {
     profile: "paper",
@@ -69,7 +70,7 @@ export function scorePaperAnswer({ record, scenario }: PaperQuestion, text: stri
   };
 }
 
-/** Metrics of the profile, in the order they are shown. */
+/** The metrics of the profile, in the order of the table. */
 export const paperMetrics = {
   averageLatencySlots: { title: "average latency (slots)", unit: "slots", digits: 3, better: "lower" },
   performanceRatioPercent: { title: "performance ratio (%)", unit: "%", digits: 2, better: "higher" },
@@ -83,7 +84,7 @@ export const paperMetrics = {
 
 export type PaperMetricName = keyof typeof paperMetrics;
 
-/** The static protocol's metrics of the answers; one that cannot be read is charged as the costliest action, and counted. */
+/** The static protocol's metrics. An answer that cannot be read is counted, and charged as the costliest action. */
 export function paperFigures(
   questions: readonly PaperQuestion[],
   answers: readonly PaperAnswer[],

@@ -1,4 +1,4 @@
-/** Answers to published records, scored in the profile `comllm-release`, and the metrics of the published analysis. */
+/** Scores answers to published records in the profile `comllm-release`, with the metrics of the published analysis. */
 
 import {
   DROP_ABOVE_SLOTS,
@@ -11,22 +11,23 @@ import {
   releaseCostSlots,
   scoreRelease,
 } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 import { jainIndex } from "../metrics/metrics.js";
-import { type Estimate, estimate, estimateBounded, type ResamplePlan } from "../metrics/statistics.js";
+import { estimate, estimateBounded, type ResamplePlan } from "../metrics/statistics.js";
 import { invalid, type PlacedRecord, textOf } from "./answer-files.js";
 
-/** What is asked in a record, and what its label says. */
+/** The question in a record, and its label. */
 export interface ReleaseQuestion {
   readonly place: string;
-  /** null for a prompt that cannot be read. */
+  /** Null for a prompt that cannot be read. */
   readonly state: ReleaseState | null;
-  /** The label's text; null where the record has none. */
+  /** The label's text; null if the record has none. */
   readonly label: string | null;
 }
 
-/** An answer with its figures, and those of the label. */
+/** An answer with its figures and those of the label. */
 export interface ReleaseAnswer extends ReleaseScore {
-  /** Action and cost of the label; null where there is none, or none that can be read. */
+  /** Action and cost of the label; null if there is none, or none that can be read. */
   readonly labelAction: number | null;
   readonly labelCostSlots: number | null;
   /** Whether the action names a server that does not exist. */
@@ -34,10 +35,10 @@ export interface ReleaseAnswer extends ReleaseScore {
 }
 
 /**
- * The question of a record: the published form {instruction, input, output}, a published result {input, ground_truth}, or
+ * The question in a record: the published form {instruction, input, output}, a published result {input, ground_truth}, or
  * {prompt}.
  *
- * @param isLabelled whether the column `completion` is the label, as in training data, and not an answer
+ * @param isLabelled whether the column `completion` is a label, as in training data, and not an answer
  * @throws MecgymError `invalidRecord`
  */
 export function readQuestion({ place, fields }: PlacedRecord, isLabelled: boolean): ReleaseQuestion {
@@ -57,7 +58,7 @@ export function readQuestion({ place, fields }: PlacedRecord, isLabelled: boolea
   return { ...read, state: readReleasePrompt(text, `${place}/prompt`) };
 }
 
-/** An answer's score beside the label's. */
+/** The score of an answer and of the label. */
 export function scoreAnswer({ state, label }: ReleaseQuestion, answer: string, options: ReleaseOptions): ReleaseAnswer {
   const score = scoreRelease(state, answer, options);
   const { action } = score;
@@ -67,10 +68,10 @@ export function scoreAnswer({ state, label }: ReleaseQuestion, answer: string, o
   return { ...score, labelAction, labelCostSlots, isInvalid };
 }
 
-/** Largest id of a server that the published analysis counts for load balancing. */
+/** The published analysis counts servers up to this id for load balancing. */
 const MAX_COUNTED_SERVER = 20;
 
-/** Metrics of the profile, in the order they are shown. */
+/** The metrics of the profile, in the order of the table. */
 export const releaseMetrics = {
   averageLatencySlots: { title: "average latency (slots)", unit: "slots", digits: 4, better: "lower" },
   performanceRatioPercent: { title: "performance ratio (%)", unit: "%", digits: 2, better: "higher" },
@@ -86,17 +87,17 @@ export const releaseMetrics = {
 export type ReleaseMetricName = keyof typeof releaseMetrics;
 
 /**
- * The metrics of the published analysis, and beside them how much it leaves out: an answer that cannot be read has no cost
- * and drops out of the means, which flatters a policy.
+ * The metrics of the published analysis, and how much it leaves out. An answer that cannot be read has no cost and drops
+ * out of the means, which flatters a policy.
  *
  * @param plan resamples of the answers
- * @returns null for a figure that is not defined, such as load balancing where nothing was offloaded
+ * @returns null for a figure that is not defined, such as load balancing if nothing was offloaded
  */
 export function releaseFigures(
   answers: readonly ReleaseAnswer[],
   plan: ResamplePlan,
 ): Record<ReleaseMetricName, Estimate | null> {
-  /** A mean of what is there: where `value` is null the answer does not count. */
+  /** The mean over the answers whose `value` is not null. */
   const meanOf = (value: (answer: ReleaseAnswer) => number | null, weights: ArrayLike<number>): number => {
     let [sum, count] = [0, 0];
     answers.forEach((answer, i) => {
@@ -133,7 +134,7 @@ export function releaseFigures(
   };
 }
 
-/** Jain's index of how often each server was chosen, over as many servers as the highest id among them, %. */
+/** Jain's index of how often each server was chosen, over the servers up to the highest chosen id, %. */
 function balance(answers: readonly ReleaseAnswer[], weights: ArrayLike<number>): number {
   const counts = new Float64Array(MAX_COUNTED_SERVER);
   let highest = 0;

@@ -1,4 +1,4 @@
-/** What stands beside a data set: its manifest, and the card a reader sees first. */
+/** The manifest of a data set, and its card, which a reader sees first. */
 
 import { markdownTable } from "markdown-table";
 import { resolveScenario, scenarioHash } from "../../env/index.js";
@@ -16,15 +16,15 @@ export interface DatasetFile {
   readonly labelCounts: readonly number[];
 }
 
-/** The name of a plan's file. */
+/** Name of a plan's file. */
 export function fileNameOf({ kind, split }: DatasetPlan): string {
   return split === "validation" ? `${kind}-validation.jsonl` : `${kind}.jsonl`;
 }
 
 /**
- * The files that a manifest names, so that others can be written beside them.
+ * The files that a manifest lists.
  *
- * @returns undefined for a text that is no manifest of this version's scenarios
+ * @returns undefined for a text that is not a manifest of this version's scenarios
  */
 export function readManifest(text: string): DatasetFile[] | undefined {
   try {
@@ -39,7 +39,7 @@ export function readManifest(text: string): DatasetFile[] | undefined {
   }
 }
 
-/** The manifest: what the files are, and what they were made from. */
+/** The manifest: the files, and what they were made from. */
 export function manifestOf(files: readonly DatasetFile[], packageVersion: string) {
   return {
     manifestVersion: "1.0",
@@ -61,7 +61,7 @@ export function manifestOf(files: readonly DatasetFile[], packageVersion: string
   };
 }
 
-/** The card, in the form that the Hugging Face hub reads. */
+/** The card, in the format of the Hugging Face hub. */
 export function cardOf(files: readonly DatasetFile[], packageVersion: string): string {
   const kinds = [...new Set(files.map(({ plan }) => plan.kind))];
   const configs = kinds.flatMap((kind) => [
@@ -96,23 +96,27 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
       "---",
     ].join("\n"),
     "# Task offloading decisions",
-    `Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of several edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
+    "Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of several " +
+      `edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
     markdownTable([header, ...rows], { align: ["l", "r", "l", "l", "l", "r", "l"] }),
     [
       "## Where the states come from",
       ...scenarios.map(({ id, description }) => `Scenario \`${id}\`: ${description}`),
     ].join("\n\n"),
-    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly from the episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in time slots.",
+    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly from the " +
+      "episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in time slots.",
     ...[...wordings].map(([wording, names]) => (wordings.size === 1 ? "" : `\`${names.join("`, `")}\`: `) + wording),
     "## Columns",
     [
-      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind grpo has no completion",
+      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind grpo has " +
+        "no completion",
       "- `labelAction`, `cheapestAction`: 0 for the device, e for server e",
       "- `costSlots`, `regretSlots`, `meetsDeadline`, `impactSlots`, `lookAheadReward`: one entry for each action",
       "- `state`, `scenarioHash`, `episodeSeed`, `decisionIndex`: enough to score any answer later",
     ].join("\n"),
     "## Limits",
-    "The states are simulated. Labels of the oracle are the cheapest for the task at hand and blind to later ones; imitating them is not the best play under high load.",
+    "The states are simulated. Labels of the oracle are the cheapest for the task at hand and blind to later ones; " +
+      "imitating them is not the best play under high load.",
     "",
   ].join("\n\n");
 }
@@ -120,5 +124,6 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
 function wordingOf({ template, perturbation, form, outputInstruction, labels }: DatasetPlan): string {
   const asked =
     outputInstruction === "direct" ? "asking for the decision alone" : "asking for reasoning that ends in the decision";
-  return `Prompts: template \`${template}\`, perturbation \`${perturbation}\`, form \`${form}\`, ${asked}. Labels are what policy \`${labels}\` decides.`;
+  const prompts = `template \`${template}\`, perturbation \`${perturbation}\`, form \`${form}\``;
+  return `Prompts: ${prompts}, ${asked}. Labels are what policy \`${labels}\` decides.`;
 }

@@ -1,4 +1,4 @@
-/** Makes the records of data sets: states the oracle comes by, in words, with what every action costs there. */
+/** Makes the records of data sets: states that the oracle visits, in words, with the costs of every action. */
 
 import {
   isObservedActionAvailable,
@@ -13,11 +13,11 @@ import {
   scenarioHash,
 } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { findPolicy, oracle, type PolicyEntry, policies, whyNoLabels } from "../policies/index.js";
 import type { DatasetPlan } from "./plan.js";
 
-/** Makes records of one plan, in any order: a record depends on the plan and its index alone. */
+/** Makes records of one plan in any order: a record depends only on the plan and its index. */
 export class RecordMaker {
   readonly #plan: DatasetPlan;
   readonly #scenario: Scenario;
@@ -25,7 +25,7 @@ export class RecordMaker {
   readonly #labels: PolicyEntry;
   readonly #player: EpisodePlayer;
 
-  /** @param plan a checked one (`planDataset`) */
+  /** @param plan a checked plan (`planDataset`) */
   constructor(plan: DatasetPlan) {
     this.#plan = plan;
     this.#scenario = resolveScenario(plan.scenario);
@@ -37,7 +37,7 @@ export class RecordMaker {
   /**
    * Record `index` of the data set: the static protocol's state of its episode.
    *
-   * @throws MecgymError `unsupportedState` where the template has no words for the state
+   * @throws MecgymError `unsupportedState` if the template has no words for the state
    */
   make(index: number): DatasetRecord {
     const { kind, split, firstSeed, labels, template, perturbation, outputInstruction, system, form } = this.#plan;
@@ -73,15 +73,15 @@ export class RecordMaker {
   }
 }
 
-/** What every action of a state costs and may leave behind. */
+/** What every action of a state costs now and may cost later. */
 export type ActionFigures = Pick<
   DatasetRecord,
   "cheapestAction" | "costSlots" | "regretSlots" | "meetsDeadline" | "impactSlots" | "lookAheadReward"
 >;
 
 /**
- * The label of a record from its state: what a check computes again. Undefined where more than the state decides it:
- * what came before, or rollouts, which need the episode; and for a policy that labels nothing.
+ * Computes the label of a record from its state, as a check does. Undefined if the state does not decide it, because the
+ * policy remembers earlier states or needs rollouts, and for a policy that cannot label.
  */
 export function labelOf(
   name: string,
@@ -96,7 +96,7 @@ export function labelOf(
   return policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
 }
 
-/** The figures of a record from its state: what a check computes again. */
+/** Computes the figures of a record from its state, as a check does. */
 export function figuresOf(scenario: Scenario, episodeSeed: number, state: ObservationData): ActionFigures {
   const cheapestAction = oracle(state);
   const lookAhead = lookAheadOfState(scenario, episodeSeed, state);
@@ -116,7 +116,7 @@ export function figuresOf(scenario: Scenario, episodeSeed: number, state: Observ
 
 type Words = Pick<DatasetRecord, "prompt" | "completion" | "messages" | "instruction" | "input" | "output">;
 
-/** The columns that trainers read. Kind grpo has a prompt alone: its trainers make the completions. */
+/** The columns that trainers read. Kind grpo has only a prompt, because its trainers make the completions. */
 function wordsOf(prompt: Prompt, answer: string, form: DatasetPlan["form"], kind: DatasetPlan["kind"]): Words {
   const reply = { role: "assistant" as const, content: answer };
   const completion = form === "chat" ? [reply] : answer;
@@ -132,21 +132,21 @@ function wordsOf(prompt: Prompt, answer: string, form: DatasetPlan["form"], kind
   }
 }
 
-/** The published data's form: joined again by the published scripts, it is the template's own text. */
+/** The form of the published data: the published scripts join it to the template's own text. */
 function releaseWords(prompt: Prompt, answer: string): Words {
   const [instruction, fields] = prompt.user.split("\n\n**输入数据**：\n");
   const input = fields.split("\n").map((line) => line.split(/: (.*)/s, 2));
   return { instruction, input: Object.fromEntries(input), output: { action_name: answer } };
 }
 
-/** Fields whose numbers are real: written with a decimal point always, so that readers of columns see one type. */
+/** Fields with real numbers. They always have a decimal point, so that readers of columns see one type. */
 const realFields = new Set([
   ...["sizeMbit", "densityGcyclesPerMbit", "deadlineSlots", "penaltySlots", "slotSeconds", "localCpuGHz"],
   ...["localBacklogMbit", "localWaitSlots", "rateMbps", "cpuGHz", "workloadMbit", "workloadHistoryMbit"],
   ...["costSlots", "regretSlots", "impactSlots", "lookAheadReward"],
 ]);
 
-/** A record as one line of JSON, its line end included. */
+/** A record as one line of JSON, including the line end. */
 export function recordLine(record: DatasetRecord): string {
   return `${encode(record, false)}\n`;
 }

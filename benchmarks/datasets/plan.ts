@@ -1,4 +1,4 @@
-/** What a data set holds: kinds, defaults, and which episode seeds each kind and split may use. */
+/** The plan of a data set: kinds, defaults, and the episode seeds that each kind and split may use. */
 
 import { checkNames } from "../../env/checks.js";
 import {
@@ -18,16 +18,16 @@ import { checkCanLabel } from "../policies/index.js";
 
 export type DatasetKind = DatasetRecord["kind"];
 
-/** How prompt and answer stand in a record; see docs/datasets.md. */
+/** The columns of prompt and answer in a record; see docs/datasets.md. */
 export type DatasetForm = "plain" | "chat" | "messages" | "release";
 
-/** One data set: everything its bytes depend on, but the program's version. */
+/** One data set: everything that its bytes depend on, except the program's version. */
 export interface DatasetPlan {
   readonly kind: DatasetKind;
   readonly split: Split;
   /** Id of a frozen scenario. */
   readonly scenario: string;
-  /** Seed of the first record's episode; each record has the next one. */
+  /** Seed of the first record's episode; each further record takes the next seed. */
   readonly firstSeed: number;
   readonly count: number;
   /** Native policy whose decisions are the labels. */
@@ -43,7 +43,7 @@ export interface DatasetPlan {
 export const datasetKinds: readonly DatasetKind[] = ["sft", "grpo", "test"];
 export const datasetForms: readonly DatasetForm[] = ["plain", "chat", "messages", "release"];
 
-/** Records of the paper's data sets (section V-A). */
+/** Numbers of records in the paper's data sets (section V-A). */
 export const defaultCounts: Readonly<Record<DatasetKind, number>> = { sft: 1000, grpo: 2000, test: 1000 };
 
 interface SeedRange {
@@ -51,7 +51,7 @@ interface SeedRange {
   readonly size: number;
 }
 
-/** The seeds of a kind within a split: sft takes the first half of training and validation seeds, grpo the second. */
+/** The seeds of a kind in a split: sft takes the first half of training and validation seeds, grpo the second. */
 export function seedRange(kind: DatasetKind, split: Split): SeedRange | undefined {
   const { start, size } = splits[split];
   if ((split === "test") !== (kind === "test")) return undefined;
@@ -65,10 +65,10 @@ const names = [
 ] as const;
 
 /**
- * A complete, checked plan; what is left out has its default.
+ * A complete, checked plan. Fields that are left out take their defaults.
  *
- * @throws MecgymError `invalidOption`, labels by chance or foresight among them, `unknownScenario`, `unknownPolicy`; `invalidSeed` where the seeds are not all the
- *   kind's own, test seeds for training among them
+ * @throws MecgymError `invalidOption`, also for a label policy that draws at random or sees the future;
+ *   `unknownScenario`, `unknownPolicy`; `invalidSeed` unless all seeds belong to the kind and split
  */
 export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kind">): DatasetPlan {
   checkNames(input, names, "dataset");

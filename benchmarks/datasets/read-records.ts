@@ -1,4 +1,4 @@
-/** Reads records back: every line is checked whole, and a damaged one is reported with its place, never skipped. */
+/** Reads records back. Every line is checked as a whole, and a damaged one is reported with its place, never skipped. */
 
 import {
   listScenarios,
@@ -14,7 +14,7 @@ import { findProblem } from "../../schemas/validate.js";
 import { type ActionFigures, figuresOf, labelOf } from "./make-records.js";
 import { seedRange } from "./plan.js";
 
-/** What is wrong with a line. */
+/** A fault of a line. */
 export interface RecordProblem {
   readonly file: string;
   /** Number of the line, from 1. */
@@ -25,21 +25,21 @@ export interface RecordProblem {
   readonly got: unknown;
 }
 
-/** A line of a data set: its record, or what is wrong with it. */
+/** A line of a data set: its record, or its fault. */
 export type ReadLine = SoundLine | { readonly problem: RecordProblem };
 
 interface SoundLine {
   readonly record: DatasetRecord;
-  /** Set where this version does not know the record's scenario: its label and figures were not computed again. */
+  /** Set if this version does not know the record's scenario: its label and figures were not computed again. */
   readonly isForeign?: true;
 }
 
 /**
  * Reads a data set line by line, in constant memory.
  *
- * A record is sound if it fits its schema, its seeds belong to its kind and split, and its prompt, its decision string, its
- * figures and, where the state alone decides it, its label are what its state gives. A frozen scenario has one content; label and figures of
- * records from scenarios this version does not know cannot be computed, which `isForeign` says.
+ * A record is sound if it fits its schema, if its seeds belong to its kind and split, and if its prompt, its decision
+ * string and its figures follow from its state. So must its label if nothing but the state decides it. The label and
+ * figures of a record whose scenario this version does not know cannot be computed; it is marked `isForeign`.
  */
 export async function* readRecords(file: string, lines: AsyncIterable<string>): AsyncGenerator<ReadLine> {
   let line = 0;
@@ -50,7 +50,7 @@ export async function* readRecords(file: string, lines: AsyncIterable<string>): 
   }
 }
 
-/** The scenarios this version knows. */
+/** The scenarios that this version knows. */
 const frozen = new Map(listScenarios().map((scenario) => [scenario.id, scenario]));
 
 type Problem = Omit<RecordProblem, "file" | "line">;

@@ -1,11 +1,12 @@
-/** Worker threads that do a suite's jobs, and what happens when one of them dies. */
+/** A pool of worker threads that do jobs. The death of one thread ends them all. */
 
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { type ErrorCode, MecgymError } from "../../env/errors.js";
 import { type AnswerMessage, buffersOf, type JobMessage } from "./job-messages.js";
-import { type Job, JobQueue, type JobResult, type JobRunner } from "./jobs.js";
+import { JobQueue } from "./job-queue.js";
+import type { Job, JobResult, JobRunner } from "./jobs.js";
 
-/** A worker thread ended before its work did. */
+/** A worker thread ended before its work was done. */
 export class WorkerDied extends Error {
   constructor(reason: string) {
     super(`a worker thread ended: ${reason}`);
@@ -19,7 +20,7 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Where the code of a thread is: beside the built command; what tests run is not built. */
+/** Where the code of a thread is: next to the built command, or in the sources if nothing is built, as in tests. */
 export function workerEntry(): URL {
   const isBuilt = !import.meta.url.endsWith(".ts");
   return new URL(isBuilt ? "./worker.mjs" : "../../scripts/source-worker.mjs", import.meta.url);
@@ -50,7 +51,7 @@ export class WorkerPool implements JobRunner {
     }) as Promise<JobResult<J>>;
   }
 
-  /** Ends the threads. Jobs that are not done are refused. */
+  /** Ends the threads. Jobs that are not done are rejected. */
   async close(): Promise<void> {
     this.#fail(new Error("the worker threads are closed"));
     await Promise.all(this.#workers.map((worker) => worker.terminate()));
@@ -72,7 +73,7 @@ export class WorkerPool implements JobRunner {
       const worker = this.#idle.pop() as Worker;
       this.#current.set(worker, waiting);
       const message: JobMessage = { job: waiting.job };
-      // what was played is needed by its figures alone, so it moves; what policies are compared with is copied
+      // only the figures of a policy need its units, so these move; costs that policies are compared with are copied
       worker.postMessage(message, waiting.job.kind === "figures" ? buffersOf(waiting.job.units) : []);
     }
   }
@@ -90,7 +91,7 @@ export class WorkerPool implements JobRunner {
     } else waiting.reject(new Error(answer.failure));
   }
 
-  /** The first reason counts: after it nothing is done any more. */
+  /** Rejects all jobs, and those that follow; the first reason counts. */
   #fail(reason: Error): void {
     if (this.#end !== undefined) return;
     this.#end = reason;

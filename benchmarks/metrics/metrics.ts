@@ -1,12 +1,13 @@
-/** The metrics of docs/benchmark.md, in their one implementation: from logged decisions to figures with intervals. */
+/** The metrics of docs/benchmark.md: from logged decisions to figures with intervals. */
 
+import type { Estimate } from "../figures.js";
 import { isCollapsed, JUDGED_SLOTS } from "./stability.js";
-import { type Estimate, estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
+import { estimate, estimateBounded, percentileInterval, type ResamplePlan } from "./statistics.js";
 import type { Realised, Unit } from "./units.js";
 
 export type Protocol = "static" | "episodic";
 
-/** Metrics with their units; those a protocol does not have are null. */
+/** The metrics with their units. */
 export const metricUnits = {
   averageLatencySlots: "slots",
   averageLatencyNoPenaltySlots: "slots",
@@ -30,13 +31,13 @@ export const metricUnits = {
 export type MetricName = keyof typeof metricUnits;
 export type Metrics = Readonly<Record<MetricName, Estimate | null>>;
 
-/** Sums over a unit's decisions; every mean is a ratio of two such sums over units. */
+/** Sums over a unit's decisions. Every mean is a ratio of two such sums over units. */
 interface UnitSums {
   readonly decisions: number;
   readonly cost: number;
   readonly latency: number;
   readonly cheapest: number;
-  /** Late decisions, and tasks in time that were lost. */
+  /** Late decisions, and lost tasks that were in time. */
   readonly late: number;
   readonly local: number;
   readonly invalid: number;
@@ -63,7 +64,7 @@ function sumUnit(unit: Unit, maxServers: number): UnitSums {
   return { ...sums, offloads, realised: unit.realised };
 }
 
-/** What other policies of a setting are compared with: for each unit the sum of J, slots, and the number of decisions. */
+/** The sum of J in slots and the number of decisions of each unit: enough to compare policies of a setting. */
 export interface CostSums {
   readonly costSlots: Float64Array;
   readonly decisions: Float64Array;
@@ -80,12 +81,18 @@ export function costSums(units: readonly Unit[]): CostSums {
   };
 }
 
+/** The costs of all parts, one part after another. */
+export function joinCostSums(parts: readonly CostSums[]): CostSums {
+  const joined = (field: keyof CostSums) => Float64Array.from(parts.flatMap((part) => [...part[field]]));
+  return { costSlots: joined("costSlots"), decisions: joined("decisions") };
+}
+
 /** Mean J of the weighted units, slots (eq. 28). */
 export function averageLatency({ costSlots, decisions }: CostSums, weights: ArrayLike<number>): number {
   return weightedSum(costSlots, weights) / weightedSum(decisions, weights);
 }
 
-/** Jain's fairness index of the tasks each of W servers got (eq. 33); NaN where none got any. */
+/** Jain's fairness index of the tasks that each of W servers got (eq. 33); NaN if no server got a task. */
 export function jainIndex(offloads: ArrayLike<number>, numServers: number): number {
   let sum = 0;
   let squares = 0;
@@ -97,12 +104,12 @@ export function jainIndex(offloads: ArrayLike<number>, numServers: number): numb
 }
 
 /**
- * All metrics of one policy.
+ * All metrics of one policy. Metrics that a protocol does not have are null.
  *
  * @param units episodes (episodic) or states (static)
- * @param oracle the oracle on the same seeds, for the episodic performance ratio
- * @param reference the policy that foresight is measured by, on the same seeds; null where there is none
- * @param episodeSlots length of the episodes, slots; stability is judged in long ones alone
+ * @param oracle costs of the oracle on the same seeds, for the episodic performance ratio
+ * @param reference costs of the policy that foresight is measured by, on the same seeds; null if there is none
+ * @param episodeSlots length of the episodes, slots; stability is judged only in long ones
  */
 export function computeMetrics(
   protocol: Protocol,
@@ -175,7 +182,7 @@ export function computeMetrics(
   };
 }
 
-/** Tasks without a realised latency that count as late: lost, or unfinished and too old already. */
+/** Tasks without a realised latency that count as late: lost ones, and unfinished ones that are already too old. */
 function neverInTime(realised: Realised | undefined): number {
   return (realised?.unfinishedLateTasks ?? 0) + (realised?.lostTasks ?? 0);
 }
@@ -186,16 +193,16 @@ function weightedSum(values: Float64Array, weights: ArrayLike<number>): number {
   return sum;
 }
 
-/** AL of the oracle ÷ AL on the same seeds, both resampled together. */
+/** AL of the oracle ÷ own AL on the same seeds, both resampled together. */
 function oracleRatio(own: CostSums, oracle: CostSums, plan: ResamplePlan): Estimate {
   return estimate(plan, (weights) => (100 * averageLatency(oracle, weights)) / averageLatency(own, weights));
 }
 
 /**
- * How much of the way from the oracle's average latency to the reference's a policy goes: 0 as short-sighted as the
- * oracle, 1 as good as the reference. All three are resampled together.
+ * The share of the gain from the oracle's average latency to the reference's that a policy reaches: 0 is as short-sighted
+ * as the oracle, 1 as good as the reference. All three are resampled together.
  *
- * @returns null unless the whole 95 % interval of the way is above 0: a share of nothing is no figure
+ * @returns null unless the whole 95 % interval of that gain is above 0: a share of no gain is no figure
  */
 export function foresight(own: CostSums, oracle: CostSums, reference: CostSums, plan: ResamplePlan): Estimate | null {
   if (!(compareAverageLatency(oracle, reference, plan).low > 0)) return null;
@@ -205,14 +212,14 @@ export function foresight(own: CostSums, oracle: CostSums, reference: CostSums, 
   });
 }
 
-/** Difference of the average latencies of two policies on the same units, in slots: first minus second, paired. */
+/** Paired difference of the average latencies of two policies on the same units, first minus second, slots. */
 export function compareAverageLatency(first: CostSums, second: CostSums, plan: ResamplePlan): Estimate {
   return estimate(plan, (weights) => averageLatency(first, weights) - averageLatency(second, weights));
 }
 
 /**
- * Eq. 33. Static: over the pooled answers, and over the most servers any state has. Episodic: for each episode over its
- * own servers, then averaged over episodes that offloaded anything.
+ * Eq. 33. Static: over the pooled answers, and over the largest number of servers of any state. Episodic: over the servers
+ * of each episode, then averaged over the episodes that offloaded anything.
  */
 function loadBalancing(
   protocol: Protocol,
@@ -241,7 +248,7 @@ function loadBalancing(
   return estimateBounded(plan, (weights) => 100 * jainIndex(pooled(weights), maxServers), 100);
 }
 
-/** Percentiles of J over the pooled decisions: the smallest value that at least that share does not exceed. */
+/** Percentiles of J over the pooled decisions: the smallest value that at least this share does not exceed. */
 function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonly number[]): Estimate[] {
   const unsorted = new Float64Array(units.reduce((sum, unit) => sum + unit.decisions.length, 0));
   const unsortedOwners = new Int32Array(unsorted.length);
@@ -256,8 +263,8 @@ function percentiles(units: readonly Unit[], plan: ResamplePlan, shares: readonl
   const costs = Float64Array.from(order, (i) => unsorted[i]);
   const owners = Int32Array.from(order, (i) => unsortedOwners[i]);
   const counts = Float64Array.from(units, (unit) => unit.decisions.length);
-  // how many of each unit's values come before each block of the sorted values: a resample finds the block of a
-  // percentile by these counts, and walks through that block alone
+  // the number of each unit's values before each block of the sorted values: a resample finds the block of a
+  // percentile by these counts, and then walks only through that block
   const numUnits = units.length;
   const blockSize = Math.ceil(Math.sqrt(costs.length));
   const numBlocks = Math.ceil(costs.length / blockSize);

@@ -1,16 +1,16 @@
-/** Which reading of the paper figures are made by, and the rule that figures of two profiles never share a column. */
+/** The profiles that figures are computed in, and the rule that two profiles never share a column. */
 
 import { MecgymError } from "../../env/index.js";
 
-/** `paper`: docs/model.md. `comllm-release`: what the published evaluation code of the paper's authors computes. */
+/** `paper` follows docs/model.md, `comllm-release` the published evaluation code of the paper's authors. */
 export const profiles = ["paper", "comllm-release"] as const;
 export type Profile = (typeof profiles)[number];
 
 /**
- * The profile that all figures of a column are of.
+ * The profile of all figures in a column.
  *
- * @param figures what stands in the column, a result or a row each
- * @throws MecgymError `mixedProfiles` where there are two: their costs, rewards and metrics are other quantities
+ * @param figures the results or rows in the column
+ * @throws MecgymError `mixedProfiles` if there are two: their costs, rewards and metrics are different quantities
  */
 export function oneProfile<P extends string>(figures: readonly { readonly profile: P }[]): P {
   const [first] = figures;

@@ -1,17 +1,17 @@
-/** Whether a policy keeps up with its load: a stated test on the tasks that episodes leave unfinished. */
+/** Whether a policy keeps up with its load: a test on the tasks that episodes leave unfinished. */
 
 import type { Unit } from "./units.js";
 
-/** Shorter episodes cannot tell: what a stable queue holds at the end is a large share of their tasks. */
+/** Shorter episodes are not judged: even a stable queue holds a large share of their tasks at the end. */
 export const JUDGED_SLOTS = 1000;
 
-/** An episode has collapsed where it leaves more than this share of its tasks unfinished. */
+/** An episode has collapsed if it leaves more than this share of its tasks unfinished. */
 export const COLLAPSED_UNFINISHED_SHARE = 0.05;
 
-/** A policy is unstable where more than this share of its episodes have collapsed. */
+/** A policy is unstable if more than this share of its episodes have collapsed. */
 export const UNSTABLE_COLLAPSED_SHARE = 0.05;
 
-/** Whether an episode has collapsed: its queues have grown with time itself, and with them every cost. */
+/** Whether an episode has collapsed: its queues, and with them all costs, have grown with time. */
 export function isCollapsed({ decisions, realised }: Unit): boolean {
   return realised !== undefined && realised.unfinishedTasks > COLLAPSED_UNFINISHED_SHARE * decisions.length;
 }

@@ -1,28 +1,22 @@
-/** Intervals by a seeded bootstrap: resample whole episodes or states, the same ones for every policy. */
+/** Intervals by a seeded bootstrap: whole episodes or states are resampled, the same ones for every policy. */
 
 import { quantileSorted } from "simple-statistics";
 import { createStream, streamName } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 
 export const NUM_RESAMPLES = 2000;
-
-/** A figure with its 95 % interval. */
-export interface Estimate {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-}
 
 /**
  * How often each of `numUnits` units (episodes or states) is drawn in each resample.
  *
- * One plan serves all policies of a setting, so that differences and ratios are paired.
+ * All policies of a setting share one plan, so that differences and ratios are paired.
  */
 export class ResamplePlan {
   readonly numUnits: number;
   readonly numResamples: number;
   readonly #weights: Uint16Array;
 
-  /** @param name names the stream of the draws: the same name and sizes give the same plan */
+  /** @param name selects the stream of the draws; the same name and sizes give the same plan */
   constructor(name: string, numUnits: number, numResamples = NUM_RESAMPLES) {
     this.numUnits = numUnits;
     this.numResamples = numResamples;
@@ -41,7 +35,7 @@ export class ResamplePlan {
 /**
  * A statistic of weighted units with its 95 % percentile interval.
  *
- * @param statistic value for given weights of the units; NaN where it is not defined (such resamples are left out)
+ * @param statistic value for given weights of the units; resamples in which it is NaN are left out
  */
 export function estimate(plan: ResamplePlan, statistic: (weights: ArrayLike<number>) => number): Estimate {
   const value = statistic(new Uint8Array(plan.numUnits).fill(1));
@@ -54,8 +48,8 @@ export function estimate(plan: ResamplePlan, statistic: (weights: ArrayLike<numb
 }
 
 /**
- * As `estimate`, for an index between 0 and `most` that resampling itself pushes down: the resampled values are moved by
- * the difference of the figure to their mean, and kept within the index's bounds.
+ * Like `estimate`, for an index between 0 and `most` that resampling itself lowers: the resampled values are shifted by
+ * the difference between the figure and their mean, and kept within the index's bounds.
  */
 export function estimateBounded(
   plan: ResamplePlan,
@@ -72,8 +66,8 @@ export function estimateBounded(
   return { value, ...percentileInterval(values.map((one) => Math.min(most, Math.max(0, one + bias)))) };
 }
 
-/** Middle 95 % of the resampled values. */
-export function percentileInterval(values: number[]): { low: number; high: number } {
+/** The middle 95 % of the resampled values. */
+export function percentileInterval(values: number[]): Pick<Estimate, "low" | "high"> {
   if (values.length === 0) return { low: Number.NaN, high: Number.NaN };
   values.sort((a, b) => a - b);
   return { low: quantileSorted(values, 0.025), high: quantileSorted(values, 0.975) };

@@ -1,6 +1,6 @@
-/** What is logged of an episode or a state, and how it travels between threads: as typed arrays. */
+/** What is logged of an episode or a state, in typed arrays that can move between threads. */
 
-/** One decision and what it cost. */
+/** One decision and its costs. */
 export interface Decision {
   /** Action that was carried out. */
   readonly action: number;
@@ -11,27 +11,27 @@ export interface Decision {
   /** Smallest J of any action in the same state, slots (eq. 31). */
   readonly cheapestCostSlots: number;
   readonly isLate: boolean;
-  /** Whether the policy named an action that cannot be taken and was charged the costliest one. */
+  /** Whether the policy named an action that cannot be taken, and was charged the costliest one. */
   readonly isInvalid: boolean;
-  /** Tasks lost after this decision that were not late at their own; none where left out. */
+  /** Tasks lost after this decision that were not late at their own decision; 0 if left out. */
   readonly lostOnTimeTasks?: number;
 }
 
 const LATE = 1;
 const INVALID = 2;
-/** J, C and the cheapest J of a decision stand side by side. */
+/** J, C and the cheapest J of a decision are adjacent. */
 const SLOT_FIELDS = 3;
 
 /** Decisions in the order they were taken, in typed arrays: an overload run has millions of them. */
 export class DecisionLog {
   length: number;
-  /** Tasks lost in all that were not late at their decision. */
+  /** All lost tasks that were not late at their decision. */
   lostOnTimeTasks = 0;
   #actions: Uint16Array;
   #marks: Uint8Array;
   #slots: Float64Array;
 
-  /** An empty log, or one of the arrays given, which it then owns. */
+  /** An empty log, or a log that takes over the given arrays. */
   constructor(
     actions: Uint16Array = new Uint16Array(16),
     marks: Uint8Array = new Uint8Array(16),
@@ -90,7 +90,7 @@ export class DecisionLog {
     return Array.from(this.#actions.subarray(0, this.length));
   }
 
-  /** Writes the decisions behind each other into packed arrays, from decision `at` on. */
+  /** Writes the decisions into packed arrays, from decision `at` on. */
   copyTo(packed: PackedUnits, at: number): void {
     packed.actions.set(this.#actions.subarray(0, this.length), at);
     packed.marks.set(this.#marks.subarray(0, this.length), at);
@@ -105,18 +105,18 @@ export function logOf(decisions: Iterable<Decision>): DecisionLog {
   return log;
 }
 
-/** What became of an episode's tasks; absent in the static protocol. */
+/** The outcome of an episode's tasks; the static protocol has none. */
 export interface Realised {
   readonly finishedTasks: number;
   readonly finishedLateTasks: number;
   readonly realisedLatencySumSlots: number;
   readonly unfinishedTasks: number;
   readonly unfinishedLateTasks: number;
-  /** Tasks lost with servers that left; left out where none can. */
+  /** Tasks lost with servers that left; left out if servers cannot leave. */
   readonly lostTasks?: number;
 }
 
-/** The order of a packed row; NaN stands for what is left out. */
+/** The order of a packed row; NaN stands for a field that is left out. */
 const realisedFields: readonly (keyof Realised)[] = [
   "finishedTasks",
   "finishedLateTasks",
@@ -126,16 +126,16 @@ const realisedFields: readonly (keyof Realised)[] = [
   "lostTasks",
 ];
 
-/** What is resampled: an episode with its decisions, or one state. */
+/** The unit of resampling: an episode with its decisions, or one state. */
 export interface Unit {
   readonly decisions: DecisionLog;
   readonly numServers: number;
   readonly realised?: Realised;
 }
 
-/** Units as typed arrays, one unit's decisions behind the other's. */
+/** Units as typed arrays, with the decisions of one unit after those of another. */
 export interface PackedUnits {
-  /** Decisions of each unit. */
+  /** The number of decisions in each unit. */
   readonly lengths: Uint32Array;
   readonly numServers: Uint16Array;
   readonly lostOnTimeTasks: Uint32Array;
@@ -172,7 +172,7 @@ export function packUnits(units: readonly Unit[]): PackedUnits {
   return packed;
 }
 
-/** The units themselves, on the packed arrays. */
+/** The units, as views of the packed arrays. */
 export function unpackUnits(packed: PackedUnits): Unit[] {
   const { actions, marks, slots, realised } = packed;
   let at = 0;

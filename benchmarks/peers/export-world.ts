@@ -1,11 +1,11 @@
 /**
- * Prints a world and what the kernel made of it, as JSON, so that an implementation in another language can be given
- * the same world and compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
+ * Prints a world and the kernel's results in it as JSON, so that an implementation in another language can play the same
+ * world and be compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
  *
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import { deriveParameters } from "../../env/core/parameters.js";
 import { BatchEnv, createStream, FLAG_TRUNCATED, resolveScenario, type ScenarioInput } from "../../env/index.js";
 
@@ -21,7 +21,7 @@ const parameters = deriveParameters(resolveScenario(spec.scenario));
 const lanes = Array.from({ length: spec.numLanes }, (_, lane) => exportLane(lane));
 process.stdout.write(JSON.stringify({ parameters, lanes }));
 
-/** Plays the episodes of one lane, and writes down each task as it comes, and what was done with it. */
+/** Plays the episodes of one lane, and records each task and the decision about it. */
 function exportLane(lane: number) {
   const batch = new BatchEnv({ scenarios: [spec.scenario], numLanes: 1 });
   const { arrays } = batch.lanes;
@@ -33,7 +33,7 @@ function exportLane(lane: number) {
     const episode = {
       numUsers: arrays.numUsers[0],
       cpuGHz: Array.from(arrays.cpuGHz.subarray(0, numServers)),
-      // one entry for each task, that of the final observation included
+      // one entry for each task, including that of the final observation
       slot: [] as number[],
       user: [] as number[],
       sizeMbit: [] as number[],
@@ -52,7 +52,7 @@ function exportLane(lane: number) {
     };
     noteTask();
     do {
-      const action = spec.policy === "greedy" ? cheapestAction(batch.lanes, 0) : Math.floor(draw() * (numServers + 1));
+      const action = spec.policy === "greedy" ? cheapestAction(batch, 0) : Math.floor(draw() * (numServers + 1));
       batch.step([action]);
       episode.action.push(action);
       episode.costSlots.push(batch.costSlots[0]);

@@ -1,15 +1,17 @@
 /** `adaptive`: the smallest J plus a price of 23 weights that rises with queues, work and the load seen so far. */
 
+import { observedCosts } from "../../env/batch/action-costs.js";
 import type { Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestBy, costAll, type Prices } from "./prices.js";
+import { cheapestBy, type Prices } from "./prices.js";
 
 /**
- * What the price of an action is linear in, by name; all of it without unit, or in slots.
+ * The names of the features that the price of an action is linear in. Each has no unit, or is in slots.
  *
- * Of a server: N its tasks, wait = L·γ(N+1)/F, work = D·γ/F, both over Δt. Of the user's device: backlog = W_u·γ/f and
- * deviceWork = D·γ/f over Δt. Of all servers that are there: mean, their mean N; load, how many slots of all servers the
- * tasks of a slot have taken so far, were each alone. The first fifteen price a server, the others the device.
+ * Of a server: N, its tasks; wait = L·γ(N+1)/F and work = D·γ/F, both over Δt. Of the user's device: backlog = W_u·γ/f
+ * and deviceWork = D·γ/f, both over Δt. Of all available servers: mean, their mean N; load, the slots of all servers that
+ * the tasks of one slot have needed so far, if each task had a server for itself. The first fifteen features price a
+ * server, the others the device.
  */
 export const adaptiveFeatures = [
   ...["N", "N*N", "N*wait", "N*work", "N*mean", "N*load", "N*N*load", "N*work*load", "N*N*mean"],
@@ -17,17 +19,17 @@ export const adaptiveFeatures = [
   ...["backlog", "backlog*load", "backlog*mean", "deviceWork*load", "mean", "load", "mean*load", "load*load"],
 ] as const;
 
-/** Slots for each feature, in the order of `adaptiveFeatures`. */
+/** A weight for each of `adaptiveFeatures`, slots. */
 export type AdaptiveWeights = ArrayLike<number>;
 
-/** What the load is taken to be before anything is seen: tasks of 3.5 Mbit, 0.6 for each server and slot. */
+/** The assumed load before anything is seen: tasks of 3.5 Mbit, 0.6 for each server and slot. */
 const PRIOR_SIZE_MBIT = 3.5;
 const PRIOR_TASKS_PER_SERVER_SLOT = 0.6;
-/** How much is seen before that counts half. */
+/** After this much is seen, the assumption counts half. */
 const PRIOR_TASKS = 10;
 const PRIOR_SLOTS = 10;
 
-/** The prices of one episode's decisions. Allocates nothing after it is made. */
+/** The prices of one episode's decisions. Allocates nothing after its construction. */
 export class AdaptivePrices implements Prices {
   readonly #w: Float64Array;
   #sizeSumMbit = PRIOR_TASKS * PRIOR_SIZE_MBIT;
@@ -38,7 +40,7 @@ export class AdaptivePrices implements Prices {
     this.#w = Float64Array.from(weights);
   }
 
-  /** Takes in a task of the episode: its size is remembered. */
+  /** Takes in a task of the episode and remembers its size. */
   see(observation: Observation): void {
     this.#sizeSumMbit += observation.sizeMbit;
     this.#numSizes += 1;
@@ -58,7 +60,7 @@ export class AdaptivePrices implements Prices {
       sumTasks += activeTasks[e];
       sumGHz += cpuGHz[e];
     }
-    costAll(observation, out);
+    observedCosts(observation, out);
     if (numThere === 0) return;
     const mean = sumTasks / numThere;
     const tasksPerSlot =
@@ -72,7 +74,7 @@ export class AdaptivePrices implements Prices {
       sizeMbit * deviceSlotsPerMbit * w[18] * load +
       w[19] * mean +
       load * (w[20] + w[21] * mean + w[22] * load);
-    // what servers share is multiplied out once
+    // the part that all servers share is multiplied out once
     const perTask = w[0] + w[4] * mean + load * (w[5] + w[9] * load + w[11] * mean);
     const perTaskSquared = w[1] + w[8] * mean + load * (w[6] + w[10] * load);
     const perTaskWork = w[3] + w[7] * load;

@@ -1,4 +1,4 @@
-/** How likely it is that a slot is busy, from the arrivals seen: the forward filter of a hidden chain of two states. */
+/** The probability that a slot is busy, given the arrivals so far: the forward filter of a hidden two-state chain. */
 
 import type { Scenario } from "../../env/index.js";
 
@@ -7,7 +7,7 @@ export class BusyBelief {
   readonly #arrivals: Scenario["arrivals"];
   #probability = 0;
   #slot = 0;
-  /** Last user of the slot that is known to have been asked. */
+  /** The last user of the slot whose answer is known. */
   #user = -1;
 
   constructor(arrivals: Scenario["arrivals"]) {
@@ -17,7 +17,7 @@ export class BusyBelief {
   }
 
   /**
-   * Takes in the next task: users and slots that were passed over had none.
+   * Takes in the next task. Users and slots that it skips had no task.
    *
    * @returns the probability that `slot` is busy, given all tasks so far
    */

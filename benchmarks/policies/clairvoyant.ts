@@ -1,4 +1,4 @@
-/** `clairvoyant`: tries the cheapest actions in the future that will come; no fair policy, but a mark for others. */
+/** `clairvoyant`: tries the cheapest actions in the true future. It is not a fair policy, but a bound for others. */
 
 import type { Scenario } from "../../env/index.js";
 import type { Policy } from "./policy.js";
@@ -7,7 +7,7 @@ import { basePrices } from "./rollout.js";
 
 export const clairvoyantDefaults = { horizonSlots: 20, numCandidates: 4, base: "adaptive" } as const;
 
-/** @throws TypeError where it is called without a rollout handle */
+/** @throws TypeError if the policy is called without a rollout handle */
 export function makeClairvoyant(scenario: Scenario): Policy {
   const { horizonSlots, numCandidates, base } = clairvoyantDefaults;
   const own = basePrices(base, scenario);

@@ -35,7 +35,7 @@ export {
   tollSlotsOf,
 };
 
-/** Every native policy. A policy without memory or chance is the same function for every seed. */
+/** Every native policy. A policy without memory and chance is the same function for every seed. */
 export const policies: readonly PolicyEntry[] = [
   { name: "random", description: "every available action with equal probability", isRandom: true, make: makeRandom },
   { name: "local", description: "always the user's own device", make: () => local },
@@ -96,12 +96,12 @@ export const policies: readonly PolicyEntry[] = [
   },
 ];
 
-/** Whether a policy can play a protocol: rollouts need an episode, and a recorded state is none. */
+/** Whether a policy can play a protocol: rollouts need an episode, and the static protocol has only states. */
 export function canPlay(entry: PolicyEntry, protocol: "static" | "episodic"): boolean {
   return protocol === "episodic" || !entry.needsRollout;
 }
 
-/** @throws MecgymError `unknownPolicy`, or `invalidOption` where the policy cannot play the protocol */
+/** @throws MecgymError `unknownPolicy`, or `invalidOption` if the policy cannot play the protocol */
 export function checkCanPlay(name: string, protocol: "static" | "episodic"): void {
   if (canPlay(findPolicy(name), protocol)) return;
   throw new MecgymError("invalidOption", {
@@ -111,14 +111,14 @@ export function checkCanPlay(name: string, protocol: "static" | "episodic"): voi
   });
 }
 
-/** Why a policy's decisions can be no labels of training data; undefined where they can. */
+/** Why a policy's decisions cannot be labels of training data; undefined if they can. */
 export function whyNoLabels(entry: PolicyEntry): string | undefined {
   if (entry.isClairvoyant) return "it sees the future, which nothing in a prompt tells";
   if (entry.isRandom) return "it chooses by chance, and nothing in a prompt decides its labels";
   return undefined;
 }
 
-/** @throws MecgymError `unknownPolicy`, or `invalidOption` where the policy's decisions can be no labels */
+/** @throws MecgymError `unknownPolicy`, or `invalidOption` if the policy's decisions cannot be labels */
 export function checkCanLabel(name: string): void {
   const reason = whyNoLabels(findPolicy(name));
   if (reason === undefined) return;
@@ -130,8 +130,8 @@ export function checkCanLabel(name: string): void {
 /**
  * A native policy for one episode.
  *
- * @param seed seed of the policy's own chance; the episode's seed by convention
- * @param scenario the scenario it will play: some policies are tuned for each
+ * @param seed seed of the policy's own random draws; the episode's seed by convention
+ * @param scenario the scenario it will play, because some policies are tuned for each scenario
  * @throws MecgymError `unknownPolicy`, `unknownScenario`, `invalidScenario`
  */
 export function makePolicy(name: string, seed = 0, scenario: string | ScenarioInput = "paper-v1"): Policy {
@@ -139,7 +139,7 @@ export function makePolicy(name: string, seed = 0, scenario: string | ScenarioIn
 }
 
 /**
- * @param name of a policy, with options where it has some: `lacs:weight=1`
+ * @param name name of a policy, with options if it has some: `lacs:weight=1`
  * @throws MecgymError `unknownPolicy`, `invalidOption`
  */
 export function findPolicy(name: string): PolicyEntry {

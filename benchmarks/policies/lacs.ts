@@ -1,14 +1,14 @@
-/** `lacs`: the action of the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
+/** `lacs`: the action with the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
 
 import { type LookAheadOptions, MecgymError, type Observation } from "../../env/index.js";
 import type { LookAheadHandle, Policy } from "./policy.js";
 
-/** With the scenario's K and λ. @throws MecgymError `invalidOption` where no look-ahead is handed in */
+/** Uses the scenario's K and λ. @throws MecgymError `invalidOption` if it gets no look-ahead */
 export function lacs(observation: Observation, lookAhead?: LookAheadHandle): number {
   return largestReward(observation, lookAhead, {});
 }
 
-/** With other options, such as λ: `weight`. */
+/** Uses other options, such as `weight` for λ. */
 export function makeLacs(options: Partial<LookAheadOptions>): Policy {
   return (observation, lookAhead) => largestReward(observation, lookAhead, options);
 }

@@ -3,15 +3,15 @@
 import { MecgymError } from "../../env/index.js";
 import type { OptionBounds, PolicyEntry, PolicyParameters } from "./policy.js";
 
-/** What stands before the first colon. */
+/** The part before the first colon. */
 export function baseNameOf(name: string): string {
   return name.split(":", 1)[0];
 }
 
 /**
- * The entry that plays with the options in a name; the entry itself where the name sets none.
+ * The entry that plays with the options in a name; the entry itself if the name sets none.
  *
- * @throws MecgymError `invalidOption` for an option that the policy does not have, twice the same, or a bad value
+ * @throws MecgymError `invalidOption` for an unknown option, an option given twice, or a bad value
  */
 export function withOptions(entry: PolicyEntry, name: string): PolicyEntry {
   if (name === entry.name) return entry;
@@ -50,7 +50,7 @@ function describe(bounds: OptionBounds): string {
   return `${bounds.isInteger ? "an integer" : "a number"} from ${bounds.min} to ${bounds.max}`;
 }
 
-/** The options as the function that makes the policy takes them. */
+/** Default options, overridden by those that were given. */
 export function optionsOver<T extends object>(defaults: T, given: PolicyParameters | undefined): T {
   return { ...defaults, ...given };
 }

@@ -1,4 +1,4 @@
-/** `oracle`: the action of the smallest cost J now (eq. 15), ties to the lowest index; blind to what comes next. */
+/** `oracle`: the action with the smallest cost J now (eq. 15), ties to the lowest index. It ignores later tasks. */
 
 import { type Observation, observedCostSlots } from "../../env/index.js";
 

@@ -9,59 +9,59 @@ import {
   type Scenario,
 } from "../../env/index.js";
 
-/** Asks what every action of the current decision costs now and may leave for later (eq. 22-26). */
+/** Computes what every action of the current decision costs now and may cost later (eq. 22-26). */
 export type LookAheadHandle = (options?: Partial<LookAheadOptions>) => LookAheadResult;
 
-/** Plays the current decision on; fills [candidate][future] with sums of costs, slots. */
+/** Plays on from the current decision; fills [candidate][future] with sums of costs, slots. */
 export type RolloutHandle = (request: RolloutRequest, out: Float64Array) => void;
 
 /**
  * Answers one decision with an action: 0 runs the task locally, e sends it to server e. An absent server cannot be
  * chosen.
  *
- * A policy sees the observation and, where it declares so, a look-ahead or rollouts; nothing else of the simulator. It may remember
- * what it saw, within one episode.
+ * A policy sees the observation and, if its entry says so, a look-ahead or rollouts. It sees nothing else of the
+ * simulator. Within one episode it may remember what it saw.
  */
 export type Policy = (observation: Observation, lookAhead?: LookAheadHandle, rollout?: RolloutHandle) => number;
 
-/** How to get a policy by its name. */
+/** A policy by its name, and how to make it. */
 export interface PolicyEntry {
   readonly name: string;
   /** One sentence for a reader. */
   readonly description: string;
-  /** Whether the policy asks for look-aheads, and cannot be called without. */
+  /** Whether the policy needs a look-ahead handle. */
   readonly needsLookAhead?: boolean;
-  /** Whether the policy asks for rollouts: it can play episodes, and cannot answer recorded states. */
+  /** Whether the policy needs a rollout handle. Such a policy can play episodes, but cannot answer recorded states. */
   readonly needsRollout?: boolean;
-  /** Whether a decision depends on what it saw earlier in the episode. */
+  /** Whether a decision depends on earlier ones of the episode. */
   readonly remembers?: boolean;
-  /** Whether chance has a part in its choice: the same episode and another seed give other decisions. */
+  /** Whether it draws at random: another seed gives other decisions in the same episode. */
   readonly isRandom?: boolean;
-  /** Whether it sees what will come: its figures are a mark, not those of a policy one could use. */
+  /** Whether it sees the future: its figures are a bound, not those of a policy one could use. */
   readonly isClairvoyant?: boolean;
-  /** What a name may set, as in `lacs:weight=1`; nothing where left out. */
+  /** Options that a name may set, as in `lacs:weight=1`; none if left out. */
   readonly options?: Readonly<Record<string, OptionBounds>>;
-  /** The numbers it plays a scenario with, for results to name; none where left out. */
+  /** The parameters it plays a scenario with, which results name; none if left out. */
   readonly parameters?: (scenario: Scenario, options?: PolicyParameters) => PolicyParameters;
   /**
-   * A fresh policy for one episode; the same seed, scenario and options give the same decisions.
+   * Makes a fresh policy for one episode. The same seed, scenario and options give the same decisions.
    *
    * @param scenario the scenario of the episode, which is public knowledge
-   * @param options what its name sets, checked against `options` of the entry
+   * @param options the options in its name, checked against `options` of the entry
    */
   readonly make: (seed: number, scenario: Scenario, options?: PolicyParameters) => Policy;
 }
 
-/** What an option may be: a number within bounds, an integer where it says so, or one of some words. */
+/** The values of an option: a number or an integer within bounds, or one of some words. */
 export type OptionBounds =
   | { readonly min: number; readonly max: number; readonly isInteger?: boolean }
   | { readonly words: readonly string[] };
 
-/** What distinguishes a policy from others of its name, by name. */
+/** The options or parameters of a policy, by name. */
 export type PolicyParameters = Readonly<Record<string, number | string>>;
 
 /**
- * The available server (1…E) of the smallest score, ties to the lowest index; 0 where none is available.
+ * The available server (1…E) with the smallest score, ties to the lowest index; 0 if none is available.
  *
  * @param score a number for the server at index e (0…E−1) of the observation's arrays
  */
@@ -86,7 +86,7 @@ export function countAvailable(observation: Observation): number {
   return count;
 }
 
-/** The n-th available server (1…E), n from 1; 0, the device, for n = 0. */
+/** The n-th available server (1…E), n from 1; for n = 0 the device, 0. */
 export function nthAvailable(observation: Observation, n: number): number {
   let left = n;
   for (let e = 0; left > 0 && e < observation.numServers; e++) {

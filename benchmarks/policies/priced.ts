@@ -1,10 +1,11 @@
-/** `priced`: the smallest J + κ·N_e: a toll for every task already on a server, which the oracle does not see. */
+/** `priced`: the smallest J + κ·N_e, a toll for every task already on a server, which the oracle does not charge. */
 
+import { observedCosts } from "../../env/batch/action-costs.js";
 import type { Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestBy, costAll, type Prices } from "./prices.js";
+import { cheapestBy, type Prices } from "./prices.js";
 
-/** J + κ·N_e; with κ = 0 that is J, by which `oracle` goes. */
+/** J + κ·N_e; with κ = 0 this is J, the price of `oracle`. */
 export class TollPrices implements Prices {
   readonly #tollSlots: number;
 
@@ -15,7 +16,7 @@ export class TollPrices implements Prices {
   see(): void {}
 
   priceAll(observation: Observation, out: Float64Array): void {
-    costAll(observation, out);
+    observedCosts(observation, out);
     const { activeTasks, numServers } = observation;
     for (let e = 0; e < numServers; e++) out[e + 1] += this.#tollSlots * activeTasks[e];
   }

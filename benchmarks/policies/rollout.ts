@@ -1,4 +1,4 @@
-/** `rollout`: tries the cheapest actions in sampled futures, and leaves its base policy only for a clear gain. */
+/** `rollout`: tries the cheapest actions in sampled futures, and departs from its base policy only for a clear gain. */
 
 import { rolloutKeys, type Scenario } from "../../env/index.js";
 import { AdaptivePrices } from "./adaptive.js";
@@ -9,17 +9,17 @@ import { TollPrices } from "./priced.js";
 import { cheapestActions, imagined, type Prices, roomFor } from "./prices.js";
 
 export interface RolloutOptions {
-  /** M: sampled futures of a decision; half of them where none of those promises anything. */
+  /** M: sampled futures of a decision; only half of them are played if no candidate looks promising after these. */
   readonly numFutures: number;
-  /** H: slots that are played. */
+  /** H: slots that are played in each future. */
   readonly horizonSlots: number;
-  /** Actions that are tried at most, the cheapest ones by the base's price. */
+  /** The largest number of actions that are tried: the cheapest ones by the base's price. */
   readonly numCandidates: number;
-  /** How much dearer than the cheapest an action may be and still be tried, slots. */
+  /** An action is tried if its price exceeds the cheapest by no more than this, slots. */
   readonly mostGapSlots: number;
-  /** Least paired t statistic of a gain that counts. */
+  /** The smallest paired t statistic of a gain that counts. */
   readonly threshold: number;
-  /** The policy that plays on: `oracle` has no toll. */
+  /** The policy that plays on in the futures; `oracle` has no toll. */
   readonly base: "oracle" | "priced" | "adaptive";
 }
 
@@ -32,13 +32,13 @@ export const rolloutDefaults: RolloutOptions = {
   base: "adaptive",
 };
 
-/** What a base policy goes by, for one episode. */
+/** The prices of a base policy, for one episode. */
 export function basePrices(base: RolloutOptions["base"], scenario: Scenario): Prices {
   if (base === "adaptive") return new AdaptivePrices(adaptiveWeights);
   return new TollPrices(base === "oracle" ? 0 : tollSlotsOf(scenario));
 }
 
-/** t·|t| of n paired gains, t = mean·√n/sd; infinite, with the mean's sign, where they are equal; 0 where all are 0. */
+/** t·|t| of n paired gains, t = mean·√n/sd. If all are equal, infinite with their sign; if all are 0, 0. */
 export function signedTSquare(base: ArrayLike<number>, other: ArrayLike<number>, count: number): number {
   let mean = 0;
   for (let m = 0; m < count; m++) mean += (base[m] - other[m]) / count;
@@ -52,8 +52,8 @@ export function signedTSquare(base: ArrayLike<number>, other: ArrayLike<number>,
 }
 
 /**
- * @param seed names the policy's own futures
- * @throws TypeError where it is called without a rollout handle
+ * @param seed selects the policy's own futures
+ * @throws TypeError if the policy is called without a rollout handle
  */
 export function makeRollout(seed: number, scenario: Scenario, options: RolloutOptions = rolloutDefaults): Policy {
   const { numFutures, horizonSlots, numCandidates, mostGapSlots, threshold } = options;
@@ -87,7 +87,7 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
       for (let m = 0; m < count; m++) rows[i][first + m] = sums[i * count + m];
     }
   };
-  /** Leaves out those that did worse than the base's choice in the first futures. */
+  /** Drops the candidates that did worse than the base's choice in the first futures. */
   const keepPromising = (count: number) => {
     let kept = 1;
     for (let i = 1; i < request.numCandidates; i++) {
@@ -98,7 +98,7 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     }
     request.numCandidates = kept;
   };
-  /** The candidate of the largest t that is above the threshold, the base's choice where there is none. */
+  /** The candidate with the largest t above the threshold; the base's choice if there is none. */
   const choose = () => {
     let best = 0;
     let bestT = threshold * threshold;

@@ -1,25 +1,23 @@
-/** A result's average latencies as one static picture for a page. */
+/** A static chart of a result's average latencies. */
 
 import type { PlotOptions } from "@observablehq/plot";
 import type { Result } from "../../schemas/generated/types.js";
+import type { Estimate } from "../figures.js";
 import type { Suite } from "../suites/suites.js";
 
-interface Point {
+interface Point extends Estimate {
   readonly setting: string;
   readonly policy: string;
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
 }
 
 const ROW_HEIGHT = 18;
 const GAP = 60;
 
-/** @returns an `svg` element: for each setting a row for each policy, ours with intervals, the paper's hollow */
+/** @returns an `svg` element with a row for each policy in each setting: ours with intervals, the paper's hollow */
 export async function latencyChart(suite: Suite, result: Result): Promise<string> {
   const [Plot, { parseHTML }] = await Promise.all([import("@observablehq/plot"), import("linkedom")]);
   const { document } = parseHTML("<!doctype html><html><body></body></html>");
-  // the mean of an unstable policy grows with the episode: it is no figure
+  // the mean of an unstable policy grows with the episode, so it is not a figure
   const ours: Point[] = result.settings.flatMap(({ id, policies }) =>
     policies.flatMap(({ policy, metrics, isUnstable }) =>
       isUnstable || metrics.averageLatencySlots === null
@@ -43,7 +41,7 @@ export async function latencyChart(suite: Suite, result: Result): Promise<string
     marginLeft: 170,
     marginRight: 150,
     ariaLabel: "Average latency of each policy in each setting; the tables have the same figures",
-    // an overloaded policy costs ten times what the others do
+    // an overloaded policy costs ten times as much as the others
     x: { type: "log", label: "average latency (slots)", grid: true },
     y: { label: null, domain: [...names] },
     fy: { label: null, domain: [...played] },

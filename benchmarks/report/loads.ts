@@ -1,4 +1,4 @@
-/** Tables that compare policies under one load, over short and long episodes: who is better than the oracle, for certain? */
+/** Tables that compare policies under one load: which of them are certainly better than the oracle? */
 
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
@@ -15,7 +15,7 @@ const header = [
   "foresight",
 ];
 
-/** For each load of the suite a heading and a table. */
+/** A heading and a table for each load of the suite. */
 export function renderLoads(suite: Suite, result: Result): string {
   const loads = [...new Set(suite.settings.map((setting) => setting.load ?? setting.id))];
   return loads
@@ -39,7 +39,7 @@ function rowOf(setting: SettingResult, policy: PolicyResult): string[] {
   const { metrics, isUnstable } = policy;
   const { name } = policy.policy;
   const collapsed = metrics.collapsedEpisodePercent?.value ?? 0;
-  // a few collapses do not make a policy unstable, but its mean is theirs
+  // a few collapses do not make a policy unstable, but they dominate its mean
   const share = collapsed > 0 ? `, ${collapsed.toFixed(1)} % collapsed` : "";
   const oracle = setting.policies.find((one) => one.policy.name === "oracle");
   const isGrowing = isUnstable || oracle?.isUnstable;
@@ -54,7 +54,7 @@ function rowOf(setting: SettingResult, policy: PolicyResult): string[] {
   ];
 }
 
-/** Whether the paired interval of the difference excludes 0, and on which side it lies. */
+/** Whether the paired interval of the difference excludes 0, and on which side of 0 it is. */
 export function signOf({ differenceToOracleSlots: { low, high } }: PolicyResult): string {
   if (high < 0) return "better, certain";
   return low > 0 ? "worse, certain" : "open";

@@ -1,4 +1,4 @@
-/** Results as Markdown tables, with the paper's figures beside them. */
+/** Results as Markdown tables, together with the paper's figures. */
 
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
@@ -23,22 +23,22 @@ const commonColumns: readonly Column[] = [
   { title: "local (%)", metric: "localSharePercent", digits: 1 },
 ];
 
-/** Shown where a setting has it. */
+/** Shown if a setting has it. */
 const lostColumn = { title: "lost (%)", metric: "lostTaskPercent", digits: 3 } as const;
 
 /**
- * The tables of a result: one for each load where the suite compares loads, else one of all settings.
+ * The tables of a result: one for each load if the suite compares loads, otherwise one for all settings.
  *
- * @throws MecgymError `mixedProfiles` for a result of another profile than the tables'
+ * @throws MecgymError `mixedProfiles` for a result in another profile than the tables
  */
 export function renderTable(suite: Suite, result: Result): string {
-  oneProfile([{ profile: "paper" }, result]); // the columns and the printed figures beside them are that profile's
+  oneProfile([{ profile: "paper" }, result]); // the columns and the paper's figures are in this profile
   return suite.settings.some((setting) => setting.load !== undefined)
     ? renderLoads(suite, result)
     : renderSettings(suite, result);
 }
 
-/** One table of all settings: a row for each policy, then the paper's rows for that setting. */
+/** One table for all settings: in each setting a row for each policy, then the paper's rows. */
 function renderSettings(suite: Suite, result: Result): string {
   const hasLosses = result.settings.some((one) => one.policies.some(({ metrics }) => metrics.lostTaskPercent !== null));
   const columns = hasLosses ? [...commonColumns, lostColumn] : commonColumns;
@@ -55,7 +55,7 @@ function renderSettings(suite: Suite, result: Result): string {
   return markdownTable([header, ...rows], { align: ["l", "l", ...columns.map(() => "r")] });
 }
 
-/** Means that grow with the episode where a policy is unstable: they have no place in a table of long episodes. */
+/** Means that grow with the episode if a policy is unstable: they do not belong in a table of long episodes. */
 const growing: readonly MetricName[] = ["performanceRatioPercent", "realisedLatencySlots"];
 
 function cell(policy: PolicyResult, column: Column): string {
@@ -102,12 +102,12 @@ function renderActionCounts(suite: Suite, setting: SettingResult): string | unde
   ]);
 }
 
-/** The whole page of a result: what was played, the table, and notes. */
+/** The whole page of a result: what was played, the tables, and notes. */
 export function renderMarkdown(suite: Suite, result: Result): string {
-  const played = result.settings.map(
-    ({ id, protocol, scenario, seeds }) =>
-      `- ${id}: scenario \`${scenario.id}\` (${scenario.hash.slice(0, 12)}), ${protocol}, seeds ${seeds.first} to ${seeds.first + seeds.count - 1}`,
-  );
+  const played = result.settings.map(({ id, protocol, scenario, seeds: { first, count } }) => {
+    const hash = scenario.hash.slice(0, 12);
+    return `- ${id}: scenario \`${scenario.id}\` (${hash}), ${protocol}, seeds ${first} to ${first + count - 1}`;
+  });
   const counts = result.settings
     .map((setting) => renderActionCounts(suite, setting))
     .filter((text) => text !== undefined);
@@ -115,7 +115,8 @@ export function renderMarkdown(suite: Suite, result: Result): string {
     `# ${suite.id}`,
     suite.description,
     [...played].join("\n"),
-    `Figures with 95 % intervals (bootstrap over episodes or states, ${result.resamples} resamples). Profile \`${result.profile}\`, mecgym ${result.packageVersion}.`,
+    `Figures with 95 % intervals (bootstrap over episodes or states, ${result.resamples} resamples). ` +
+      `Profile \`${result.profile}\`, mecgym ${result.packageVersion}.`,
     renderTable(suite, result),
     ...counts,
     suite.notes.map((note) => `- ${note}`).join("\n"),

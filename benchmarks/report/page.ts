@@ -1,4 +1,4 @@
-/** Results as one HTML page that needs nothing beside it: tables, pictures, notes, and whether each was verified. */
+/** Results as one self-contained HTML page: tables, charts, notes, and whether each result was verified. */
 
 import MarkdownIt from "markdown-it";
 import type { Result } from "../../schemas/generated/types.js";
@@ -11,11 +11,12 @@ import { renderMarkdown } from "./markdown.js";
 export interface ReportedFile {
   readonly file: string;
   readonly result: Result;
-  /** What its replay found; undefined where it was not replayed. */
+  /** What its replay found; undefined if it was not replayed. */
   readonly verification: VerifyReport | undefined;
 }
 
-const STYLE = `body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;max-width:75rem;margin:0 auto;padding:1rem}
+const STYLE = `body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff}
+body{max-width:75rem;margin:0 auto;padding:1rem}
 table{border-collapse:collapse;font-size:.875rem}
 th,td{border:1px solid #767676;padding:.25rem .5rem}
 td{white-space:nowrap}
@@ -41,7 +42,8 @@ export async function renderPage(files: readonly ReportedFile[]): Promise<string
       page.slice(0, headingEnd),
       `<p class="verdict">${markdown.utils.escapeHtml(`${file}: ${verdictText(verification)}`)}</p>`,
       page.slice(headingEnd),
-      `<figure><figcaption>Average latency: dots with 95 % intervals are ours, circles are reported in the paper.</figcaption>`,
+      "<figure><figcaption>Average latency: dots with 95 % intervals are ours, circles are reported in the paper." +
+        "</figcaption>",
       await latencyChart(suite, result),
       "</figure>",
       "</section>",
@@ -74,7 +76,7 @@ function verdictText(verification: VerifyReport | undefined): string {
   return `NOT VERIFIED. At ${first.path} stands ${JSON.stringify(first.got)}, found ${first.expected}.`;
 }
 
-/** Markdown whose headings stand under the page's own, and whose wide tables can be scrolled by keyboard. */
+/** Renders Markdown with headings one level down, and with wide tables that can be scrolled by keyboard. */
 function pageMarkdown(): MarkdownIt {
   const markdown = new MarkdownIt({ html: false });
   const { rules } = markdown.renderer;

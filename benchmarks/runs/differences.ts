@@ -1,19 +1,19 @@
-/** Where two pieces of plain data differ: every place, by its JSON path. */
+/** Finds all places where two pieces of plain data differ, by JSON path. */
 
-/** A place where something else stands than was found. */
+/** A place where a value is not the expected one. */
 export interface Difference {
   readonly path: string;
-  /** What was found, in words or as JSON. */
+  /** The expected value, in words or as JSON. */
   readonly expected: string;
-  /** What stands there; null for nothing. */
+  /** The value in the data; null if there is none. */
   readonly got: unknown;
 }
 
 /**
- * All differences, in the order of `expected`, then what `got` has beyond it. Numbers are the same where they have the same
- * bits, -0 and 0 apart, which JSON does not tell apart; undefined is the same as left out.
+ * All differences in the order of `expected`, followed by the fields that only `got` has. Numbers are the same if they
+ * have the same bits; −0 equals 0, which JSON does not distinguish. Undefined is the same as left out.
  *
- * @param path where both stand
+ * @param path JSON path of both
  */
 export function differences(expected: unknown, got: unknown, path = ""): Difference[] {
   if (isObject(expected) && isObject(got) && Array.isArray(expected) === Array.isArray(got)) {

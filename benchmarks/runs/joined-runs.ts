@@ -1,15 +1,15 @@
-/** Joins runs: episodes that parts of a run have played are replayed from their logs, and the whole is as if played at once. */
+/** Joins parts of a run: their episodes are replayed from the logs, and the result is that of one run. */
 
 import { MecgymError, scenarioHash } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
-import type { Job, JobResult, JobRunner, PlayJob } from "../jobs/jobs.js";
-import { checkReplayed } from "../play/replay.js";
+import type { Job, JobResult, JobRunner, Played, PlayJob } from "../jobs/jobs.js";
+import { checkReplayed } from "../play/deciders.js";
 
 /**
- * Does jobs as another runner does, but plays no episode again whose decisions a part has.
+ * Passes jobs to another runner, except for episodes whose decisions are in a part: these are replayed.
  *
- * Decisions alone are taken over: costs and figures come from this simulator. Answers to states are given anew, as a
- * policy may remember the states before, and they take no time beside episodes.
+ * Only the decisions are taken over; costs and figures come from this simulator. States are always answered again,
+ * because a policy may remember earlier states, and answers take little time compared with episodes.
  */
 export class LogRunner implements JobRunner {
   readonly #inner: JobRunner;
@@ -18,7 +18,7 @@ export class LogRunner implements JobRunner {
 
   /**
    * @param parts results of one suite, by their names
-   * @throws MecgymError `invalidRecord` where a part is of another suite or version
+   * @throws MecgymError `invalidRecord` if a part has another suite or version
    */
   constructor(inner: JobRunner, frame: Pick<Result, "suite" | "packageVersion">, parts: Iterable<[string, Result]>) {
     this.#inner = inner;
@@ -44,8 +44,9 @@ export class LogRunner implements JobRunner {
     return (job.kind === "play" ? this.#replay(job) : undefined) ?? this.#inner.run(job);
   }
 
-  /** Undefined where no part has all the episodes. */
-  #replay({ scenario, policy, firstSeed, count }: PlayJob): Promise<JobResult<PlayJob>> | undefined {
+  /** Undefined if the parts do not have all the episodes. */
+  #replay({ scenario, policy, firstSeed, count, states }: PlayJob): Promise<Played> | undefined {
+    if (states !== undefined) return undefined;
     const hash = scenarioHash(scenario);
     const logs: (readonly number[])[] = [];
     for (let seed = firstSeed; seed < firstSeed + count; seed++) {
@@ -54,7 +55,7 @@ export class LogRunner implements JobRunner {
       logs.push(log);
     }
     return this.#inner
-      .run({ kind: "replay", scenario, firstSeed, states: null, sizeMbit: undefined, logs })
+      .run({ kind: "replay", scenario, firstSeed, count, logs })
       .then((replayed) => checkReplayed(replayed, (unit) => `${policy}, seed ${firstSeed + unit}`));
   }
 }

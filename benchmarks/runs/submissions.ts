@@ -1,13 +1,12 @@
-/** Checks an entry for the leaderboard: its own fields, and the result files it names, as far as reading them goes. */
+/** Checks an entry for the leaderboard: its own fields and its result files, without replaying them. */
 
 import { createHash } from "node:crypto";
 import { maxServersOf, resolveScenario, scenarioHash, splits } from "../../env/index.js";
 import type { PolicyResult, Result, SettingResult, Submission } from "../../schemas/generated/types.js";
 import { findProblem, type SchemaName } from "../../schemas/validate.js";
-import { type Suite, suites } from "../suites/suites.js";
-import { countsOf } from "./run-suite.js";
+import { countsOf, type Suite, suites } from "../suites/suites.js";
 
-/** What is wrong, and where. */
+/** A problem and its place. */
 export interface SubmissionProblem {
   readonly file: string;
   /** JSON path within the file; empty for the whole. */
@@ -19,9 +18,9 @@ export interface SubmissionProblem {
 export interface SubmissionReport {
   readonly file: string;
   readonly problems: readonly SubmissionProblem[];
-  /** What was looked at, a line for each file. */
+  /** What was checked, a line for each file. */
   readonly checked: readonly string[];
-  /** What was not, and what that leaves open. */
+  /** What was not checked. */
   readonly notChecked: readonly string[];
 }
 
@@ -32,7 +31,7 @@ type Report = (path: string, expected: string, got: unknown) => void;
  *
  * @param file name of the submission, for reports
  * @param text its content
- * @param read the bytes of a result file by its path from the submission's folder; throws where it cannot be read
+ * @param read returns the bytes of a result file by its path from the submission's folder; throws if it cannot be read
  */
 export function checkSubmission(file: string, text: string, read: (path: string) => Uint8Array): SubmissionReport {
   const problems: SubmissionProblem[] = [];
@@ -63,8 +62,10 @@ export function checkSubmission(file: string, text: string, read: (path: string)
       const result = readValid<Result>("result", new TextDecoder().decode(bytes), reportOf(path));
       if (result === undefined) return undefined;
       checkResult(result, submission.policy.name, reportOf(path));
+      const { schemaVersion, suite, settings } = result;
+      const log = `action log of ${submission.policy.name}`;
       checked.push(
-        `${path}: SHA-256, schema result ${result.schemaVersion}, suite ${result.suite}, ${result.settings.length} settings, seeds, action log of ${submission.policy.name}`,
+        `${path}: SHA-256, schema result ${schemaVersion}, suite ${suite}, ${settings.length} settings, seeds, ${log}`,
       );
       return result.suite;
     });
@@ -79,7 +80,7 @@ export function checkSubmission(file: string, text: string, read: (path: string)
 const REPLAY = "the figures: the action logs were read, not replayed in the simulator";
 const STATEMENTS = "what the submitter states: training, use of test seeds, links";
 
-/** The value of a JSON file that fits its schema; undefined, and a report, where it does not. */
+/** The value of a JSON file that fits its schema; otherwise undefined, and a report. */
 function readValid<T>(schema: SchemaName, text: string, report: Report): T | undefined {
   let value: unknown;
   try {
@@ -94,7 +95,7 @@ function readValid<T>(schema: SchemaName, text: string, report: Report): T | und
   return undefined;
 }
 
-/** What the schema cannot say: seeds lie in their split, known scenarios, a model where one is needed. */
+/** What the schema cannot check: seeds are in their split, and a language model is named. */
 function checkTraining({ policy, training }: Submission, report: Report): void {
   if (policy.kind === "language-model" && policy.model === undefined) {
     report("/policy/model", "a model, for kind language-model", undefined);
@@ -113,7 +114,7 @@ function checkTraining({ policy, training }: Submission, report: Report): void {
   }
 }
 
-/** A result holds its suite as this version knows it, on the suite's own test seeds, with the policy throughout. */
+/** A result must hold its suite as this version knows it, on the suite's own test seeds, with the policy everywhere. */
 function checkResult(result: Result, policyName: string, report: Report): void {
   const suite = suites.find(({ id }) => id === result.suite);
   if (suite === undefined) {
@@ -156,13 +157,13 @@ function checkSetting(setting: SettingResult, known: Suite["settings"][number], 
   }
 }
 
-/** The log holds what was counted: a list for each seed, one action for a state, no server that is not there. */
+/** A log must agree with the counts: a list for each seed, one action for a state, and no server that does not exist. */
 function checkLog({ protocol, seeds }: SettingResult, numServers: number, result: PolicyResult, report: Report): void {
   const { actions, actionCounts } = result;
   if (actions.length !== seeds.count) {
     report("/actions", `${seeds.count} lists, one for each seed`, actions.length);
   }
-  // the first is enough: where the log is of something else, there are thousands
+  // the first is enough: a log of something else has thousands
   const wrongState = protocol === "static" ? actions.findIndex((log) => log.length !== 1) : -1;
   if (wrongState >= 0) report(`/actions/${wrongState}`, "one action for a state", actions[wrongState].length);
   const isAbsent = (action: number) => action > numServers;

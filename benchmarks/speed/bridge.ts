@@ -1,14 +1,12 @@
-/** What the bridge costs: a Python client of a server in its own process, against the same work without one. */
+/** The cost of the bridge: a Python client of a server in its own process, compared with the same work without one. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { BatchEnv } from "../../env/index.js";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { commandOf, PeerProcess } from "./peer-process.js";
 import type { Section, SpeedContext } from "./section.js";
 
-/** Actions of the script, which repeats; `run_bridge.py` has the same one. */
+/** Number of actions in the script, which repeats; `run_bridge.py` has the same script. */
 const SCRIPT = 16;
 
 export const bridgeSection: Section = {
@@ -17,18 +15,14 @@ export const bridgeSection: Section = {
   option: "bridge",
   weight: 60,
   async measure(context) {
-    const { root } = context;
-    const python = pythonIn(root ?? "", ".venv");
-    const script = join(root ?? "", "benchmarks", "peers", "run_bridge.py");
-    if (root === undefined || !existsSync(script) || !existsSync(python)) {
-      const reason = "the client that is timed is in a clone of the repository alone";
-      return { figures: [], notMeasured: [{ id: "bridge", reason, command: "node scripts/setup.mjs" }] };
-    }
+    const client = { script: "run_bridge.py", environment: ".venv", command: "node scripts/setup.mjs" };
+    const line = commandOf(context.root, client);
+    if (!Array.isArray(line)) return { figures: [], notMeasured: [{ id: "bridge", ...line }] };
     const figures: SpeedFigure[] = [];
     const settings = Object.entries(comparisons);
     for (const [i, [what, compare]] of settings.entries()) {
       const onProgress = (done: number) => context.onProgress?.((i + done) / settings.length, what);
-      const clients = new Clients(python, script);
+      const clients = new Clients(line);
       try {
         figures.push(...(await compare({ ...context, onProgress }, clients)));
       } finally {
@@ -39,19 +33,17 @@ export const bridgeSection: Section = {
   },
 };
 
-/** Clients that are timed, each a process with a server of its own. */
+/** The timed clients, each a process with its own server. */
 class Clients {
-  readonly #python: string;
-  readonly #script: string;
+  readonly #line: readonly [string, ...string[]];
   readonly #running: PeerProcess[] = [];
 
-  constructor(python: string, script: string) {
-    this.#python = python;
-    this.#script = script;
+  constructor(line: readonly [string, ...string[]]) {
+    this.#line = line;
   }
 
   async contender(id: string, ...options: readonly (string | number)[]): Promise<Contender> {
-    const client = await PeerProcess.start([this.#python, this.#script, ...options.map(String)]);
+    const client = await PeerProcess.start([...this.#line, ...options.map(String)]);
     this.#running.push(client);
     return { id, run: (steps) => client.run(steps) };
   }
@@ -72,7 +64,7 @@ const comparisons: Readonly<Record<string, Compare>> = {
   policy: comparePolicy,
 };
 
-/** Served steps of lanes, a request of every group on its way, over steps of the same groups in this process. */
+/** Served steps of lanes, with a request of every group in flight, over steps of the same groups in this process. */
 async function compareLanes(context: SpeedContext, clients: Clients, numLanes: number, groups: number, goal: number) {
   const what = ["--what", "lanes", "--lanes", numLanes, "--groups", groups] as const;
   const rates = await measure(context, `${numLanes} lanes`, [
@@ -88,7 +80,7 @@ async function compareLanes(context: SpeedContext, clients: Clients, numLanes: n
   ];
 }
 
-/** Time of a step of 8,192 lanes over that of an echo of its sizes, a tenth more, and of the kernel. */
+/** Time of a step of 8,192 lanes over 1.1 times that of an echo of the same sizes plus that of the kernel. */
 async function compareStep(context: SpeedContext, clients: Clients): Promise<SpeedFigure[]> {
   const numLanes = 8192;
   const bodyBytes = 215 * numLanes;
@@ -132,7 +124,7 @@ async function comparePolicy(context: SpeedContext, clients: Clients): Promise<S
   return [figure("bridge/policy/two-sessions-over-one", "1", ratio(rates.two, rates.one), "higher", 1.8)];
 }
 
-/** The same groups and actions without a bridge, one after another in this thread. */
+/** The same groups and actions without a bridge, one group after another in this thread. */
 function inProcess({ wallSeconds }: SpeedContext, numLanes: number, groups: number): Contender {
   const n = numLanes / groups;
   const envs = Array.from({ length: groups }, (_, g) => {

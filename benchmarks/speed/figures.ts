@@ -1,16 +1,9 @@
-/** Figures of the speed benchmark: a median over repetitions, with its interval. */
+/** Figures of the speed benchmark: medians over repetitions, with their intervals. */
 
-export interface SpeedFigure {
-  readonly id: string;
-  readonly unit: "steps/s" | "1" | "bytes/step" | "tasks/server" | "ns/step";
-  /** Median of the repetitions. */
-  readonly value: number;
-  /** The median's interval: see `medianInterval`. */
-  readonly low: number;
-  readonly high: number;
-  readonly goal: number | null;
-  readonly better: "higher" | "lower";
-}
+import type { Estimate, Figure } from "../figures.js";
+
+/** A median over repetitions; see `medianInterval` for its interval. */
+export type SpeedFigure = Figure<"steps/s" | "1" | "bytes/step" | "tasks/server" | "ns/step">;
 
 export function figure(
   id: string,
@@ -22,36 +15,26 @@ export function figure(
   return { id, unit, ...medianInterval(values), goal, better };
 }
 
-/** A value as it is printed, with as many digits as mean something. */
+/** A value as it is printed, with its significant digits. */
 export function valueText(unit: SpeedFigure["unit"], value: number): string {
   if (unit === "steps/s") return Math.round(value).toLocaleString("en");
   return value.toFixed(unit === "bytes/step" ? 4 : unit === "ns/step" ? 0 : 2);
 }
 
-/** Ratios, pair by pair: both of a pair were measured one right after the other. */
+/** Ratios of pairs; both values of a pair were measured one right after the other. */
 export function ratio(above: readonly number[], below: readonly number[]): number[] {
   return above.map((value, i) => value / below[i]);
 }
 
-/** Whether a figure is on the right side of its goal; undefined where it has none. */
-export function meetsGoal({
-  value,
-  goal,
-  better,
-}: Pick<SpeedFigure, "value" | "goal" | "better">): boolean | undefined {
-  if (goal === null) return undefined;
-  return better === "higher" ? value >= goal : value <= goal;
-}
-
 /**
- * The median, and between which two of the values the true one lies with at least 95 % confidence, whatever their
- * distribution (a sign test turned round). Up to eight values these are the smallest and the largest; five give 94 %.
+ * The median, and the two values between which the true median lies with at least 95 % confidence, whatever the
+ * distribution (an inverted sign test). With up to eight values these are the smallest and the largest; five give 94 %.
  */
-export function medianInterval(values: readonly number[]): { value: number; low: number; high: number } {
+export function medianInterval(values: readonly number[]): Estimate {
   const sorted = [...values].sort((a, b) => a - b);
   const n = sorted.length;
   const value = n % 2 === 1 ? sorted[n >> 1] : (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
-  // P(fewer than k + 1 of n values lie below the median), n fair coins
+  // P(fewer than k + 1 of n values are below the median), for n fair coins
   let probability = 1;
   for (let i = 0; i < n; i++) probability /= 2;
   let below = probability;

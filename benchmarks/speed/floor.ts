@@ -1,16 +1,16 @@
-/** The machine's floor for a step: its random draws and logarithms, and nothing else. */
+/** The machine's floor for a step: the random draws and logarithms of a step, and nothing else. */
 
 import { BLOCK_LENGTH, blockValues, lnOfAffine } from "../../env/core/block-ln.js";
 import { ALEA_MULTIPLIER, seedStream, TWO_TO_MINUS_32 } from "../../env/random.js";
 
-/** Draws of arrivals for each task, at the default probability of 0.3. */
+/** Draws of arrivals for each task at the default probability of 0.3. */
 const ARRIVAL_DRAWS = 1 / 0.3;
-/** As a scenario's, so that the logarithms have the arguments they have there. */
+/** A scenario's SNR, so that the logarithms have the same arguments. */
 const SNR = 1000;
 
 /**
- * As many draws and logarithms as a step of `numServers` servers has (arrivals, a size, and two logarithms for each rate),
- * done as fast as is known here: one stream whose state stays in registers, and the logarithms of many steps at once.
+ * Does as many draws and logarithms as a step with `numServers` servers (arrivals, a size, and two logarithms for each
+ * rate) in the fastest way known: one stream whose state stays in registers, and the logarithms of many steps at once.
  */
 export function makeFloor(numServers: number): (steps: number) => number {
   const stream = new Float64Array(4);

@@ -1,4 +1,4 @@
-/** Steps per second of the kernel at every number of servers and lanes, beside the machine's floor. */
+/** Steps per second of the kernel at every number of servers and lanes, compared with the machine's floor. */
 
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { makeFloor } from "./floor.js";
@@ -8,9 +8,9 @@ import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
 export const GRID_SERVERS = [3, 6, 12, 32, 128, 512];
 export const GRID_LANES = [1, 64, 1024, 8192, 65_536];
-/** A cell of the grid that would take more memory is left out. */
+/** A cell of the grid that needs more memory is left out. */
 const MAX_CELL_BYTES = 3e9;
-/** The cell that has a goal: the paper's number of servers, and lanes that fit the cache. */
+/** The cell with a goal: the paper's number of servers, and lanes that fit into the cache. */
 const GOAL_CELL = "servers=6/lanes=1024/greedy";
 
 export const gridSection: Section = {
@@ -65,7 +65,7 @@ async function measureRow(context: SpeedContext, numServers: number, play: Play)
   return { figures, notMeasured };
 }
 
-/** What a lane takes, about: its servers with their history and observation, and two users for each server. */
+/** Approximate size of a lane: its servers with their history and observation, and two users for each server. */
 function laneBytes(numServers: number): number {
   return numServers * (8 * 13 + 4 * 8 + 2 * 16) + 1000;
 }

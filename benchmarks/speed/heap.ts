@@ -1,11 +1,11 @@
-/** What ten million steps leave on the heap: nothing, where playing allocates nothing that stays. */
+/** How much the heap grows over ten million steps: not at all if playing allocates nothing that stays. */
 
 import { figure } from "./figures.js";
 import { makePlayer } from "./players.js";
 import type { Section } from "./section.js";
 
 const HEAP_STEPS = 10_000_000;
-/** What is compiled late, and the task lists of the first bad stretches, come before. */
+/** Late compilation and the task lists of the first bad stretches come before the measurement. */
 const STEPS_BEFORE = 3_000_000;
 const PARTS = 20;
 

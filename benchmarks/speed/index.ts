@@ -8,7 +8,7 @@ import type { Section } from "./section.js";
 import { shapeSection } from "./shape.js";
 import { workersSection } from "./workers.js";
 
-/** The heap comes first, while there is nothing else to be given back. */
+/** The heap comes first, before other sections leave garbage. */
 export const kernelSections: readonly Section[] = [
   heapSection,
   peersSection,

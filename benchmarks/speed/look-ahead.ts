@@ -1,13 +1,13 @@
-/** The time of one look-ahead over all actions, in steps of the same lane. */
+/** The time of one look-ahead over all actions, as a number of steps of the same lane. */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import { BatchEnv, type LookAheadOptions } from "../../env/index.js";
 import { figure, ratio } from "./figures.js";
 import { measure } from "./measure.js";
 import { makePlayer } from "./players.js";
 import type { Section } from "./section.js";
 
-/** A look-ahead over all 7 actions of `paper-v1` at K = 3 is to take no more steps' time than this. */
+/** A look-ahead over all 7 actions of `paper-v1` at K = 3 should take no longer than this many steps. */
 const MOST_STEPS = 6;
 const kinds: Record<string, Partial<LookAheadOptions>> = {
   independent: {},
@@ -37,7 +37,7 @@ function makeLookAhead(options: Partial<LookAheadOptions>): (steps: number) => n
   const batch = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 64, autoreset: "same-step" });
   batch.reset(Array.from({ length: 64 }, (_, lane) => lane));
   for (let i = 0; i < 50; i++) {
-    batch.step(Array.from({ length: 64 }, (_, lane) => cheapestAction(batch.lanes, lane)));
+    batch.step(Array.from({ length: 64 }, (_, lane) => cheapestAction(batch, lane)));
   }
   const out = batch.lookAhead(0);
   return (steps) => {

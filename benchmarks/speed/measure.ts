@@ -1,6 +1,6 @@
-/** Measuring in turns: every contender runs once in each repetition, so that a busy machine slows all alike. */
+/** Measures in turns: every contender runs once in each repetition, so that a busy machine slows all of them equally. */
 
-/** Does at least so many steps, and says how many it did; where another process does them, with the time they took. */
+/** Does at least `steps` steps and returns their number; if another process does them, also the time they took. */
 export type Run = (steps: number) => number | Promise<TimedRun>;
 
 export interface TimedRun {
@@ -15,20 +15,20 @@ export interface Contender {
 
 export interface MeasureOptions {
   readonly repetitions: number;
-  /** How long one run of a contender is to take, s. */
+  /** Target duration of one run of a contender, s. */
   readonly runSeconds: number;
-  /** Time that cores have worked for this process, s: others who want the same cores do not lengthen it. */
+  /** Processor time of this process, s; other processes on the same cores do not lengthen it. */
   readonly cpuSeconds: () => number;
   /** @param done share of the work, 0 to 1 */
   readonly onProgress?: (done: number, what: string) => void;
 }
 
-/** What a contender does first, and then twice as much of, until it is fast enough to be timed. */
+/** First number of steps of a contender; it doubles until a run is long enough to be timed. */
 const FIRST_STEPS = 256;
 
 /**
- * Steps per second of a core for each contender, one value a repetition. Values of one repetition belong together: they were
- * measured one right after the other, and their ratio is a paired one.
+ * Steps per second of a core for each contender, one value for each repetition. The values of one repetition were measured
+ * one right after the other, so their ratios are paired.
  */
 export async function measure(
   options: MeasureOptions,
@@ -52,7 +52,7 @@ export async function measure(
   return rates;
 }
 
-/** Steps that take about as long as a run is to take; trying them compiles what is to be measured. */
+/** The number of steps that takes about the target duration. The trial runs also compile the measured code. */
 async function findSteps(run: Run, options: MeasureOptions): Promise<number> {
   for (let steps = FIRST_STEPS; ; steps *= 2) {
     const { steps: done, seconds } = await time(run, steps, options);

@@ -1,11 +1,10 @@
-/** The kernel against the same model written by hand in NumPy and in JAX. */
+/** Speed of the kernel relative to hand-written NumPy and JAX versions of the same model. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { makeFloor } from "./floor.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { PeerProcess, startPeer } from "./peer-process.js";
 import { makePlayer, type Play } from "./players.js";
 import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
@@ -13,10 +12,10 @@ type PeerName = "numpy" | "jax";
 
 interface Peer {
   readonly name: PeerName;
-  /** Folder of its Python environment in a clone, and what makes it. */
+  /** Folder of its Python environment in a clone, and the command that makes it. */
   readonly environment: string;
   readonly command: string;
-  /** The kernel is to be so many times as fast with greedy actions. */
+  /** How many times as fast the kernel should be with greedy actions. */
   readonly goal: number;
 }
 
@@ -28,7 +27,7 @@ const peers: readonly Peer[] = [
 interface Setting {
   readonly numLanes: number;
   readonly play: Play;
-  /** Where the peer would take minutes to get there, the setting is left out. */
+  /** Peers that reach the setting within minutes. */
   readonly peers: readonly PeerName[];
 }
 
@@ -71,7 +70,9 @@ async function measureSetting(context: SpeedContext, { numLanes, play, peers: na
   try {
     for (const peer of peers.filter(({ name }) => names.includes(name))) {
       context.onProgress?.(0, `${peer.name}, ${setting}, setting up`);
-      const started = await start(context, peer, numLanes, play);
+      const { name, environment, command } = peer;
+      const options = ["--peer", name, "--lanes", numLanes, "--policy", play];
+      const started = await startPeer(context.root, { script: "run_peer.py", environment, command }, options);
       if (!(started instanceof PeerProcess)) {
         notMeasured.push({ id: `peers/${setting}/over-${peer.name}`, ...started });
         continue;
@@ -79,7 +80,7 @@ async function measureSetting(context: SpeedContext, { numLanes, play, peers: na
       running.set(peer, started);
       versions[peer.name] = started.versions;
       const run = async (steps: number) => {
-        // of all its threads: one that used a second core would pay for it
+        // the time of all its threads, so that a peer pays for a second core
         const { steps: played, cpuSeconds } = await started.run(steps);
         return { steps: played, seconds: cpuSeconds };
       };
@@ -91,32 +92,16 @@ async function measureSetting(context: SpeedContext, { numLanes, play, peers: na
       const id = `peers/${setting}/over-${name}`;
       figures.push(figure(`peers/${setting}/${name}`, "steps/s", rates[name], "higher"));
       figures.push(figure(id, "1", ratio(rates.kernel, rates[name]), "higher", play === "greedy" ? goal : null));
-      // what the kernel could reach at most if a step had nothing but its draws and logarithms
+      // an upper bound for the kernel: a step with nothing but its draws and logarithms
       if (name === "numpy" && play === "greedy") {
         figures.push(figure(`peers/${setting}/floor-over-${name}`, "1", ratio(rates.floor, rates[name]), "higher"));
       }
     }
   } catch (error) {
-    // a peer that breaks down takes its setting with it, and no more
+    // a failing peer ends its setting, but not the others
     notMeasured.push({ id: `peers/${setting}`, reason: (error as Error).message, command: null });
   } finally {
     await Promise.all([...running.values()].map((peer) => peer.close()));
   }
   return { figures, notMeasured, versions };
-}
-
-/** The peer, or why there is none. */
-async function start({ root }: SpeedContext, { name, environment, command }: Peer, numLanes: number, play: Play) {
-  const script = join(root ?? "", "benchmarks", "peers", "run_peer.py");
-  if (root === undefined || !existsSync(script)) {
-    return { reason: "the peers are in a clone of the repository alone", command: null };
-  }
-  const python = pythonIn(root, environment);
-  if (!existsSync(python)) return { reason: `${name} is not installed in ${environment}`, command };
-  try {
-    const options = ["--peer", name, "--lanes", String(numLanes), "--policy", play];
-    return await PeerProcess.start([python, script, ...options]);
-  } catch (error) {
-    return { reason: (error as Error).message, command };
-  }
 }

@@ -1,27 +1,27 @@
-/** Lanes that play on and on, in the state that playing for long leads to. */
+/** Lanes that play without end, in the state that long play leads to. */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import { BatchEnv, resolveScenario, type ScenarioInput } from "../../env/index.js";
 import { drawUniform, seedStream } from "../../env/random.js";
 
 export type Play = "greedy" | "random";
 
-/** Lanes that are played to where they are measured; further lanes are copies of them. */
+/** Number of lanes that are played to their state; further lanes are copies of them. */
 const MOST_PLAYED_LANES = 1024;
-/** Steps that may take. */
+/** Number of steps for that. */
 const WARM_UP_STEPS = 200_000;
 
 export interface Player {
   readonly batch: BatchEnv;
-  /** Plays at least so many steps, whole rounds of all lanes. */
+  /** Plays at least `steps` steps, in whole rounds of all lanes. */
   readonly run: (steps: number) => number;
   /** Mean of N_e over all servers and lanes now. */
   readonly activeTasks: () => number;
 }
 
 /**
- * A batch whose lanes are spread over their episodes, so that queues are as long as they are on average, and lanes
- * begin anew at any time: lanes that all start together would be measured empty, or all at their end.
+ * A batch whose lanes are spread over their episodes, so that queues have their average length, and lanes begin new
+ * episodes at different times. Lanes that start together would be measured while all are empty, or all near their end.
  */
 export function makePlayer(scenario: string | ScenarioInput, numLanes: number, play: Play): Player {
   const batch = new BatchEnv({ scenarios: [scenario], numLanes, autoreset: "same-step" });
@@ -62,20 +62,20 @@ export function makePlayer(scenario: string | ScenarioInput, numLanes: number, p
   return { batch, run, activeTasks };
 }
 
-function chooser({ lanes }: BatchEnv, play: Play): (lane: number) => number {
-  if (play === "greedy") return (lane) => cheapestAction(lanes, lane);
+function chooser(batch: BatchEnv, play: Play): (lane: number) => number {
+  if (play === "greedy") return (lane) => cheapestAction(batch, lane);
   const stream = new Float64Array(4);
   seedStream("mecgym/v1/speed/random-actions", stream, 0);
-  return (lane) => Math.floor(drawUniform(stream, 0) * (lanes.arrays.numServers[lane] + 1));
+  return (lane) => Math.floor(drawUniform(stream, 0) * (batch.lanes.arrays.numServers[lane] + 1));
 }
 
-/** Slots of an episode, and about how many decisions it has. */
+/** Slots of an episode, and roughly how many decisions it has. */
 function lengthOf(scenario: string | ScenarioInput): { slots: number; decisions: number } {
   const { episodeSlots } = resolveScenario(scenario);
   const env = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
   env.reset([0]);
   const { arrays } = env.lanes;
   const slots = Math.min(episodeSlots, 10);
-  while (arrays.slot[0] < slots) env.step([cheapestAction(env.lanes, 0)]);
+  while (arrays.slot[0] < slots) env.step([cheapestAction(env, 0)]);
   return { slots: episodeSlots, decisions: Math.max(1, (arrays.decisionIndex[0] / slots) * episodeSlots) };
 }

@@ -1,4 +1,4 @@
-/** Pictures of the speed benchmark's figures, as one SVG. */
+/** Charts of the speed benchmark's figures, as one SVG. */
 
 import type { PlotOptions } from "@observablehq/plot";
 import type { SpeedFigure } from "./figures.js";
@@ -32,7 +32,7 @@ export async function plotFigures(figures: readonly SpeedFigure[]): Promise<stri
   ] as Chart[];
   const drawn = charts.map(({ title, options }, i) => {
     const svg = Plot.plot({ ...options, document, width: WIDTH, height: HEIGHT, style: { fontSize: "12px" } });
-    // it is for a page; in a picture by itself it says nothing
+    // this style is for a page; a picture of its own does not need it
     svg.querySelector("style")?.remove();
     const name = document.createElementNS("http://www.w3.org/2000/svg", "title");
     name.textContent = title;
@@ -75,7 +75,7 @@ const timeAxis = {
 } as const;
 const frame = { marginTop: 40, marginBottom: 48, marginLeft: 64, marginRight: 120 };
 
-/** A line of the grid's cells for each value of `by`, named on the right. */
+/** One line for each value of `by`, through the grid's cells, labelled on the right. */
 function lines(Plot: PlotModule, cells: readonly Cell[], x: "servers" | "lanes", by: "servers" | "lanes"): PlotOptions {
   const series = [...new Set(cells.map((cell) => cell[by]))];
   return {
@@ -84,7 +84,7 @@ function lines(Plot: PlotModule, cells: readonly Cell[], x: "servers" | "lanes",
     x: { type: "log", label: x, labelOffset: 40 },
     y: timeAxis,
     marks: [
-      // the scale's own axis would leave labels out
+      // the default axis would leave out labels
       Plot.axisX([...new Set(cells.map((cell) => cell[x]))], { text: count }),
       Plot.line(cells, { x, y: "nanoseconds", stroke: by, marker: true }),
       ...[...series].reverse().map((value, i) =>

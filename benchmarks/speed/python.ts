@@ -1,19 +1,18 @@
-/** What a Python user gets: the native vector environment against what else there is to step from Python, on wall time. */
+/** Speed in Python: the native vector environment relative to other ways to step environments, on wall time. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { figure, ratio, type SpeedFigure } from "./figures.js";
 import { type Contender, measure } from "./measure.js";
-import { PeerProcess, pythonIn } from "./peer-process.js";
+import { PeerProcess, startPeer } from "./peer-process.js";
 import type { NotMeasured, Section, SpeedContext } from "./section.js";
 
-/** What `run_python.py` steps, in which environment, and what makes that. */
+/** What `run_python.py` steps, its Python environment, and the command that makes the environment. */
 interface Stepped {
   readonly id: string;
   readonly options: readonly (string | number)[];
   readonly environment: string;
   readonly command: string;
-  /** The native vector environment is to be so many times as fast; not compared where left out. */
+  /** How many times as fast the native vector environment should be; not compared if left out. */
   readonly goal?: number;
 }
 
@@ -21,13 +20,13 @@ const own = { environment: ".venv", command: "node scripts/setup.mjs" };
 const torch = { environment: join(".setup", "venv-torch"), command: "node scripts/extras.mjs sb3" };
 const envpool = { environment: join(".setup", "venv-envpool"), command: "node scripts/extras.mjs envpool" };
 
-/** Environments of the vector environments that step one at a time. */
+/** Number of environments in the vector environments that step one at a time. */
 const FEW = 8;
 const SETTINGS = [
   { lanes: 1024, groups: 4 },
   { lanes: 8192, groups: 2 },
 ];
-/** Decisions of DQN between two readings of the clock, and environments it steps at once. */
+/** Decisions of DQN between two readings of the clock, and numbers of environments that it steps at once. */
 const DQN_STEPS = 2000;
 const DQN_LANES = [1, 16, 64];
 const MAX_ENVIRONMENT_SHARE = 0.05;
@@ -81,7 +80,7 @@ export const pythonSection: Section = {
   },
 };
 
-/** Processes that are timed, and those that could not be had. */
+/** The timed processes, and notes on those that could not be started. */
 class Drivers {
   readonly #root: string | undefined;
   readonly #notMeasured: NotMeasured[];
@@ -94,25 +93,17 @@ class Drivers {
     this.#versions = versions;
   }
 
-  /** The process, or undefined after it was noted why there is none. */
-  async start(id: string, { options, environment, command }: Omit<Stepped, "id">): Promise<PeerProcess | undefined> {
-    const refuse = (reason: string, remedy: string | null) => {
-      this.#notMeasured.push({ id, reason, command: remedy });
+  /** The process; undefined, and a note of the reason, if it cannot be started. */
+  async start(id: string, stepped: Omit<Stepped, "id">): Promise<PeerProcess | undefined> {
+    const { options, environment, command } = stepped;
+    const driver = await startPeer(this.#root, { script: "run_python.py", environment, command }, options);
+    if (!(driver instanceof PeerProcess)) {
+      this.#notMeasured.push({ id, ...driver });
       return undefined;
-    };
-    const root = this.#root ?? "";
-    const script = join(root, "benchmarks", "peers", "run_python.py");
-    if (root === "" || !existsSync(script)) return refuse("what is timed is in a clone of the repository alone", null);
-    const python = pythonIn(root, environment);
-    if (!existsSync(python)) return refuse(`there is no Python environment ${environment}`, command);
-    try {
-      const driver = await PeerProcess.start([python, script, ...options.map(String)]);
-      this.#running.push(driver);
-      this.#versions[environment] = { ...(this.#versions[environment] ?? {}), ...driver.versions };
-      return driver;
-    } catch (error) {
-      return refuse((error as Error).message, command);
     }
+    this.#running.push(driver);
+    this.#versions[environment] = { ...(this.#versions[environment] ?? {}), ...driver.versions };
+    return driver;
   }
 
   async close(): Promise<void> {
@@ -142,7 +133,7 @@ async function compare(context: SpeedContext, drivers: Drivers, lanes: number, g
   return figures;
 }
 
-/** The share of the time of a DQN run that passes in the environment's `reset` and `step`. */
+/** The share of a DQN run's time that is spent in the environment's `reset` and `step`. */
 async function measureTraining(context: SpeedContext, drivers: Drivers, lanes: number): Promise<SpeedFigure[]> {
   const id = `python/dqn/envs=${lanes}/environment-share`;
   const driver = await drivers.start(id, { options: ["--what", "dqn", "--lanes", lanes], ...torch });

@@ -1,41 +1,41 @@
-/** What a section of the speed benchmark is: figures that are measured together, in one run. */
+/** Sections of the speed benchmark: figures that are measured together in one run. */
 
 import type { JobRunner } from "../jobs/jobs.js";
 import type { SpeedFigure } from "./figures.js";
 import type { MeasureOptions } from "./measure.js";
 
 export interface SpeedContext extends MeasureOptions {
-  /** A clock, s, for what several threads or processes do together. */
+  /** A clock for work of several threads or processes, s. */
   readonly wallSeconds: () => number;
-  /** Bytes the program holds after everything that is no longer needed was given back; not measured where left out. */
+  /** Bytes that the program holds after a garbage collection; not measured if left out. */
   readonly heldBytes?: () => number;
-  /** Threads that play; not measured where left out. */
+  /** Starts threads that play; not measured if left out. */
   readonly startWorkers?: (count: number) => JobRunner & { close(): Promise<unknown> };
-  /** Folder of the repository, where what is measured needs one. */
+  /** Folder of the repository, if there is one. */
   readonly root?: string;
 }
 
-/** Something that could not be measured here: a reader must see that it is missing, and how to have it. */
+/** A figure that could not be measured here: readers must see that it is missing, and how to get it. */
 export interface NotMeasured {
   readonly id: string;
   readonly reason: string;
-  /** Installs what is missing; null where no command would help. */
+  /** The command that installs what is missing; null if no command helps. */
   readonly command: string | null;
 }
 
 export interface SectionResult {
   readonly figures: readonly SpeedFigure[];
   readonly notMeasured?: readonly NotMeasured[];
-  /** Versions and the like, beside those of the machine. */
+  /** Versions and the like, in addition to those of the machine. */
   readonly conditions?: Readonly<Record<string, unknown>>;
 }
 
 export interface Section {
   readonly name: string;
   readonly description: string;
-  /** An option of the command that asks for this section alone; a section without one is measured by default. */
+  /** The command option that measures only this section; a section without one is measured by default. */
   readonly option?: string;
-  /** About how long it takes compared to the others, for the bar. */
+  /** Its duration relative to the other sections, roughly, for the progress bar. */
   readonly weight: number;
   measure(context: SpeedContext): Promise<SectionResult>;
 }

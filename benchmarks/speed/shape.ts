@@ -1,4 +1,4 @@
-/** What a step's time depends on and what it does not: users, slots played, and how long queues are. */
+/** How a step's time depends on users, slots played, and the length of queues. */
 
 import type { ScenarioInput } from "../../env/index.js";
 import { figure, ratio } from "./figures.js";
@@ -7,10 +7,10 @@ import { makePlayer } from "./players.js";
 import type { Section } from "./section.js";
 
 const LANES = 1024;
-/** Lengths of episodes of random play, whose queues grow as long as an episode lasts. */
+/** Lengths of episodes under random play, whose queues grow until the episode ends. */
 const RANDOM_SLOTS = [25, 50, 100, 200, 400, 1000];
 
-/** Stable play of one load: users as many times the default, each with as much less to do; and longer episodes. */
+/** Stable play at one load: more users with proportionally fewer tasks each, and longer episodes. */
 const stable: Record<string, string | ScenarioInput> = {
   base: "paper-v1",
   "users=48": { users: { count: 48 }, arrivals: { process: "bernoulli", probability: 0.3 / 4 } },

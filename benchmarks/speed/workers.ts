@@ -1,4 +1,4 @@
-/** How much faster two worker threads play than one: the threads, jobs and answers of `mecgym run`. */
+/** How much faster two worker threads play than one, with the threads and jobs of `mecgym run`. */
 
 import type { JobRunner, PlayJob } from "../jobs/jobs.js";
 import { figure, ratio } from "./figures.js";
@@ -34,10 +34,10 @@ export const workersSection: Section = {
   },
 };
 
-/** Plays episodes with the oracle until there are so many steps; every run plays the same ones. */
+/** Plays episodes with the oracle until there are at least `steps` steps; every run plays the same episodes. */
 async function play({ wallSeconds }: SpeedContext, runner: JobRunner, steps: number): Promise<TimedRun> {
   const start = wallSeconds();
-  // 360 decisions are an episode's, about; jobs of one size, many more than threads, so that none waits for the last
+  // an episode has about 360 decisions; jobs have one size and are many, so that no thread waits long for the last
   const numJobs = Math.max(4, 2 * Math.ceil(steps / (360 * EPISODES_PER_JOB * 2)));
   const jobs = Array.from(
     { length: numJobs },

@@ -1,7 +1,16 @@
-/** Calibration: the oracle's cost by number of servers and by task size, beside what the paper's tables imply. */
+/** Calibration: the oracle's cost by number of servers and by task size, compared with what the paper's tables imply. */
 
-import { BatchEnv, checkSeed, FLAG_TRUNCATED, LaneView, observedCostSlots, resolveScenario } from "../../env/index.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import {
+  BatchEnv,
+  checkSeed,
+  copyObservation,
+  FLAG_TRUNCATED,
+  LaneView,
+  observedCostSlots,
+  resolveScenario,
+} from "../../env/index.js";
+import type { Estimate } from "../figures.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import { oracle } from "../policies/index.js";
 import paperTables from "../suites/paper-tables.json" with { type: "json" };
 
@@ -11,9 +20,9 @@ export interface CalibrationRow {
   readonly id: string;
   readonly unit: "slots" | "%" | "1";
   readonly estimate: Estimate;
-  /** What the paper's tables imply for it; undefined where they say nothing. */
+  /** The value that the paper's tables imply; undefined if they imply none. */
   readonly paper: number | undefined;
-  /** How that follows from them. */
+  /** How it follows from them. */
   readonly paperSource: string | undefined;
 }
 
@@ -23,14 +32,14 @@ interface EpisodeSums {
   oracle: number;
   random: number;
   randomLate: number;
-  /** The oracle's cost had the task had this size, for each of `SIZES_MBIT`. */
+  /** The oracle's cost if the task had the size, for each of `SIZES_MBIT`. */
   bySize: number[];
 }
 
 const SERVERS = [3, 5, 6, 7, 9, 11];
 const SIZES_MBIT = paperTables.tableIII.taskSizeMbit;
 
-/** Episodes that `calibrate` plays: for each number of servers this many. */
+/** Episodes that `calibrate` plays, which is `episodes` for each number of servers. */
 export function numCalibrationEpisodes(episodes: number): number {
   return SERVERS.length * episodes;
 }
@@ -39,7 +48,7 @@ export function numCalibrationEpisodes(episodes: number): number {
  * Plays the oracle at each number of servers.
  *
  * Random's figures are exact expectations over its E+1 equally likely actions on the states the oracle visits, and the
- * sizes replace the current task's size in those states: neither needs a draw of its own.
+ * sizes replace the current task's size in those states. Neither needs draws of its own.
  */
 export function* calibrate(episodes: number, firstSeed: number): Generator<"episode", CalibrationRow[]> {
   checkSeed(firstSeed + episodes - 1, "--seed");
@@ -136,12 +145,11 @@ function playEpisode(numServers: number, seed: number): EpisodeSums {
     sums.random += cost / (numServers + 1);
     sums.randomLate += late / (numServers + 1);
     if (numServers === 6) {
-      const { sizeMbit } = view;
-      for (const [s, other] of SIZES_MBIT.entries()) {
-        batch.lanes.arrays.sizeMbit[0] = other;
-        sums.bySize[s] += observedCostSlots(view, oracle(view));
+      const visited = copyObservation(view);
+      for (const [s, sizeMbit] of SIZES_MBIT.entries()) {
+        const state = { ...visited, sizeMbit };
+        sums.bySize[s] += observedCostSlots(state, oracle(state));
       }
-      batch.lanes.arrays.sizeMbit[0] = sizeMbit;
     }
     batch.step([action]);
   } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);

@@ -1,22 +1,22 @@
 /** The capacity map: the largest number of users at which a policy stays stable over long episodes. */
 
 import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
-import type { JobRunner } from "../jobs/jobs.js";
+import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS, UNSTABLE_COLLAPSED_SHARE } from "../metrics/stability.js";
 import { unpackUnits } from "../metrics/units.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
-import type { PartStore } from "../runs/run-suite.js";
+import type { PartStore } from "../result-file.js";
 
-/** How often a policy collapsed with so many users. */
+/** How often a policy collapsed at one number of users. */
 export interface Probe {
   readonly users: number;
   readonly collapsed: number;
   readonly episodes: number;
 }
 
-/** What makes a probe what it is. */
+/** Identifies a probe. */
 export interface ProbeKey {
-  /** How many users, for a reader of the folder. */
+  /** The number of users, in words for readers of the folder. */
   readonly setting: string;
   readonly policy: string;
   readonly scenarioHash: string;
@@ -28,38 +28,38 @@ export interface Capacity {
   readonly policy: string;
   /** Largest number of users at which the policy is stable by the stated test. */
   readonly users: number;
-  /** Largest number at which it is stable for certain: more collapses would be likely (97.5 %), were the share 5 %. */
+  /** Largest number at which it is certainly stable: if the share were 5 %, more collapses would be likely (97.5 %). */
   readonly low: number;
-  /** Largest number at which it is not unstable for certain. */
+  /** Largest number at which it is not certainly unstable. */
   readonly high: number;
-  /** What was played, by users. */
+  /** What was played, in order of the number of users. */
   readonly probes: readonly Probe[];
 }
 
 export interface CapacityOptions {
   readonly policies: readonly string[];
-  /** Scenario whose users are replaced; its number of servers is fixed, and its episodes are long enough to judge. */
+  /** The scenario whose users are replaced. It has a fixed number of servers, and episodes long enough to be judged. */
   readonly scenario: string;
-  /** Episodes of a probe. */
+  /** Episodes in a probe. */
   readonly episodes: number;
   readonly firstSeed: number;
-  /** No more users are tried. */
+  /** The largest number of users that is tried. */
   readonly mostUsers: number;
   readonly runner: JobRunner;
   readonly store?: PartStore<ProbeKey, Probe>;
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
-/** Probes of a policy, about: enough for a bar. */
+/** Typical number of probes of a policy, for the progress bar. */
 const USUAL_PROBES = 12;
-/** Episodes of one job. */
+/** Episodes in one job. */
 const EPISODES_PER_JOB = 5;
-/** Each of the two statements about a share of 5 % errs this rarely. */
+/** How often each of the two statements about a share of 5 % may be wrong. */
 const ERROR_SHARE = 0.025;
 
 /**
- * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. That assumes that a policy
- * which is unstable with some users is so with more.
+ * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. It assumes that a policy that
+ * is unstable at some number of users is also unstable with more.
  *
  * @throws MecgymError `unknownScenario`, `unknownPolicy`, `invalidSeed`, `invalidOption`
  */
@@ -92,7 +92,7 @@ export async function findCapacities(options: CapacityOptions): Promise<Capacity
   );
 }
 
-/** Servers of a scenario that has a fixed number of them. */
+/** The number of servers of a scenario, which must be fixed. */
 export function serversOf({ id, numServers }: Scenario): number {
   if (typeof numServers === "number") return numServers;
   const expected = "a scenario with a fixed number of servers";
@@ -115,7 +115,7 @@ async function capacityOf(
   };
   /** The largest number of users in 0 … mostUsers at which `holds`, by bisection. */
   const largest = async (holds: (probe: Probe) => boolean): Promise<number> => {
-    // what other searches have played narrows this one
+    // the probes of earlier searches narrow this one
     let below = 0;
     for (const one of probes.values()) if (holds(one)) below = Math.max(below, one.users);
     let above = mostUsers + 1;
@@ -125,14 +125,14 @@ async function capacityOf(
       if (next <= below || next >= above) next = (below + above) >> 1;
       if (holds(await probe(next))) below = next;
       else above = next;
-      // doubling until there is something above, so that no probe is far beyond what matters
+      // doubles until an upper bound is found, so that no probe is far above the capacity
       next = above > mostUsers ? Math.min(2 * below, mostUsers) : (below + above) >> 1;
     }
     return below;
   };
   const users = await largest(({ collapsed, episodes }) => !isUnstable(collapsed, episodes));
-  const low = await largest(({ collapsed, episodes }) => isStableForCertain(collapsed, episodes));
-  const high = await largest(({ collapsed, episodes }) => !isUnstableForCertain(collapsed, episodes));
+  const low = await largest(({ collapsed, episodes }) => isCertainlyStable(collapsed, episodes));
+  const high = await largest(({ collapsed, episodes }) => !isCertainlyUnstable(collapsed, episodes));
   return { policy, users, low, high, probes: [...probes.values()].sort((a, b) => a.users - b.users) };
 }
 
@@ -142,27 +142,22 @@ async function playProbe(policy: string, scenario: Scenario, options: CapacityOp
   const key = { setting: `${users}-users`, policy, scenarioHash: scenarioHash(scenario), firstSeed, episodes };
   const kept = store?.load(key);
   if (kept !== undefined) return kept;
-  const starts = Array.from({ length: Math.ceil(episodes / EPISODES_PER_JOB) }, (_, i) => i * EPISODES_PER_JOB);
-  const counts = await Promise.all(
-    starts.map(async (start) => {
-      const count = Math.min(EPISODES_PER_JOB, episodes - start);
-      const job = { kind: "play", scenario, policy, firstSeed: firstSeed + start, count } as const;
-      const { units } = await runner.run(job);
-      return unpackUnits(units).filter(isCollapsed).length;
-    }),
-  );
+  const counts = await inSteps(episodes, EPISODES_PER_JOB, async (start, count) => {
+    const { units } = await runner.run({ kind: "play", scenario, policy, firstSeed: firstSeed + start, count });
+    return unpackUnits(units).filter(isCollapsed).length;
+  });
   const found = { users, collapsed: counts.reduce((sum, one) => sum + one, 0), episodes };
   store?.save(key, found);
   return found;
 }
 
-/** Whether so few collapses, or fewer, would come with a share of 5 % in at most 2.5 % of such probes. */
-export function isStableForCertain(collapsed: number, episodes: number): boolean {
+/** Whether at most 2.5 % of probes with a share of 5 % would have this few collapses or fewer. */
+export function isCertainlyStable(collapsed: number, episodes: number): boolean {
   return atMost(collapsed, episodes, UNSTABLE_COLLAPSED_SHARE) <= ERROR_SHARE;
 }
 
-/** Whether so many collapses, or more, would come with a share of 5 % in at most 2.5 % of such probes. */
-export function isUnstableForCertain(collapsed: number, episodes: number): boolean {
+/** Whether at most 2.5 % of probes with a share of 5 % would have this many collapses or more. */
+export function isCertainlyUnstable(collapsed: number, episodes: number): boolean {
   return collapsed > 0 && 1 - atMost(collapsed - 1, episodes, UNSTABLE_COLLAPSED_SHARE) <= ERROR_SHARE;
 }
 

@@ -1,4 +1,4 @@
-/** Whether prompts say enough: how often the cheapest action by the printed numbers is the cheapest one. */
+/** Whether prompts say enough: how often the cheapest action according to the printed numbers is the cheapest one. */
 
 import {
   makeEnv,
@@ -11,18 +11,18 @@ import {
 import { oracle } from "../policies/index.js";
 import { cheapestByText, readPrompt } from "./prompt-reader.js";
 
-/** Where the states come from, an equal share each: the default load at every number of servers, and long queues. */
+/** Scenarios of the states, in equal shares: the default load at every number of servers, and long queues. */
 export const agreementScenarios = ["paper-3-to-11-servers-v1", "load-30-users-v1"] as const;
-/** States between two turns of whoever waits for a signal or a progress bar. */
+/** States between two pauses, in which signals and progress bars get their turn. */
 const STATES_PER_TURN = 500;
 
 export interface PromptAgreement {
   readonly template: TemplateId;
   readonly perturbation: PerturbationId;
   readonly numStates: number;
-  /** Share of states whose oracle decides the same by the printed numbers, %. */
+  /** Share of states in which the oracle decides the same from the printed numbers, %. */
   readonly agreementPercent: number;
-  /** Mean and largest cost J of the action by the printed numbers, above the smallest, slots. */
+  /** Mean and largest extra cost J of the action that the printed numbers lead to, slots. */
   readonly meanLossSlots: number;
   readonly maxLossSlots: number;
 }
@@ -30,7 +30,7 @@ export interface PromptAgreement {
 /**
  * Reads prompts as a reader of their text would, and decides by what they say.
  *
- * @param numStates states that the oracle comes by in episodes `seed`, `seed` + 1, …
+ * @param numStates number of states; the oracle visits them in episodes `seed`, `seed` + 1, …
  */
 export async function measureAgreement(
   template: TemplateId,
@@ -61,7 +61,7 @@ export async function measureAgreement(
   return { template, perturbation, numStates, agreementPercent, meanLossSlots: lossSlots / numStates, maxLossSlots };
 }
 
-/** States the oracle comes by in closed loop. */
+/** States that the oracle visits in closed loop. */
 function* visitedStates(
   scenario: string,
   firstSeed: number,
@@ -77,7 +77,7 @@ function* visitedStates(
   }
 }
 
-/** The state as far as a template has words for it: zh-release-v1 has them for one rate alone. */
+/** The state as far as a template can express it: zh-release-v1 has words for one rate only. */
 export function asExpressible(template: TemplateId, state: ObservationData): ObservationData {
   const { rateMbps } = state;
   return template === "zh-release-v1" ? { ...state, rateMbps: rateMbps.map(() => rateMbps[0]) } : state;

@@ -1,6 +1,6 @@
-/** Reads the numbers of a prompt back, as a reader of its text would: nothing here knows how prompts are made. */
+/** Reads the numbers of a prompt back, as a reader of its text would, without knowing how prompts are made. */
 
-/** What a prompt tells of a decision, in the simulator's units. */
+/** What a prompt says about a decision, in the simulator's units. */
 export interface ReadState {
   sizeMbit: number;
   densityGcyclesPerMbit: number;
@@ -10,7 +10,7 @@ export interface ReadState {
   servers: { rateMbps: number; cpuGHz: number; activeTasks: number; workloadMbit: number }[];
 }
 
-/** Mbit, Mbit/s, GHz, Gcycles/Mbit, s; slots and what is counted in slots are given by the slot's length. */
+/** Factors to Mbit, Mbit/s, GHz, Gcycles/Mbit and s; units with slots depend on the length of a slot. */
 const inBaseUnits: Record<string, number> = {
   Mbit: 1,
   Mbits: 1,
@@ -111,7 +111,7 @@ export function readPrompt(template: string, prompt: string, slotSeconds: number
   };
 }
 
-/** The action of the smallest latency by the numbers of the text, the lowest index of equals (eq. 3, 7, 15). */
+/** The action with the smallest latency according to the text, ties to the lowest index (eq. 3, 7, 15). */
 export function cheapestByText(state: ReadState): number {
   const { sizeMbit, densityGcyclesPerMbit } = state;
   const seconds = [

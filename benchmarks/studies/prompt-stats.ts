@@ -1,4 +1,4 @@
-/** How long prompts are: characters, and tokens of o200k_base, at 3 to 128 servers. */
+/** The length of prompts in characters and in tokens of o200k_base, at 3 to 128 servers. */
 
 import {
   copyObservation,
@@ -12,9 +12,9 @@ import { oracle } from "../policies/index.js";
 import { asExpressible } from "./prompt-agreement.js";
 
 export const statsServers = [3, 6, 11, 32, 64, 128] as const;
-/** Users for each server: the default load, and one under which every queue is long. */
+/** Users for each server: the default load, and a load under which every queue is long. */
 const LOADS = [2, 5] as const;
-/** Decisions of an episode whose prompts are measured, evenly apart. */
+/** Decisions of an episode whose prompts are measured, evenly spaced. */
 const STATES_PER_EPISODE = 20;
 const EPISODE_SLOTS = 60;
 
@@ -29,7 +29,7 @@ export interface PromptLengths {
 }
 
 /**
- * Measures prompts of states that the oracle comes by in episode `seed`, at two loads.
+ * Measures prompts of states that the oracle visits in episode `seed`, at two loads.
  *
  * @param servers numbers of servers
  */
@@ -40,7 +40,7 @@ export async function measurePrompts(
   onProgress?: (done: number, total: number) => void,
   servers: readonly number[] = statsServers,
 ): Promise<PromptLengths[]> {
-  // the tokenizer's table takes a while to load, and nothing else needs it
+  // loaded only here: the tokenizer's table takes a while, and nothing else needs it
   const { countTokens } = await import("gpt-tokenizer/encoding/o200k_base");
   const total = servers.length * templates.length;
   const result: PromptLengths[] = [];

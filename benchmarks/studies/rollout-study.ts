@@ -1,11 +1,11 @@
 /**
- * What `rollout` gains on its base for settings of M, H, its threshold and its base, and what `clairvoyant` gains.
+ * The gain of `rollout` over its base for several values of M, H, threshold and base, and the gain of `clairvoyant`.
  *
- * npx tsx benchmarks/studies/rollout-study.ts [episodes] [scenarios, comma-separated] [base:M:H:threshold, comma-separated]
+ * npx tsx benchmarks/studies/rollout-study.ts [EPISODES] [SCENARIO,…] [BASE:M:H:THRESHOLD,…]
  */
 
 import { resolveScenario, splits } from "../../env/index.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "../tuning/tuning-seeds.js";
 

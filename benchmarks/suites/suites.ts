@@ -1,4 +1,4 @@
-/** The suites: which scenarios are played under which protocol, and which of the paper's figures stand beside them. */
+/** The suites: scenarios with their protocols, and the paper's figures to compare with. */
 
 import { MecgymError } from "../../env/index.js";
 import type { Protocol } from "../metrics/metrics.js";
@@ -10,19 +10,19 @@ export interface Setting {
   readonly id: string;
   readonly scenario: string;
   readonly protocol: Protocol;
-  /** Replaces the size of the current task in every state (Table III), Mbit. */
+  /** Replaces the size of the current task in every state, Mbit (Table III). */
   readonly fixedSizeMbit?: number;
-  /** Settings of one load stand in one table. */
+  /** Settings with the same load share a table. */
   readonly load?: string;
-  /** Episodes or states played by default, where not the protocol's usual number. */
+  /** Episodes or states played by default, if not the protocol's usual number. */
   readonly episodes?: number;
-  /** Native policy that foresight is measured by: the best one on validation seeds that sees no future. */
+  /** Native policy that foresight is measured by: the best one on validation seeds that does not see the future. */
   readonly reference?: string;
   /** The paper's figures for this setting. */
   readonly reported: readonly ReportedRow[];
 }
 
-/** A row of a table of the paper; what it does not give is undefined. */
+/** A row of a table of the paper; figures that the table does not have are undefined. */
 export interface ReportedRow {
   readonly policy: string;
   readonly averageLatencySlots?: number | undefined;
@@ -37,11 +37,11 @@ export interface Suite {
   readonly id: string;
   readonly description: string;
   readonly settings: readonly Setting[];
-  /** What a reader must know of the reported figures. */
+  /** What a reader must know about the reported figures. */
   readonly notes: readonly string[];
 }
 
-/** Seeds a suite plays by default, from the test split: episodes, and states of the static protocol. */
+/** Numbers of test seeds that a suite plays by default: episodes, or states of the static protocol. */
 export const DEFAULT_EPISODES: Readonly<Record<Protocol, number>> = { static: 1000, episodic: 200 };
 
 const { tableII, tableIII, tableIV, tableV } = paperTables;
@@ -144,13 +144,13 @@ const table5: Suite = {
 
 const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit", "bursty"];
 
-/** Lengths, and how many episodes of each settle the signs at a bearable time. */
+/** Lengths of episodes, and how many of each settle the signs in a bearable time. */
 const LENGTHS = [
   { ending: "", episodes: 400 },
   { ending: "-long", episodes: 40 },
 ];
 
-/** The reference of a scenario, where one was chosen. */
+/** The reference of a scenario, if one was chosen. */
 function withReference(scenario: string): Pick<Setting, "reference"> {
   const reference = referenceOf(scenario);
   return reference === undefined ? {} : { reference };
@@ -224,11 +224,16 @@ export function findSuite(id: string): Suite {
   return suite;
 }
 
+/** Episodes or states that each setting of a suite plays; `episodes` replaces the suite's own numbers. */
+export function countsOf(suite: Suite, episodes: number | undefined): number[] {
+  return suite.settings.map((setting) => episodes ?? setting.episodes ?? DEFAULT_EPISODES[setting.protocol]);
+}
+
 /**
- * A suite with some of its settings alone; all of them where none are named.
+ * A suite with some of its settings only; all of them if none are named.
  *
  * @param path names the ids in errors
- * @throws MecgymError `invalidOption` for a setting that the suite does not have
+ * @throws MecgymError `invalidOption` for an unknown setting
  */
 export function withSettings(suite: Suite, ids: readonly string[] | undefined, path: string): Suite {
   if (ids === undefined) return suite;

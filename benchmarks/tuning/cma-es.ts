@@ -1,8 +1,8 @@
 /**
- * CMA-ES: evolution strategy with covariance matrix adaptation, for functions that can only be tried out.
+ * CMA-ES, the evolution strategy with covariance matrix adaptation: minimises functions that can only be evaluated.
  *
- * The rules and default constants are those of Hansen, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772), with
- * a Cholesky factor of the covariance matrix in place of its square root.
+ * The rules and default constants are those of Hansen, "The CMA evolution strategy: a tutorial" (arXiv:1604.00772). A
+ * Cholesky factor of the covariance matrix takes the place of its square root.
  */
 
 import type { Uniform } from "../../env/index.js";
@@ -15,15 +15,15 @@ export interface CmaEsOptions {
   readonly deviation: number;
   /** Points of a generation, 4 or more. */
   readonly population: number;
-  /** Where chance comes from; the same draws give the same search. */
+  /** Source of the random draws; the same draws give the same search. */
   readonly uniform: Uniform;
 }
 
-/** A search: `ask` for the points of a generation, `tell` what they are worth, and so on. */
+/** A search: `ask` gives the points of a generation, `tell` takes their values. */
 export class CmaEs {
   /** The best guess so far. */
   readonly mean: Float64Array;
-  /** The step size: what every deviation is multiplied by. */
+  /** The step size, by which every deviation is multiplied. */
   deviation: number;
   readonly #population: number;
   readonly #normal: () => number;
@@ -60,7 +60,7 @@ export class CmaEs {
     });
   }
 
-  /** @param values what each point of `ask` is worth; small is good */
+  /** @param values one for each point of `ask`; small is good */
   tell(values: readonly number[]): void {
     const n = this.mean.length;
     const weights = this.#weights;
@@ -100,7 +100,7 @@ export class CmaEs {
   }
 }
 
-/** Standard normal draws by Marsaglia's polar method: logarithm and square root alone. */
+/** Standard normal draws by Marsaglia's polar method, which needs only a logarithm and a square root. */
 function normalOf(uniform: Uniform): () => number {
   let spare = Number.NaN;
   return () => {
@@ -121,7 +121,7 @@ function normalOf(uniform: Uniform): () => number {
   };
 }
 
-/** The lower triangular factor of a symmetric matrix; directions without spread stay without. */
+/** The lower triangular factor of a symmetric matrix. A direction without spread keeps none. */
 function cholesky(matrix: readonly Float64Array[]): Float64Array[] {
   const factor = matrix.map((row) => new Float64Array(row.length));
   for (let i = 0; i < matrix.length; i++) {

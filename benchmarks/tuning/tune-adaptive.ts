@@ -1,4 +1,4 @@
-/** Fits the weights of `adaptive`: one set for all loads, by CMA-ES on episodes that every set of a generation plays. */
+/** Fits the weights of `adaptive`, one set for all loads: CMA-ES on episodes that all sets of a generation play. */
 
 import {
   BatchEnv,
@@ -16,17 +16,17 @@ import { CmaEs } from "./cma-es.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 
 /** A load that the weights must do well at. */
-interface Lesson {
+interface TrainingLoad {
   readonly scenario: string;
   /** Slots of it that are played. */
   readonly slots: number;
   readonly weight: number;
-  /** How much more a loss against `priced` counts than a gain: nobody should lose at low load what others win. */
+  /** How much more a loss against `priced` counts than a gain: low loads must not pay for gains at high loads. */
   readonly lossFactor: number;
 }
 
-/** Long enough for a collapse to show where one can come, short where none does. */
-export const lessons: readonly Lesson[] = [
+/** Loads that can collapse are played long enough for a collapse to show; the others are short. */
+export const trainingLoads: readonly TrainingLoad[] = [
   { scenario: "paper-long-v1", slots: 500, weight: 2, lossFactor: 6 },
   { scenario: "load-18-users-long-v1", slots: 500, weight: 1.5, lossFactor: 6 },
   { scenario: "load-24-users-long-v1", slots: 600, weight: 1, lossFactor: 2.5 },
@@ -39,19 +39,19 @@ export const lessons: readonly Lesson[] = [
   { scenario: "paper-11-servers-v1", slots: 300, weight: 1, lossFactor: 6 },
 ];
 
-/** First guess of the weights, and how far around it is searched: a price that grows with N and N·N. */
+/** The search starts at a price that grows with N and N·N, with this standard deviation. */
 const START = { N: 0.3, "N*N": 0.3 } as Readonly<Record<string, number>>;
 const DEVIATION = 0.3;
-/** Digits of a weight that are kept: more decide nothing. */
+/** Decimal places of a weight; more make no difference to decisions. */
 const DIGITS = 4;
 
-/** Plays a scenario for its average latency and nothing else. */
+/** Plays a load and returns nothing but its average latency. */
 class CostPlayer {
   readonly #batch: BatchEnv;
   readonly #view: LaneView;
   readonly tollSlots: number;
 
-  constructor({ scenario, slots }: Lesson) {
+  constructor({ scenario, slots }: TrainingLoad) {
     const whole = resolveScenario(scenario);
     this.tollSlots = tollSlotsOf(whole);
     this.#batch = new BatchEnv({ scenarios: [{ ...whole, episodeSlots: slots }], numLanes: 1 });
@@ -78,9 +78,9 @@ class CostPlayer {
 export interface AdaptiveFit {
   /** By name of the feature, slots. */
   readonly weights: Readonly<Record<string, number>>;
-  /** For each lesson, the mean over the last generations of ln(AL ÷ AL of `priced`) with the weights of then. */
+  /** For each load, the mean of ln(AL ÷ AL of `priced`) over the last generations, with their weights. */
   readonly logRatios: Readonly<Record<string, number>>;
-  /** Episodes that were played, those of `priced` among them. */
+  /** Episodes that were played, including those of `priced`. */
   readonly episodes: number;
 }
 
@@ -88,8 +88,8 @@ export interface AdaptiveFit {
 const REPORTED_GENERATIONS = 20;
 
 /**
- * Every generation plays one new training seed in each lesson: all its sets of weights the same episode, and `priced` too.
- * A set is worth the weighted sum of ln(AL ÷ AL of `priced`), losses multiplied.
+ * Every generation plays one new training seed in each load. All its sets of weights play the same episode, and so does
+ * `priced`. The value of a set is the weighted sum of ln(AL ÷ AL of `priced`), in which losses count more.
  *
  * @param firstSeed seeds firstSeed … firstSeed + generations − 1 are played
  * @returns the weights; yields after each generation
@@ -99,13 +99,13 @@ export function* tuneAdaptive(
   generations: number,
   population: number,
   firstSeed: number,
-  chosenLessons = lessons,
+  loads = trainingLoads,
 ): Generator<string, AdaptiveFit> {
   checkTuningSeeds(firstSeed, generations, "--seed", ["train"]);
   if (population < 4) {
     throw new MecgymError("invalidOption", { path: "--population", got: population, expected: "4 or more" });
   }
-  const players = chosenLessons.map((lesson) => new CostPlayer(lesson));
+  const players = loads.map((load) => new CostPlayer(load));
   const search = new CmaEs({
     start: adaptiveFeatures.map((name) => START[name] ?? 0),
     deviation: DEVIATION,
@@ -121,7 +121,7 @@ export function* tuneAdaptive(
     search.tell(
       search.ask().map((weights) =>
         logRatios(weights).reduce((sum, ratio, i) => {
-          const { weight, lossFactor } = chosenLessons[i];
+          const { weight, lossFactor } = loads[i];
           return sum + weight * (ratio > 0 ? lossFactor * ratio : ratio);
         }, 0),
       ),
@@ -132,9 +132,7 @@ export function* tuneAdaptive(
   const meanOf = (i: number) => recent.reduce((sum, row) => sum + row[i], 0) / recent.length;
   return {
     weights: Object.fromEntries(adaptiveFeatures.map((name, i) => [name, Number(search.mean[i].toFixed(DIGITS))])),
-    logRatios: Object.fromEntries(
-      chosenLessons.map(({ scenario }, i) => [scenario, Number(meanOf(i).toFixed(DIGITS))]),
-    ),
+    logRatios: Object.fromEntries(loads.map(({ scenario }, i) => [scenario, Number(meanOf(i).toFixed(DIGITS))])),
     episodes: players.length * (generations * (population + 1) + recent.length),
   };
 }

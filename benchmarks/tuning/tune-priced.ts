@@ -1,23 +1,24 @@
-/** Tunes κ of `priced`: a grid, then points between the best one and its neighbours, all on the same episodes. */
+/** Tunes κ of `priced`: a grid first, then points around the best one, all on the same episodes. */
 
 import { resolveScenario } from "../../env/index.js";
+import type { Estimate } from "../figures.js";
 import { averageLatency, type CostSums, compareAverageLatency, costSums } from "../metrics/metrics.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import type { Unit } from "../metrics/units.js";
-import { EpisodePlayer } from "../play/runner.js";
+import { EpisodePlayer } from "../play/episode-player.js";
 import { makePriced } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 
-/** First tries of κ, slots. */
+/** The values of κ that are tried first, slots. */
 export const TOLL_GRID_SLOTS: readonly number[] = [0, 0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 10, 12, 15, 20, 30];
 
-/** Times the interval around the best κ is halved. */
+/** How often the interval around the best κ is halved. */
 const NUM_REFINEMENTS = 2;
 
-/** Most values of κ that are tried. */
+/** The largest number of values of κ that are tried. */
 export const MOST_TOLLS = TOLL_GRID_SLOTS.length + 2 * NUM_REFINEMENTS;
 
-/** What one κ costs. */
+/** The cost of one κ. */
 export interface TollRow {
   readonly tollSlots: number;
   readonly averageLatencySlots: Estimate;
@@ -26,10 +27,10 @@ export interface TollRow {
 }
 
 /**
- * Finds the κ of the smallest average latency, the smallest κ of equals.
+ * Finds the κ with the smallest average latency; ties go to the smaller κ.
  *
- * @returns a row for each κ that was tried, in order of κ; yields after each episode
- * @throws MecgymError `unknownScenario`; `invalidSeed` for seeds that are not all of training, or all of validation
+ * @returns a row for each κ that was tried, in increasing order; yields after each episode
+ * @throws MecgymError `unknownScenario`; `invalidSeed` unless all seeds are training seeds or all are validation seeds
  */
 export function* tunePriced(
   scenarioId: string,

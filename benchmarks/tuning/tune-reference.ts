@@ -1,13 +1,14 @@
-/** Chooses a scenario's reference: the native policy that is best on validation seeds, of those that see no future. */
+/** Chooses a scenario's reference: the best native policy on validation seeds among those that do not see the future. */
 
 import { MecgymError, resolveScenario } from "../../env/index.js";
-import type { JobRunner } from "../jobs/jobs.js";
-import { averageLatency, type CostSums, compareAverageLatency } from "../metrics/metrics.js";
-import { type Estimate, estimate, ResamplePlan } from "../metrics/statistics.js";
+import type { Estimate } from "../figures.js";
+import { inSteps, type JobRunner } from "../jobs/jobs.js";
+import { averageLatency, type CostSums, compareAverageLatency, joinCostSums } from "../metrics/metrics.js";
+import { estimate, ResamplePlan } from "../metrics/statistics.js";
 import { checkCanPlay, findPolicy } from "../policies/index.js";
 import { checkTuningSeeds } from "./tuning-seeds.js";
 
-/** What one candidate costs. */
+/** The cost of one candidate. */
 export interface CandidateRow {
   readonly policy: string;
   readonly averageLatencySlots: Estimate;
@@ -17,7 +18,7 @@ export interface CandidateRow {
 
 export interface ReferenceChoice {
   readonly scenario: string;
-  /** Name of the candidate of the smallest average latency, the first of equals. */
+  /** Name of the candidate with the smallest average latency; ties go to the first. */
   readonly reference: string;
   readonly firstSeed: number;
   readonly episodes: number;
@@ -25,7 +26,7 @@ export interface ReferenceChoice {
   readonly candidates: readonly CandidateRow[];
 }
 
-/** Slots of episodes in a job, about. */
+/** Slots that one job plays, roughly. */
 const SLOTS_PER_JOB = 1000;
 
 /**
@@ -51,20 +52,15 @@ export async function tuneReference(
     throw new MecgymError("invalidOption", { path: "--policies", got: name, expected });
   }
   const step = Math.max(1, Math.floor(SLOTS_PER_JOB / scenario.episodeSlots));
-  const starts = Array.from({ length: Math.ceil(episodes / step) }, (_, i) => i * step);
   const played = await Promise.all(
     names.map(async (policy): Promise<[string, CostSums]> => {
-      const parts = await Promise.all(
-        starts.map(async (start) => {
-          const count = Math.min(step, episodes - start);
-          const job = { kind: "play", scenario: scenarioId, policy, firstSeed: firstSeed + start, count } as const;
-          const { costs } = await runner.run(job);
-          onEpisodes(count, policy);
-          return costs;
-        }),
-      );
-      const joined = (field: keyof CostSums) => Float64Array.from(parts.flatMap((part) => [...part[field]]));
-      return [policy, { costSlots: joined("costSlots"), decisions: joined("decisions") }];
+      const parts = await inSteps(episodes, step, async (start, count) => {
+        const job = { kind: "play", scenario: scenarioId, policy, firstSeed: firstSeed + start, count } as const;
+        const { costs } = await runner.run(job);
+        onEpisodes(count, policy);
+        return costs;
+      });
+      return [policy, joinCostSums(parts)];
     }),
   );
   const equal = new Uint8Array(episodes).fill(1);

@@ -1,14 +1,14 @@
-/** Which episode seeds may choose or fit a policy: those of training and validation, never those of the test split. */
+/** Which episode seeds may be used to choose or fit a policy: training and validation seeds, never test seeds. */
 
 import { checkSeed, MecgymError, type Split, splits } from "../../env/index.js";
 
-/** Splits that may be tuned on. */
+/** The splits that tuning may use. */
 const tuningSplits: readonly Split[] = ["train", "validation"];
 
 /**
- * @param count episodes, which take the seeds firstSeed … firstSeed + count − 1
- * @param allowed splits, one of which must hold all of them
- * @throws MecgymError `invalidSeed`: a test seed that chose a policy would make its results worthless
+ * @param count number of episodes; their seeds are firstSeed … firstSeed + count − 1
+ * @param allowed all seeds must be in one of these splits
+ * @throws MecgymError `invalidSeed`: test results are worthless if a test seed chose the policy
  */
 export function checkTuningSeeds(
   firstSeed: number,

@@ -2,22 +2,19 @@
 
 import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js";
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs/jobs.js";
+import { orderedRecords } from "../../benchmarks/jobs/ordered-records.js";
 import { WorkerPool } from "../../benchmarks/jobs/worker-pool.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
-import { resultPieces } from "../../benchmarks/runs/result-file.js";
-import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
-import { parseResult, verifyResult } from "../../benchmarks/runs/verify.js";
-import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
+import { parseResult, resultPieces } from "../../benchmarks/result-file.js";
+import { type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
+import { verifyResult } from "../../benchmarks/runs/verify.js";
+import { countsOf, findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
 import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/jobs.js";
 import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
 import { packageVersion } from "./package-version.js";
-
-/** Records a thread makes at a time, and jobs that are under way before the first is taken. */
-const RECORDS_PER_JOB = 100;
-const MAX_AHEAD = 32;
 
 /** Arrays of a body with the decisions of external policies. */
 const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
@@ -80,25 +77,13 @@ function dataset(request: RequestOf<"dataset">, control: JobControl, threads: Sh
   const { v: _v, op: _op, requestId: _id, ...fields } = request;
   const plan = planDataset(fields as Partial<DatasetPlan> & Pick<DatasetPlan, "kind">);
   return threads.use(control, async (runner) => {
-    const ahead: Promise<JobResult<Job & { kind: "records" }>>[] = [];
     const parts: Uint8Array[] = [];
-    let [asked, bytes] = [0, 0];
-    const ask = () => {
-      const count = Math.min(RECORDS_PER_JOB, plan.count - asked);
-      if (count === 0) return;
-      const part = runner.run({ kind: "records", plan, firstIndex: asked, count });
-      part.catch(() => {}); // its turn to be reported comes below
-      ahead.push(part);
-      asked += count;
-    };
-    for (let i = 0; i < MAX_AHEAD; i++) ask();
-    for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
-      const lines = await part;
-      ask();
+    let bytes = 0;
+    for await (const lines of orderedRecords(plan, runner)) {
       bytes += lines.bytes.length;
       if (bytes > control.maxBytes) throw jobTooLarge(control.maxBytes, bytes);
       parts.push(lines.bytes);
-      control.progress(Math.min(parts.length * RECORDS_PER_JOB, plan.count), plan.count, "records");
+      control.progress(lines.done, plan.count, "records");
     }
     return { mediaType: "application/jsonl", bytes: Buffer.concat(parts, bytes) };
   });

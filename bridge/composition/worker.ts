@@ -2,7 +2,7 @@
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/jobs/job-messages.js";
-import { JobWorker } from "../../benchmarks/jobs/jobs.js";
+import { JobWorker } from "../../benchmarks/jobs/job-worker.js";
 import { describeValue, MecgymError } from "../../env/errors.js";
 import { serveLanes } from "../lanes/thread-main.js";
 import { LANE_THREAD } from "../lanes/thread-messages.js";

@@ -58,23 +58,6 @@ export function observedCostSlots(observation: Observation, action: number): num
 }
 
 /**
- * The costliest available action; the lowest index wins ties. It is charged for an action that is not available.
- */
-export function costliestObservedAction(observation: Observation): number {
-  let costliest = 0;
-  let largestCost = observedCostSlots(observation, 0);
-  for (let action = 1; action <= observation.numServers; action++) {
-    if (!isServerAvailable(observation, action - 1)) continue;
-    const cost = observedCostSlots(observation, action);
-    if (cost > largestCost) {
-      costliest = action;
-      largestCost = cost;
-    }
-  }
-  return costliest;
-}
-
-/**
  * A view of one lane of a batch: it shows the lane's current decision and changes as the lane plays on.
  * `copyObservation` keeps what it shows.
  */

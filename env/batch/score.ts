@@ -7,7 +7,8 @@ import { deriveParameters } from "../core/parameters.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
-import { costliestObservedAction, isObservedActionAvailable, type Observation } from "./observation.js";
+import { cheapestOf, costliestOf } from "./action-costs.js";
+import { isObservedActionAvailable, type Observation } from "./observation.js";
 import { decisionOfState } from "./recorded-states.js";
 
 /** A state and the seed of its episode, on which its futures depend. */
@@ -73,16 +74,11 @@ export function score(
     // most states have a whole group of actions: their look-ahead is evaluated once
     const { state, episodeSeed } = states[index];
     lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
-    let cheapestCost = result.costSlots[0];
-    for (let action = 1; action <= state.numServers; action++) {
-      // an absent server costs infinitely much
-      if (result.costSlots[action] < cheapestCost) cheapestCost = result.costSlots[action];
-    }
-    let costliest: number | undefined;
+    const cheapestCost = result.costSlots[cheapestOf(result.costSlots, state.numServers)];
+    const costliest = costliestOf(result.costSlots, state);
     for (let i = first[index]; i >= 0; i = next[i]) {
       const isInvalid = !isObservedActionAvailable(state, actions[i]);
-      if (isInvalid) costliest ??= costliestObservedAction(state);
-      const action = isInvalid ? (costliest as number) : actions[i];
+      const action = isInvalid ? costliest : actions[i];
       scores.chargedAction[i] = action;
       scores.isInvalid[i] = isInvalid ? 1 : 0;
       scores.latencySlots[i] = result.latencySlots[action];

@@ -1,31 +1,22 @@
-/** What the fault runs written in TypeScript share: the server they run against, and how they report. */
+/** Shared by the fault runs in TypeScript: the server they run against, and their reports. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Figure } from "../../benchmarks/figures.js";
 import type { Client } from "../../bridge/client/client.js";
 import { PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** A figure as `mecgym chaos` takes it. */
-export interface Figure {
-  readonly id: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly better: "higher" | "lower";
-  readonly goal: number | null;
-  readonly low: number;
-  readonly high: number;
-}
-
+/** A figure of one measurement. */
 export function figure(
   id: string,
   value: number,
   unit: string,
-  better: "higher" | "lower",
+  better: Figure["better"],
   goal: number | null = null,
 ): Figure {
   return { id, value, unit, better, goal, low: value, high: value };
@@ -36,12 +27,12 @@ export function reportProgress(done: number, what: string): void {
 }
 
 export interface HeldMemory {
-  /** Heap and the memory outside of it, after garbage was collected. */
+  /** The heap and the memory outside it, after a garbage collection. */
   readonly heldBytes: number;
   readonly residentBytes: number;
 }
 
-/** A `mecgym serve` whose memory can be asked for. */
+/** A `mecgym serve` that reports its memory on request. */
 export class ServerUnderTest {
   readonly address: string;
   readonly #child: ChildProcess;
@@ -80,7 +71,7 @@ export class ServerUnderTest {
     return this.#lines.join("\n");
   }
 
-  /** @throws Error where it does not answer within 20 s */
+  /** @throws Error if it does not answer within 20 s */
   async held(): Promise<HeldMemory> {
     const asked = new AbortController();
     const timer = setTimeout(() => asked.abort(), 20_000);
@@ -103,7 +94,7 @@ export class ServerUnderTest {
   }
 }
 
-/** Some of what a server says of itself. */
+/** Some of a server's statistics. */
 interface ServerStats {
   readonly sessions: number;
   readonly errors: Readonly<Record<string, number>>;
@@ -114,7 +105,7 @@ export async function statsOf(client: Client): Promise<ServerStats> {
   return (await client.request(header as Request)).result as unknown as ServerStats;
 }
 
-/** Slope of a straight line through values at equal distances, in units of their mean over the whole distance. */
+/** Slope of a straight line through equidistant values: its rise over the whole distance, relative to their mean. */
 export function relativeSlope(values: readonly number[]): number {
   const n = values.length;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;

@@ -1,10 +1,10 @@
-/** Fault run: sessions opened and closed, many open at once, a great many steps; and nothing grows. */
+/** Fault run: opens and closes sessions, keeps many open at once, and plays many steps. Nothing may grow. */
 
 import { Client, type ClientSession } from "../../bridge/client/client.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 
 interface Sizes {
-  /** Sessions before memory is looked at: a server remembers the last 1,024 that were opened. */
+  /** Sessions before the first look at memory: a server remembers the last 1,024 that were opened. */
   readonly warmUp: number;
   /** Sessions that are opened and closed, one after another. */
   readonly opened: number;
@@ -15,7 +15,7 @@ interface Sizes {
 }
 
 const LANES = 16;
-/** Times that memory is looked at in each phase. */
+/** Looks at memory in each phase. */
 const LOOKS = 20;
 
 await runPart(async ({ warmUp, opened, open, steps }: Sizes) => {
@@ -26,7 +26,7 @@ await runPart(async ({ warmUp, opened, open, steps }: Sizes) => {
     for (let i = 0; i < numSteps; i++) await session.step(new Int32Array(LANES).fill(i % 7));
   };
   try {
-    // what every server loads, compiles and remembers once is no growth
+    // what every server loads, compiles and remembers once does not count as growth
     for (let i = 0; i < warmUp; i++) {
       const session = await openOne();
       await session.reset();
@@ -60,7 +60,7 @@ await runPart(async ({ warmUp, opened, open, steps }: Sizes) => {
     await use(session, Math.min(rounds, 500));
     const beforeSteps = await server.held();
     for (let look = 0; look < LOOKS; look++) {
-      // an episode in which queues grow is not what this is about
+      // episodes in which queues grow are not the subject here
       await session.reset();
       await use(session, rounds);
       reportProgress(0.5 + (0.5 * look) / LOOKS, `${(look + 1) * rounds * LANES} steps`);

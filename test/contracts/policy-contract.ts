@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { EpisodePlayer } from "../../benchmarks/play/runner.js";
+import { EpisodePlayer } from "../../benchmarks/play/episode-player.js";
 import type { LookAheadHandle, PolicyEntry, RolloutHandle } from "../../benchmarks/policies/index.js";
 import { isObservedActionAvailable, lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
 

@@ -2,7 +2,7 @@
 
 import { createHash, type Hash } from "node:crypto";
 import { type DatasetKind, datasetKinds, planDataset } from "../../benchmarks/datasets/plan.js";
-import { JobWorker } from "../../benchmarks/jobs/jobs.js";
+import { JobWorker } from "../../benchmarks/jobs/job-worker.js";
 import { runSuite } from "../../benchmarks/runs/run-suite.js";
 import { findSuite } from "../../benchmarks/suites/suites.js";
 import {

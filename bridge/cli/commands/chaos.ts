@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
-import { meetsGoal } from "../../../benchmarks/speed/figures.js";
+import { type Figure, meetsGoal } from "../../../benchmarks/figures.js";
+import { pythonIn } from "../../../benchmarks/speed/peer-process.js";
 import { machineConditions } from "../support/machine.js";
 import { EXIT_CHECK_FAILED, integer, list, printJson, withExample } from "../support/program.js";
 import { startProgress } from "../support/progress.js";
@@ -26,16 +27,6 @@ interface Part {
 }
 
 type Sizes = Readonly<Record<string, number>>;
-
-interface ChaosFigure {
-  readonly id: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly goal: number | null;
-  readonly better: "higher" | "lower";
-  readonly low: number;
-  readonly high: number;
-}
 
 const parts: readonly Part[] = [
   {
@@ -118,7 +109,7 @@ function parseParts(text: string): Part[] {
 
 async function chaos({ parts: chosen, quick = false, seed, json }: ChaosOptions): Promise<void> {
   const progress = startProgress("chaos");
-  const figures: ChaosFigure[] = [];
+  const figures: Figure[] = [];
   const notMeasured: { id: string; reason: string; command: string | null }[] = [];
   const weightOf = ({ weight }: Part) => weight[quick ? 1 : 0];
   const total = chosen.reduce((sum, part) => sum + weightOf(part), 0);
@@ -163,7 +154,7 @@ function programOf({ name, language }: Part, sizes: Sizes): [string, ...string[]
   if (!existsSync(script)) return "the fault runs are in a clone of the repository alone";
   const argument = JSON.stringify(sizes);
   if (language === "typescript") return [process.execPath, "--import", "tsx", script, argument];
-  const python = join(root, ".venv", ...(process.platform === "win32" ? ["Scripts", "python.exe"] : ["bin", "python"]));
+  const python = pythonIn(root, ".venv");
   return existsSync(python) ? [python, script, name, argument] : "Python is not set up in .venv";
 }
 
@@ -171,7 +162,7 @@ function programOf({ name, language }: Part, sizes: Sizes): [string, ...string[]
 async function runPart(
   [command, ...args]: [string, ...string[]],
   onProgress: (done: number, what: string) => void,
-): Promise<readonly ChaosFigure[] | string> {
+): Promise<readonly Figure[] | string> {
   const child = spawn(command, args, { cwd: repositoryRoot(), stdio: ["ignore", "pipe", "pipe"] });
   const errors: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
@@ -187,9 +178,9 @@ async function runPart(
     });
     child.once("close", resolve);
   });
-  let figures: readonly ChaosFigure[] | undefined;
+  let figures: readonly Figure[] | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
-    const message = JSON.parse(line) as { figures?: ChaosFigure[]; done: number; what: string };
+    const message = JSON.parse(line) as { figures?: Figure[]; done: number; what: string };
     if (message.figures !== undefined) figures = message.figures;
     else onProgress(message.done, message.what);
   }
@@ -199,7 +190,7 @@ async function runPart(
   return `it ended with ${code === null ? "a signal" : `exit code ${code}`}: ${errors.slice(-8).join("\n")}`;
 }
 
-function render(figures: readonly ChaosFigure[], notMeasured: readonly { id: string; reason: string }[]): string {
+function render(figures: readonly Figure[], notMeasured: readonly { id: string; reason: string }[]): string {
   const rows = figures.map((figure) => [
     figure.id,
     valueText(figure.value),

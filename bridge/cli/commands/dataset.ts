@@ -25,7 +25,8 @@ import {
   planDataset,
 } from "../../../benchmarks/datasets/plan.js";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
-import type { JobRunner, RecordLines } from "../../../benchmarks/jobs/jobs.js";
+import type { JobRunner } from "../../../benchmarks/jobs/jobs.js";
+import { orderedRecords, RECORDS_PER_JOB } from "../../../benchmarks/jobs/ordered-records.js";
 import { policies, whyNoLabels } from "../../../benchmarks/policies/index.js";
 import { describeValue } from "../../../env/errors.js";
 import { MecgymError, perturbationIds, templateIds } from "../../../env/index.js";
@@ -36,8 +37,6 @@ import { withWorkers, workersOption } from "../support/workers.js";
 
 const MANIFEST = "manifest.json";
 const CARD = "README.md";
-/** Records a thread makes at a time. */
-const RECORDS_PER_JOB = 100;
 /** Damaged records that are shown; all are counted. */
 const MAX_SHOWN = 20;
 
@@ -190,22 +189,10 @@ async function writeRecords(
 ): Promise<Omit<DatasetFile, "name">> {
   const hash = createHash("sha256");
   const labelCounts: number[] = [];
-  const ahead: Promise<RecordLines>[] = [];
-  let [asked, done, bytes] = [0, 0, 0];
-  const ask = () => {
-    const count = Math.min(RECORDS_PER_JOB, plan.count - asked);
-    if (count === 0) return;
-    const part = runner.run({ kind: "records", plan, firstIndex: asked, count });
-    part.catch(() => {}); // its turn to be reported comes below
-    ahead.push(part);
-    asked += count;
-  };
+  let [records, bytes] = [0, 0];
   const file = openSync(path, "w");
   try {
-    for (let i = 0; i < MAX_AHEAD; i++) ask();
-    for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
-      const lines = await part;
-      ask();
+    for await (const lines of orderedRecords(plan, runner)) {
       try {
         for (let at = 0; at < lines.bytes.length; ) at += writeSync(file, lines.bytes, at);
       } catch (error) {
@@ -216,18 +203,15 @@ async function writeRecords(
       lines.labelCounts.forEach((count, action) => {
         labelCounts[action] = (labelCounts[action] ?? 0) + count;
       });
-      done = Math.min(done + RECORDS_PER_JOB, plan.count);
-      onProgress(done);
+      records = lines.done;
+      onProgress(records);
     }
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
-  return { plan, records: done, bytes, sha256: hash.digest("hex"), labelCounts };
+  return { plan, records, bytes, sha256: hash.digest("hex"), labelCounts };
 }
-
-/** Parts that are asked for before the first of them is written. */
-const MAX_AHEAD = 32;
 
 interface CheckedFile {
   readonly file: string;

@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
-import { trajectoryDigest } from "../../../benchmarks/play/runner.js";
+import { trajectoryDigest } from "../../../benchmarks/play/episode-player.js";
 import { findPolicy } from "../../../benchmarks/policies/index.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";

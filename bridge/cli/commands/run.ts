@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { Argument, Command } from "commander";
 import { checkCanPlay, findPolicy, policies } from "../../../benchmarks/policies/index.js";
 import { renderMarkdown, renderTable } from "../../../benchmarks/report/markdown.js";
+import { resultFrame, resultPieces } from "../../../benchmarks/result-file.js";
 import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
-import { resultPieces } from "../../../benchmarks/runs/result-file.js";
-import { countsOf, resultFrame, runSuite } from "../../../benchmarks/runs/run-suite.js";
-import { findSuite, suites, withSettings } from "../../../benchmarks/suites/suites.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
+import { countsOf, findSuite, suites, withSettings } from "../../../benchmarks/suites/suites.js";
 import { checkSeed, splits } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -81,7 +81,7 @@ export async function playSuite(
     runtime: { node: process.version, platform: process.platform, arch: process.arch },
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
   };
-  const program = { id: programId(), frame: resultFrame(suite, settings) };
+  const program = { id: programId(), frame: resultFrame(suite.id, settings) };
   const parts = (options.parts ?? []).map((file): [string, Result] => [file, readResult(file)]);
   const store = new PartFiles(folder, program, options.resume ?? false);
   const result = await withWorkers(suite.id, options.workers, Math.max(...counts), (runner, onProgress) =>

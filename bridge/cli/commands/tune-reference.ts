@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import type { Estimate } from "../../../benchmarks/metrics/statistics.js";
+import type { Estimate } from "../../../benchmarks/figures.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { type ReferenceChoice, tuneReference } from "../../../benchmarks/tuning/tune-reference.js";
 import { splits } from "../../../env/index.js";

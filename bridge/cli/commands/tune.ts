@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { lessons, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";
+import { trainingLoads, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";
 import { MOST_TOLLS, type TollRow, tunePriced } from "../../../benchmarks/tuning/tune-priced.js";
 import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -81,7 +81,7 @@ function tuneAdaptiveCommand(): Command {
       if (manifest !== undefined) changeManifest(manifest, () => {});
       const steps = tuneAdaptive(generations, population, seed);
       const { weights, logRatios, episodes } = await inTurns("tune adaptive", steps, generations);
-      const conditions = { generations, population, firstSeed: seed, episodes, lessons, packageVersion };
+      const conditions = { generations, population, firstSeed: seed, episodes, lessons: trainingLoads, packageVersion };
       if (manifest !== undefined) {
         changeManifest(manifest, (file) => {
           file.adaptive = { weights, fit: { generations, population, firstSeed: seed, episodes, logRatios } };

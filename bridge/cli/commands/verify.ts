@@ -2,7 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { parseResult, type VerifyReport, verifyResult } from "../../../benchmarks/runs/verify.js";
+import { parseResult } from "../../../benchmarks/result-file.js";
+import { type VerifyReport, verifyResult } from "../../../benchmarks/runs/verify.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";

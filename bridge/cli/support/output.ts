@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import type { Part, PartKey, PartStore } from "../../../benchmarks/runs/run-suite.js";
+import { type Part, type PartKey, type PartStore, parsePart, partPieces } from "../../../benchmarks/result-file.js";
 import { MecgymError } from "../../../env/errors.js";
 
 /**
@@ -93,18 +93,13 @@ export class PartFiles<K extends PathKey = PartKey, P = Part> implements PartSto
   load(key: K): P | undefined {
     const path = this.#path(key);
     if (!this.#isResumed || !existsSync(path)) return undefined;
-    const text = readFileSync(path, "utf8");
-    const body = text.slice(HASH_LENGTH + 1);
-    if (text.slice(0, HASH_LENGTH) !== sha256(body)) return undefined; // damaged: it is played again
-    const kept = JSON.parse(body) as { program: unknown; key: K; part: P };
-    return isSame([kept.program, kept.key], [this.#program, key]) ? kept.part : undefined;
+    return parsePart(readFileSync(path, "utf8"), this.#program, key) as P | undefined;
   }
 
   save(key: K, part: P): void {
     const path = this.#path(key);
     mkdirSync(dirname(path), { recursive: true });
-    const body = JSON.stringify({ program: this.#program, key, part });
-    writeWhole(path, [sha256(body), "\n", body]);
+    writeWhole(path, partPieces(this.#program, key, part));
   }
 
   remove(): void {
@@ -117,13 +112,7 @@ export class PartFiles<K extends PathKey = PartKey, P = Part> implements PartSto
   }
 }
 
-const HASH_LENGTH = 64;
-
 /** SHA-256 of a text or of bytes, in hexadecimal. */
 export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
-}
-
-function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
 }

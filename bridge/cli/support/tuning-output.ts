@@ -1,7 +1,7 @@
 /** What commands that tune share: the manifest they write into, and a figure with its interval in a table. */
 
 import { readFileSync } from "node:fs";
-import type { Estimate } from "../../../benchmarks/metrics/statistics.js";
+import type { Estimate } from "../../../benchmarks/figures.js";
 import { MecgymError } from "../../../env/index.js";
 import { writeWhole } from "./output.js";
 

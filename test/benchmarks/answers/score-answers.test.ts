@@ -14,7 +14,8 @@ import { RecordMaker } from "../../../benchmarks/datasets/make-records.js";
 import { planDataset } from "../../../benchmarks/datasets/plan.js";
 import { oneProfile, type Profile } from "../../../benchmarks/metrics/profiles.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
-import { resultFrame, runSuite } from "../../../benchmarks/runs/run-suite.js";
+import { resultFrame } from "../../../benchmarks/result-file.js";
+import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, type Suite } from "../../../benchmarks/suites/suites.js";
 import { lookAheadOfState, renderAction, resolveScenario } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
@@ -194,12 +195,7 @@ describe("two profiles", () => {
 
   it("have no table of a suite but paper's", () => {
     const suite = findSuite("paper-table-2");
-    const frame = resultFrame(suite, {
-      policies: [],
-      firstSeed: 0,
-      packageVersion: "0",
-      runtime: { node: "", platform: "", arch: "" },
-    });
+    const frame = resultFrame(suite.id, { packageVersion: "0", runtime: { node: "", platform: "", arch: "" } });
     const result = { ...frame, profile: "comllm-release", settings: [] } as unknown as Result;
     expect(() => renderTable(suite, result)).toThrowError(refusal);
   });

@@ -13,8 +13,9 @@ import {
   seedRange,
 } from "../../../benchmarks/datasets/plan.js";
 import { type ReadLine, readRecords } from "../../../benchmarks/datasets/read-records.js";
-import { JobWorker } from "../../../benchmarks/jobs/jobs.js";
-import { EpisodePlayer, visitStates } from "../../../benchmarks/play/runner.js";
+import { JobWorker } from "../../../benchmarks/jobs/job-worker.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
+import { visitStates } from "../../../benchmarks/play/recorded-states.js";
 import { makePolicy, oracle } from "../../../benchmarks/policies/index.js";
 import {
   listScenarios,

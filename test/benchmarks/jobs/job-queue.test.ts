@@ -3,7 +3,8 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
-import { type Job, JobQueue } from "../../../benchmarks/jobs/jobs.js";
+import { JobQueue } from "../../../benchmarks/jobs/job-queue.js";
+import type { Job } from "../../../benchmarks/jobs/jobs.js";
 
 const visit: Job = { kind: "visit", scenario: "paper-v1", firstSeed: 0, count: 1 };
 const figures: Job = {

@@ -1,12 +1,12 @@
 /** Collapsed episodes, unstable policies and foresight: by hand, and on loads whose outcome is known. */
 
 import { describe, expect, it } from "vitest";
-import { JobWorker } from "../../../benchmarks/jobs/jobs.js";
+import { JobWorker } from "../../../benchmarks/jobs/job-worker.js";
 import { type CostSums, computeMetrics, costSums, foresight } from "../../../benchmarks/metrics/metrics.js";
 import { isCollapsed, isUnstable } from "../../../benchmarks/metrics/stability.js";
 import { ResamplePlan } from "../../../benchmarks/metrics/statistics.js";
 import { logOf, packUnits, type Unit } from "../../../benchmarks/metrics/units.js";
-import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
 import { makePriced, oracle, type Policy, referenceOf } from "../../../benchmarks/policies/index.js";
 import { renderTable } from "../../../benchmarks/report/markdown.js";
 import { runSuite } from "../../../benchmarks/runs/run-suite.js";

@@ -1,7 +1,9 @@
 /** Every native policy through the contract, and each one's rule on hand-made observations. */
 
 import { describe, expect, it } from "vitest";
-import { answerStates, EpisodePlayer } from "../../../benchmarks/play/runner.js";
+import { PolicyDecider } from "../../../benchmarks/play/deciders.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
+import { answerStates } from "../../../benchmarks/play/recorded-states.js";
 import { AdaptivePrices, adaptiveFeatures, makeAdaptive } from "../../../benchmarks/policies/adaptive.js";
 import { findPolicy, makePolicy, makePriced, type Policy, policies } from "../../../benchmarks/policies/index.js";
 import { adaptiveWeights } from "../../../benchmarks/policies/manifest.js";
@@ -153,8 +155,9 @@ describe("the rules where servers are absent", () => {
 describe("an answer that names an absent server", () => {
   it("is charged the costliest action that can be taken, in single states too", () => {
     const state = { ...observation, isAvailable: [true, false, true], rateMbps: [8, 0, 10] };
-    const entry = { name: "stubborn", description: "", make: () => () => 2 };
-    const [unit] = answerStates(entry, resolveScenario("churn-v1"), [{ episodeSeed: 0, state }]);
+    const scenario = resolveScenario("churn-v1");
+    const stubborn = new PolicyDecider({ make: () => () => 2 }, scenario);
+    const [unit] = answerStates(scenario, [{ episodeSeed: 0, state }], stubborn);
     expect(unit.decisions.isInvalid(0)).toBe(true);
     expect(unit.decisions.action(0)).toBe(0); // 6.25 slots on the device, 5.5 and 4.875 on the servers
     expect(unit.decisions.costSlots(0)).toBe(6.25);

@@ -1,7 +1,8 @@
 /** Joined runs: parts of the seeds give the result of the whole, bit for bit, and their episodes are not played again. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner, type Job, type JobResult, type JobRunner } from "../../../benchmarks/jobs/jobs.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
+import type { Job, JobResult, JobRunner } from "../../../benchmarks/jobs/jobs.js";
 import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
 import { type RunOptions, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import type { Suite } from "../../../benchmarks/suites/suites.js";
@@ -46,7 +47,8 @@ class CountingRunner implements JobRunner {
   readonly played: Record<string, number> = {};
 
   run<J extends Job>(job: J): Promise<JobResult<J>> {
-    if (job.kind === "play") this.played[job.policy] = (this.played[job.policy] ?? 0) + job.count;
+    if (job.kind === "play" && job.states === undefined)
+      this.played[job.policy] = (this.played[job.policy] ?? 0) + job.count;
     return this.#inner.run(job);
   }
 }

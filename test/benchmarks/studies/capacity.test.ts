@@ -1,11 +1,11 @@
 /** The capacity map: what bisection finds for a policy whose collapses are known, and what it refuses. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
 import {
   findCapacities,
-  isStableForCertain,
-  isUnstableForCertain,
+  isCertainlyStable,
+  isCertainlyUnstable,
   type Probe,
   type ProbeKey,
 } from "../../../benchmarks/studies/capacity.js";
@@ -73,15 +73,15 @@ describe("the search", () => {
 
 describe("certainty", () => {
   it("0.95^72 = 0.0249 and 0.95^71 = 0.0262: no collapse in 72 episodes is enough", () => {
-    expect(isStableForCertain(0, 72)).toBe(true);
-    expect(isStableForCertain(0, 71)).toBe(false);
-    expect(isStableForCertain(1, 100)).toBe(false); // 0.0371
+    expect(isCertainlyStable(0, 72)).toBe(true);
+    expect(isCertainlyStable(0, 71)).toBe(false);
+    expect(isCertainlyStable(1, 100)).toBe(false); // 0.0371
   });
 
   it("1 − 0.95² = 0.0975: two of two are enough, 0.05² = 0.0025, one of two is not", () => {
-    expect(isUnstableForCertain(2, 2)).toBe(true);
-    expect(isUnstableForCertain(1, 2)).toBe(false);
-    expect(isUnstableForCertain(0, 100)).toBe(false);
+    expect(isCertainlyUnstable(2, 2)).toBe(true);
+    expect(isCertainlyUnstable(1, 2)).toBe(false);
+    expect(isCertainlyUnstable(0, 100)).toBe(false);
   });
 });
 

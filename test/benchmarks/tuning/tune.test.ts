@@ -1,8 +1,8 @@
 /** What is tuned: the search for κ, the manifest that keeps it, and that `priced` plays with it. */
 
 import { describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
-import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
 import { adaptiveFeatures, makeAdaptive } from "../../../benchmarks/policies/adaptive.js";
 import { findPolicy, makePolicy, makePriced, referenceOf, tollSlotsOf } from "../../../benchmarks/policies/index.js";
 import { adaptiveWeights } from "../../../benchmarks/policies/manifest.js";
@@ -10,7 +10,7 @@ import manifest from "../../../benchmarks/policies/manifest.json" with { type: "
 import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { CmaEs } from "../../../benchmarks/tuning/cma-es.js";
-import { lessons, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";
+import { trainingLoads, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";
 import { MOST_TOLLS, TOLL_GRID_SLOTS, tunePriced } from "../../../benchmarks/tuning/tune-priced.js";
 import { tuneReference } from "../../../benchmarks/tuning/tune-reference.js";
 import { checkTuningSeeds } from "../../../benchmarks/tuning/tuning-seeds.js";
@@ -195,7 +195,7 @@ describe("the manifest", () => {
     expect(Object.keys(weights)).toEqual([...adaptiveFeatures]);
     expect(adaptiveWeights).toEqual(Object.values(weights));
     expect(() => checkTuningSeeds(fit.firstSeed, fit.generations, "fit", ["train"])).not.toThrow();
-    expect(Object.keys(fit.logRatios)).toEqual(lessons.map(({ scenario }) => scenario));
+    expect(Object.keys(fit.logRatios)).toEqual(trainingLoads.map(({ scenario }) => scenario));
   });
 
   const ids = [...new Set(suites.flatMap((suite) => suite.settings.map((setting) => setting.scenario)))];

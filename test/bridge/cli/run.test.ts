@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { InlineRunner } from "../../../benchmarks/jobs/jobs.js";
+import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
 import { WorkerDied, WorkerPool } from "../../../benchmarks/jobs/worker-pool.js";
 import { type RunOptions, runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite, type Suite } from "../../../benchmarks/suites/suites.js";

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { costSums } from "../../../benchmarks/metrics/metrics.js";
-import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
+import { EpisodePlayer } from "../../../benchmarks/play/episode-player.js";
 import { findPolicy } from "../../../benchmarks/policies/index.js";
 import { joinPieces } from "../../../bridge/wire/array-layout.js";
 import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../../bridge/wire/protocol.js";

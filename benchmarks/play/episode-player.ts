@@ -1,6 +1,6 @@
-/** Plays policies: whole episodes, or single states visited by the oracle. */
+/** Plays whole episodes of one scenario, and finds the states of the static protocol in them. */
 
-import { cheapestAction } from "../../env/core/kernel.js";
+import { cheapestAction } from "../../env/batch/action-costs.js";
 import {
   allocateLookAhead,
   BatchEnv,
@@ -11,21 +11,19 @@ import {
   FLAG_INVALID_ACTION,
   FLAG_LATE,
   FLAG_TRUNCATED,
-  isObservedActionAvailable,
   LaneView,
-  lookAheadOfState,
   type ObservationData,
   observedCostSlots,
-  observedLatencySlots,
   Rollouts,
   type Scenario,
   streamName,
   TrajectoryDigest,
 } from "../../env/index.js";
-import { DecisionLog, logOf, type Realised, type Unit } from "../metrics/units.js";
+import { DecisionLog, type Realised, type Unit } from "../metrics/units.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "../policies/index.js";
+import type { Decider } from "./deciders.js";
 
-/** An episode as it was played: what the metrics need, and what a replay needs. */
+/** An episode as it was played: all that metrics and replays need. */
 export interface PlayedEpisode extends Unit {
   readonly seed: number;
   readonly realised: Realised;
@@ -54,7 +52,7 @@ export class EpisodePlayer {
   /**
    * Plays episode `seed` to its end.
    *
-   * @param digest collects the trajectory where given
+   * @param digest collects the trajectory, if given
    */
   play(policy: Policy, seed: number, digest?: TrajectoryDigest): PlayedEpisode {
     const batch = this.#batch;
@@ -87,7 +85,7 @@ export class EpisodePlayer {
     return { seed, numServers, decisions, realised: this.#realised() };
   }
 
-  /** What became of the tasks of the episode that has just ended. */
+  /** The outcome of the tasks of the episode that has just ended. */
   #realised(): Realised {
     const stats = Object.fromEntries(episodeStatsFields.map((name, i) => [name, this.#batch.finalStats[i]]));
     const { episodeSeed: _seed, numDecisions: _decisions, lostTasks, ...realised } = stats as unknown as EpisodeStats;
@@ -95,10 +93,10 @@ export class EpisodePlayer {
   }
 
   /**
-   * A state the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
+   * A state that the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
    *
-   * @param watcher is asked at every decision before it, so that it remembers them; its rollouts there are empty, and its
-   *   answers are not carried out
+   * @param watcher is asked at every earlier decision, so that it remembers them; its rollouts are empty, and its answers
+   *   are not carried out
    */
   visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;
@@ -107,18 +105,18 @@ export class EpisodePlayer {
     batch.reset([seed]);
     for (let i = 0; i < target; i++) {
       watcher?.(this.#view, this.#lookAhead, emptyRollout);
-      actions[0] = cheapestAction(batch.lanes, 0);
+      actions[0] = cheapestAction(batch, 0);
       batch.step(actions);
     }
     return copyObservation(this.#view);
   }
 
-  /** What a policy decides in the state that was visited last. */
+  /** A policy's decision in the state that was visited last. */
   ask(policy: Policy): number {
     return policy(this.#view, this.#lookAhead, this.#rollout);
   }
 
-  /** Decisions of episode `seed`, whatever is decided: who has a task when is part of the world. */
+  /** The number of decisions in episode `seed`. It does not depend on the policy, because arrivals do not. */
   #countDecisions(seed: number): number {
     const batch = this.#batch;
     batch.reset([seed]);
@@ -131,63 +129,19 @@ export class EpisodePlayer {
   }
 }
 
-/** Futures that cost nothing: for a policy that watches and need not decide well. */
+/** Futures that cost nothing, for a policy that only watches and need not decide well. */
 const emptyRollout: RolloutHandle = (_request, out) => {
   out.fill(0);
 };
 
-/** A state of the static protocol, and the episode it was recorded in. */
-export interface RecordedState {
-  readonly episodeSeed: number;
-  readonly state: ObservationData;
-}
-
-/** The static protocol's states: one for each seed. */
-export function* visitStates(scenario: Scenario, firstSeed: number, count: number): Generator<RecordedState> {
-  const player = new EpisodePlayer(scenario);
-  for (let episodeSeed = firstSeed; episodeSeed < firstSeed + count; episodeSeed++) {
-    yield { episodeSeed, state: player.visitState(episodeSeed) };
-  }
-}
-
-/** A policy's answer to each state, once; `sizeMbit` replaces the size of the current task where given. */
-export function answerStates(
-  entry: Pick<PolicyEntry, "make">,
-  scenario: Scenario,
-  records: readonly RecordedState[],
-  sizeMbit?: number,
-): Unit[] {
-  const policy = entry.make(0, scenario);
-  return records.map(({ episodeSeed, state: recorded }) => {
-    const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
-    const cheapestCostSlots = observedCostSlots(state, oracle(state));
-    const answer = policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
-    const isInvalid = !isObservedActionAvailable(state, answer);
-    const action = isInvalid ? costliestAction(state) : answer;
-    const latencySlots = observedLatencySlots(state, action);
-    return {
-      numServers: state.numServers,
-      decisions: logOf([
-        {
-          action,
-          costSlots: observedCostSlots(state, action),
-          latencySlots,
-          cheapestCostSlots,
-          isLate: latencySlots > state.deadlineSlots,
-          isInvalid,
-        },
-      ]),
-    };
+/** Plays episodes firstSeed … firstSeed + count − 1. */
+export function playEpisodes(player: EpisodePlayer, firstSeed: number, count: number, decider: Decider): Unit[] {
+  return Array.from({ length: count }, (_, unit) => {
+    const seed = firstSeed + unit;
+    const played = player.play(decider.inEpisode(unit, seed), seed);
+    decider.checkEpisode(unit, played.decisions.length);
+    return played;
   });
-}
-
-function costliestAction(state: ObservationData): number {
-  let worst = 0;
-  for (let action = 1; action <= state.numServers; action++) {
-    if (!isObservedActionAvailable(state, action)) continue;
-    if (observedCostSlots(state, action) > observedCostSlots(state, worst)) worst = action;
-  }
-  return worst;
 }
 
 /** The trajectory digest of a policy over episodes firstSeed … firstSeed + count − 1. */

@@ -1,4 +1,4 @@
-/** The native policies for a server: a policy in every lane of a batch. */
+/** Plays the native policies on a server: one policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
 import { PHASE_RUNNING } from "../../env/core/phases.js";
@@ -17,11 +17,12 @@ import {
 } from "../../env/index.js";
 import type { PolicyBook, PolicyPlayer } from "../lanes/policy-provider.js";
 
-/** Evaluations of an action that a decision takes, about: with rollouts, with a look-ahead, and without. */
+/** Roughly how many evaluations of an action a decision takes: with rollouts, and with a look-ahead. */
 const ROLLOUT_WORK = 10_000;
 const LOOK_AHEAD_WORK = 30;
 
-export const policyBook: PolicyBook = {
+/** The native policies, as a server takes them. */
+export const nativePolicies: PolicyBook = {
   work(name) {
     const { needsRollout, needsLookAhead } = findPolicy(name);
     if (needsRollout) return ROLLOUT_WORK;
@@ -35,28 +36,28 @@ export const policyBook: PolicyBook = {
   },
 };
 
-/** Rollouts copy lanes field by field into a batch of one scenario, so both must be laid out alike. */
+/** Rollouts copy lanes field by field into a batch of one scenario, so both must have the same layout. */
 function checkOneScenario(name: string, { scenarios, maxServers }: BatchEnv): void {
   if (scenarios.length === 1 && maxServers === maxServersOf(scenarios[0])) return;
   throw new MecgymError("invalidOption", {
     path: "/policy",
     got: name,
-    expected: "a policy without rollouts, where lanes have several scenarios or room for more servers",
+    expected: "a policy without rollouts, because lanes have several scenarios or room for more servers",
   });
 }
 
-/** Views of a batch's lanes, made once: they are many. */
+/** Views of a batch's lanes. They are made once, because there are many. */
 const viewsOf = new WeakMap<BatchEnv, LaneView[]>();
 
-/** One policy in all lanes. Where it remembers or draws, each lane has its own, for each episode. */
+/** One policy in all lanes. If it remembers or draws, each lane has its own, for each episode. */
 class BatchPlayer implements PolicyPlayer {
   readonly #entry: PolicyEntry;
   readonly #env: BatchEnv;
   readonly #views: LaneView[];
-  /** Policies of lanes, or of scenarios where all lanes of one share it. */
+  /** Policies by lane, or by scenario if all lanes of a scenario share one. */
   readonly #policies: (Policy | undefined)[] = [];
   readonly #isShared: boolean;
-  /** Decision that a lane's own policy answered last. */
+  /** Index of the last decision that a lane's own policy took. */
   readonly #lastDecision: Int32Array;
   #lane = 0;
   readonly #lookAhead: (options?: Partial<LookAheadOptions>) => ReturnType<BatchEnv["lookAhead"]>;
@@ -110,7 +111,7 @@ class BatchPlayer implements PolicyPlayer {
     return this.#policies[lane];
   }
 
-  /** Seed of the policy's chance: the episode's at its start, and another at a later decision that it begins with. */
+  /** Seed of the policy's draws: the episode's seed if it begins with the episode, another if it begins later. */
   #seed(lane: number, decision: number): number {
     const episodeSeed = this.#env.lanes.arrays.episodeSeed[lane];
     if (decision === 0) return episodeSeed;

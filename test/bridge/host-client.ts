@@ -1,8 +1,8 @@
-/** Talks to a SessionHost as a client does, without a socket: in this thread, or with its lanes in others. */
+/** Talks to a SessionHost as a client does, without a socket; its lanes are in this thread or in others. */
 
 import { afterAll, expect } from "vitest";
 import { workerEntry } from "../../benchmarks/jobs/worker-pool.js";
-import { policyBook } from "../../bridge/composition/native-policies.js";
+import { nativePolicies } from "../../bridge/composition/native-policies.js";
 import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
 import {
   type ArraySpec,
@@ -21,13 +21,13 @@ export const newId = () => (requests++).toString(16).padStart(32, "0");
 
 export interface Answer {
   readonly header: Record<string, unknown>;
-  // biome-ignore lint/suspicious/noExplicitAny: what a result holds is what a test is about
+  // biome-ignore lint/suspicious/noExplicitAny: each test knows what its results hold
   readonly result: any;
   readonly error: { code: string; path: string; expected: string; got: string } | undefined;
   readonly body: Uint8Array | undefined;
 }
 
-/** A reply as it would arrive: a copy, for the host uses its memory again. */
+/** A reply as it would arrive: a copy, because the host reuses its memory. */
 export function read(message: Message): Answer {
   const header = decodeHeader(message[0]);
   expect(findProblem("reply", structuredClone(header))).toBeUndefined();
@@ -38,30 +38,30 @@ export function read(message: Message): Answer {
 const hosts: SessionHost[] = [];
 afterAll(() => Promise.all(hosts.splice(0).map((host) => host.close())));
 
-/** Where the lanes of a host are. */
+/** Where a host keeps its lanes. */
 export type Place = "inline" | "threads";
 export const places: readonly Place[] = ["inline", "threads"];
 
 export function makeHost(place: Place, options: Partial<HostOptions> = {}): SessionHost {
   const threads = place === "inline" ? {} : { threads: { count: 2, entry: workerEntry() }, maxInlineLanes: 0 };
-  const host = new SessionHost({ packageVersion: "0.0.0", policies: policyBook, ...threads, ...options });
+  const host = new SessionHost({ packageVersion: "0.0.0", policies: nativePolicies, ...threads, ...options });
   hosts.push(host);
   return host;
 }
 
-/** Replies that a host has sent and no test has taken, to whichever request. */
+/** Replies that a host has sent and no test has taken yet, to any request. */
 const inboxes = new WeakMap<SessionHost, Answer[]>();
 
 const shared = new Map<Place, SessionHost>();
 
-/** One host for all tests of a file that do not mind each other's sessions: threads take a while to start. */
+/** One host for all tests of a file that do not disturb each other, because threads take a while to start. */
 export function sharedHost(place: Place): SessionHost {
   const host = shared.get(place) ?? makeHost(place);
   shared.set(place, host);
   return host;
 }
 
-/** Sends a message; gives all replies that come until the host is at rest, those to held requests among them. */
+/** Sends a message; gives all replies that come until the host is idle, including those to held requests. */
 export async function tell(host: SessionHost, message: Message): Promise<Answer[]> {
   inboxes.set(host, []);
   host.handle(message, (reply) => inboxes.get(host)?.push(read(reply)));
@@ -86,14 +86,14 @@ export async function ask(host: SessionHost, header: Record<string, unknown>, bo
   return answers[0];
 }
 
-/** Sends a request that must be granted. */
+/** Sends a request that must succeed. */
 export async function granted(host: SessionHost, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
   const answer = await ask(host, header, body);
   expect(answer.error).toBeUndefined();
   return answer;
 }
 
-/** An open session whose requests follow one another in group 0 unless they say otherwise. */
+/** An open session. Its requests follow one another in group 0 unless they say otherwise. */
 export interface Opened {
   readonly host: SessionHost;
   readonly session: string;
@@ -125,7 +125,7 @@ export function request(opened: Opened, op: string, seq: number, more: object = 
   return { op, session, epoch, group: 0, seq, ack: 0, ...more };
 }
 
-/** Sends the session's next request, all before it acknowledged. */
+/** Sends the session's next request, with all earlier replies acknowledged. */
 export function next(opened: Opened, op: string, more: object = {}, body?: Uint8Array): Promise<Answer> {
   opened.seq += 1;
   return ask(opened.host, request(opened, op, opened.seq, { ack: opened.seq - 1, ...more }), body);

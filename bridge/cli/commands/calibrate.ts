@@ -6,7 +6,7 @@ import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../..
 import { splits } from "../../../env/scenario/seeds.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, printJson, withExample } from "../support/program.js";
-import { startProgress } from "../support/progress.js";
+import { runSteps } from "../support/progress.js";
 
 interface CalibrateOptions {
   readonly episodes: number;
@@ -16,12 +16,13 @@ interface CalibrateOptions {
 
 export function calibrateCommand(): Command {
   const command = new Command("calibrate")
-    .description("Play the oracle at 3 to 11 servers and 2 to 10 Mbit, beside what the paper's tables imply.")
+    .description("Play the oracle at 3 to 11 servers and 2 to 10 Mbit, and compare with what the paper's tables imply.")
     .option("--episodes <n>", "episodes of 100 slots for each number of servers", integer(2, 65_535), 40)
     .option("--seed <s>", "first episode seed", integer(0), splits.validation.start)
     .option("--json", "print JSON")
     .action(async (options: CalibrateOptions) => {
-      const rows = await play(options);
+      const { episodes, seed } = options;
+      const rows = await runSteps("calibrate", calibrate(episodes, seed), numCalibrationEpisodes(episodes));
       if (options.json) {
         printJson({
           figures: rows.map(({ id, unit, estimate, paper }) => ({
@@ -34,27 +35,11 @@ export function calibrateCommand(): Command {
             high: estimate.high,
             paper: paper ?? null,
           })),
-          conditions: { episodes: options.episodes, firstSeed: options.seed, episodeSlots: 100, packageVersion },
+          conditions: { episodes, firstSeed: seed, episodeSlots: 100, packageVersion },
         });
       } else process.stdout.write(renderCalibration(rows));
     });
   return withExample(command, "calibrate --episodes 400");
-}
-
-async function play({ episodes, seed }: CalibrateOptions): Promise<CalibrationRow[]> {
-  const progress = startProgress("calibrate");
-  const total = numCalibrationEpisodes(episodes);
-  const steps = calibrate(episodes, seed);
-  try {
-    for (let done = 1; ; done++) {
-      const step = steps.next();
-      if (step.done) return step.value;
-      progress.update(done, total, "oracle");
-      if (done % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-  } finally {
-    progress.stop();
-  }
 }
 
 function renderCalibration(rows: readonly CalibrationRow[]): string {

@@ -1,4 +1,4 @@
-/** `mecgym keys new`: makes the keys that a server and its clients know each other by. */
+/** `mecgym keys new`: makes the keys by which a server and its clients know each other. */
 
 import { Command } from "commander";
 import { MecgymError } from "../../../env/errors.js";
@@ -8,8 +8,8 @@ import { withExample } from "../support/program.js";
 export function keysCommand(): Command {
   const command = new Command("keys").description("Make keys for servers that others can reach (docs/security.md).");
   const make = new Command("new")
-    .description("Make a pair of keys for each name: NAME.key, to be given away, and NAME.key_secret, which never is.")
-    .argument("[names...]", "whose keys", [SERVER_NAME, CLIENT_NAME])
+    .description("Make a pair of keys for each name: NAME.key to give away, and NAME.key_secret to keep.")
+    .argument("[names...]", "owners of the keys", [SERVER_NAME, CLIENT_NAME])
     .option("--out <folder>", "folder to write them to", "mecgym-keys")
     .action((names: string[], { out }: { readonly out: string }) => {
       for (const name of names) checkName(name);

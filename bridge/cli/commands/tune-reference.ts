@@ -1,4 +1,4 @@
-/** `mecgym tune reference`: chooses the native policy that foresight is measured by, scenario by scenario. */
+/** `mecgym tune reference`: chooses, for each scenario, the native policy that foresight is measured by. */
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
@@ -30,13 +30,17 @@ const episodicScenarios = [
 
 export function tuneReferenceCommand(): Command {
   const command = new Command("reference")
-    .description("Choose the best native policy of each scenario: what foresight is measured by.")
-    .option("--scenario <ids>", "scenarios, separated by commas (default: all that suites play episodes of)", list)
+    .description("Choose the best native policy of each scenario; foresight is measured by it.")
+    .option(
+      "--scenario <ids>",
+      "scenarios, separated by commas (default: all scenarios with episodic settings in a suite)",
+      list,
+    )
     .option("--policies <names>", "candidates", list, ["oracle", "lacs", "priced", "adaptive", "rollout"])
-    .option("--episodes <n>", "episodes of each, the same ones for all", integer(2, 10_000), 40)
+    .option("--episodes <n>", "episodes for each candidate, the same ones for all", integer(2, 10_000), 40)
     .option("--seed <s>", "first validation seed", integer(0), splits.validation.start)
     .addOption(workersOption())
-    .option("--manifest <file>", `${MANIFEST_HELP}, each scenario as it is finished`)
+    .option("--manifest <file>", `${MANIFEST_HELP}, each scenario as soon as it is finished`)
     .option("--json", "print JSON")
     .action(async (options: TuneReferenceOptions) => {
       const { policies: names, episodes, seed, manifest } = options;
@@ -76,7 +80,7 @@ export function tuneReferenceCommand(): Command {
   return withExample(command, "tune reference --scenario load-24-users-v1 --policies priced,adaptive");
 }
 
-/** Four digits of a figure: more than its interval says. */
+/** Writes a choice into a manifest, with four decimals: more than the intervals support. */
 function keepChoice(path: string, { scenario, reference, firstSeed, episodes, candidates }: ReferenceChoice): void {
   const short = ({ value, low, high }: Estimate) => [value, low, high].map((one) => Number(one.toFixed(4)));
   changeManifest(path, ({ scenarios }) => {

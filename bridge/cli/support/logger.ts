@@ -1,14 +1,14 @@
-/** The server's log: one line of JSON for each event, without the secrets that are session and job ids. */
+/** The server's log: one line of JSON for each event, with session and job ids shortened, because they are secrets. */
 
 import pino, { type DestinationStream, type Logger } from "pino";
 
-/** Whoever knows a session's or a job's id can use it; six digits tell it from others. */
+/** Whoever knows a session's or a job's id can use it. Six digits are enough to tell ids apart. */
 const SECRET_ID = /\b([0-9a-f]{6})[0-9a-f]{26}\b/g;
 
-/** @param destination a file descriptor, or where to write instead */
+/** @param destination a file descriptor or a stream */
 export function makeLogger(level: string, destination: number | DestinationStream): Logger {
   const stream = typeof destination === "number" ? pino.destination({ fd: destination, sync: true }) : destination;
-  // a log that cannot be written is no reason to lose the sessions
+  // a log that cannot be written must not cost the sessions
   if ("on" in stream) (stream as unknown as NodeJS.EventEmitter).on("error", () => {});
   return pino({ level, base: { pid: process.pid }, hooks: { streamWrite: redact } }, stream);
 }

@@ -1,4 +1,4 @@
-/** Who may use a served address: the options of `mecgym serve` that say so, and the key of a client that owns it. */
+/** The options of `mecgym serve` that decide who may connect, and the public key of the client that owns the server. */
 
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
@@ -12,7 +12,7 @@ export interface SecurityOptions {
   readonly allow?: readonly string[];
 }
 
-/** Longest wait for the owner's key, ms; it is sent before anything else. */
+/** Longest wait for the owner's key, ms. The owner sends it before anything else. */
 const OWNER_DEADLINE_MS = 10_000;
 const MAX_LINE_BYTES = 4096;
 
@@ -30,7 +30,7 @@ export function securityOf({ address, keys: place, allow }: SecurityOptions): Pa
     throw new MecgymError("invalidOption", {
       path: "--address",
       got: undefined,
-      expected: "one with --keys or --allow",
+      expected: "an address, required by --keys and --allow",
     });
   }
   if (place === undefined || allow === undefined) {
@@ -42,9 +42,9 @@ export function securityOf({ address, keys: place, allow }: SecurityOptions): Pa
 }
 
 /**
- * Reads the owner's public key, `{"publicKey": "…"}` as the first line of the pipe it holds.
+ * Reads the owner's public key, `{"publicKey": "…"}`, from the first line of the pipe that the owner holds.
  *
- * @throws MecgymError `invalidOption` where none comes
+ * @throws MecgymError `invalidOption` if none comes
  */
 export async function ownerKeyOf(pipe: Readable): Promise<string> {
   const refuse = (got: unknown) =>

@@ -156,7 +156,7 @@ describe("mecgym submit --check", { timeout: 60_000 }, () => {
     const sound = write("sound.json", [{ file: "results/table-5.json", sha256: sha256(text) }]);
     const done = await run("submit", "--check", sound);
     expect(done).toMatchObject({ code: 0, stderr: "" });
-    expect(done.stdout).toMatch(/not looked at: the figures: the action logs were read, not replayed/);
+    expect(done.stdout).toMatch(/not checked: the figures: the action logs were read, not replayed/);
     expect(done.stdout.endsWith(`${sound}: no problems\n`)).toBe(true);
     const other = write("other.json", [{ file: "results/table-5.json", sha256: sha256("") }]);
     const refused = await run("submit", "--check", other);

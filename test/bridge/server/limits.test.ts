@@ -1,7 +1,7 @@
 /** What a host bears: every limit with its name in `hello` and its error, leases, slow clients, and sessions taken up again. */
 
 import { describe, expect, it } from "vitest";
-import { jobBook } from "../../../bridge/composition/benchmark-jobs.js";
+import { benchmarkJobs } from "../../../bridge/composition/benchmark-jobs.js";
 import { defaultLimits, type SessionHost } from "../../../bridge/server/dispatcher.js";
 import { type Limits, limitNames, limitTable } from "../../../bridge/wire/limits.js";
 import { makeLayout } from "../../../bridge/wire/protocol.js";
@@ -154,12 +154,12 @@ const violations: Record<keyof typeof limitTable, (place: Place) => Promise<[str
       return [await scoring(host, ["Server 1"]), await scoring(host, ["Server 1"], { numSamples: 10 })];
     },
     maxJobs: async (place) => {
-      const host = withLimits(place, { maxJobs: 1 }, { jobs: jobBook(1) });
+      const host = withLimits(place, { maxJobs: 1 }, { jobs: benchmarkJobs(1) });
       const start = () => ask(host, { op: "dataset", requestId: newId(), kind: "sft", count: 1 });
       return [(await start()).error?.code, (await start()).error?.code];
     },
     maxJobBytes: async (place) => {
-      const host = withLimits(place, { maxJobBytes: 4096 }, { jobs: jobBook(1) });
+      const host = withLimits(place, { maxJobBytes: 4096 }, { jobs: benchmarkJobs(1) });
       const run = async (count: number) => {
         const { result } = await granted(host, {
           op: "dataset",
@@ -280,7 +280,7 @@ describe.each(places)("sessions and epochs, with lanes in %s", (place) => {
 });
 
 describe("jobs", () => {
-  const host = makeHost("inline", { jobs: jobBook(1), limits: { ...defaultLimits, maxReplyBytes: 4096 } });
+  const host = makeHost("inline", { jobs: benchmarkJobs(1), limits: { ...defaultLimits, maxReplyBytes: 4096 } });
   const pagesOf = async (job: string, pages: number) => {
     const bodies: Uint8Array[] = [];
     for (let page = 0; page < pages; page++) {

@@ -5,14 +5,14 @@ import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { DeadlineExceeded, RemoteError } from "../../../bridge/client/client.js";
-import { policyBook } from "../../../bridge/composition/native-policies.js";
+import { nativePolicies } from "../../../bridge/composition/native-policies.js";
 import { decodeHeader, encodeHeader, type Request } from "../../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../servers.js";
 
 describe("a served session", () => {
   it("takes several requests of a group at once, and branches", async () => {
-    const client = connect((await serve({ policies: policyBook })).address);
+    const client = connect((await serve({ policies: nativePolicies })).address);
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 3 });
     const steps = await Promise.all([session.reset([1, 2, 3]), session.step([1, 2, 3]), session.step([4, 5, 6])]);
     expect([...steps[2].decisionIndex]).toEqual([2, 2, 2]);
@@ -27,7 +27,7 @@ describe("a served session", () => {
 
   it("answers a ping while lanes are played in another thread", async () => {
     const threads = { count: 1, entry: workerEntry() };
-    const { address } = await serve({ policies: policyBook, threads });
+    const { address } = await serve({ policies: nativePolicies, threads });
     const session = await connect(address, { requestDeadlineMs: 60_000 }).open({
       scenarios: ["paper-v1"],
       numEnvs: 2048,

@@ -3,7 +3,7 @@
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
 import type { ScenarioInput } from "../../env/scenario/scenario.js";
-import { type ClientKeys, curveOptions } from "../wire/keys.js";
+import { type ClientKeys, curveOptions } from "../keys/key-files.js";
 import {
   type ArraySpec,
   bodyBytes,

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
-import { type ClientKeys, curveOptions } from "../wire/keys.js";
+import { type ClientKeys, curveOptions } from "../keys/key-files.js";
 import { decodeHeader, encodeHeader, PROTOCOL_VERSION, type Request } from "../wire/protocol.js";
 
 /** A reply as it came. */

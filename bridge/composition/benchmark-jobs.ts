@@ -9,7 +9,7 @@ import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/runs/r
 import { parseResult, verifyResult } from "../../benchmarks/runs/verify.js";
 import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/jobs.js";
+import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/job-registry.js";
 import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";

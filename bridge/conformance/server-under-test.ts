@@ -1,7 +1,7 @@
 /** What checks of a server share: the server and its sessions as a check sees them, and what it expects of them. */
 
 import { Wire, type WireReply } from "../client/raw-socket.js";
-import type { ClientKeys } from "../wire/keys.js";
+import type { ClientKeys } from "../keys/key-files.js";
 import { type ArraySpec, PROTOCOL_VERSION } from "../wire/protocol.js";
 
 export interface Check {

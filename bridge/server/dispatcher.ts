@@ -24,12 +24,12 @@ import {
   type SequencedMessage,
   type StatelessRequest,
 } from "../wire/requests.js";
-import { JobBoard, type JobBook } from "./jobs.js";
+import { JobBoard, type JobBook } from "./job-registry.js";
 import { describeScenarios } from "./open-request.js";
 import { Replies, successReply } from "./replies.js";
 import type { Message, Send } from "./request-window.js";
 import { Sequencer } from "./sequencer.js";
-import { SessionBook } from "./sessions.js";
+import { SessionBook } from "./session-registry.js";
 import { Counters, type ServerStats } from "./stats.js";
 import type { TrafficStats } from "./traffic.js";
 

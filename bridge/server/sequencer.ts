@@ -2,15 +2,15 @@
 
 import type { Done } from "../lanes/lane-handle.js";
 import type { PolicyBook } from "../lanes/policy-provider.js";
+import { isHeavy, workOf } from "../lanes/request-cost.js";
 import { checkWork } from "../lanes/stateless.js";
 import { checkNoBody } from "../wire/array-layout.js";
 import type { Limits } from "../wire/limits.js";
 import { BridgeError } from "../wire/protocol.js";
 import { echo, type LaneRequest, type RequestOf, type SequencedMessage } from "../wire/requests.js";
 import { type Replies, successReply } from "./replies.js";
-import { isHeavy, workOf } from "./request-cost.js";
 import type { Message, Send, Sequence, SequenceEntry } from "./request-window.js";
-import { bytesOf, letGo, type Session, type SessionBook } from "./sessions.js";
+import { bytesOf, letGo, type Session, type SessionBook } from "./session-registry.js";
 import type { Counters } from "./stats.js";
 
 export interface SequencerOptions {

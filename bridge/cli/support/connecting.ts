@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { MecgymError } from "../../../env/errors.js";
 import { Client, type ClientOptions, DeadlineExceeded } from "../../client/client.js";
-import { readClientKeys } from "../../wire/keys.js";
+import { readClientKeys } from "../../keys/key-files.js";
 import { number } from "./program.js";
 
 export interface ConnectOptions {

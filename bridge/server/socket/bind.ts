@@ -4,7 +4,7 @@ import { lstatSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { Context, capability, Router } from "zeromq";
 import { MecgymError } from "../../../env/errors.js";
-import { type KeyPair, makeKeyPair } from "../../wire/keys.js";
+import { type KeyPair, makeKeyPair } from "../../keys/key-files.js";
 import { type Address, badAddress, makePrivateFolder, parseAddress, socketIn } from "./addresses.js";
 import { aloneIn, clearDeadFolders, clearStaleSocket, removeSocket } from "./socket-files.js";
 import { type Gate, openGate, ZAP_DOMAIN } from "./zap-handler.js";

@@ -1,7 +1,7 @@
 /** Decides which clients come in: the ZAP handler (ZeroMQ RFC 27) that a server asks about each key. */
 
 import { type Context, Router } from "zeromq";
-import { decodeZ85 } from "../../wire/keys.js";
+import { decodeZ85 } from "../../keys/key-files.js";
 
 /** Where a server looks for its handler. */
 const HANDLER_ADDRESS = "inproc://zeromq.zap.01";

@@ -16,7 +16,7 @@ import {
   request,
   sharedHost,
   tell,
-} from "../host-client.js";
+} from "../dispatcher-client.js";
 
 const tellHeader = (host: Parameters<typeof tell>[0], header: Record<string, unknown>, body?: Uint8Array) =>
   tell(host, messageOf(header, body));

@@ -22,7 +22,7 @@ import {
   request,
   seedsBody,
   tell,
-} from "../host-client.js";
+} from "../dispatcher-client.js";
 
 const withLimits = (place: Place, limits: Partial<Limits>, options: object = {}) =>
   makeHost(place, { limits: { ...defaultLimits, ...limits }, ...options });

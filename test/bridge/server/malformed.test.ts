@@ -19,7 +19,7 @@ import {
   request,
   seedsBody,
   tell,
-} from "../host-client.js";
+} from "../dispatcher-client.js";
 
 const NUM_MESSAGES = 10_000;
 const SEED = 20_260_101;

@@ -35,7 +35,7 @@ import {
   places,
   seedsBody,
   sharedHost,
-} from "../host-client.js";
+} from "../dispatcher-client.js";
 
 type Columns = Record<string, { values: Values; shape?: number[]; dtype?: ArraySpec["dtype"] }>;
 

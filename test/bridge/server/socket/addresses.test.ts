@@ -17,9 +17,9 @@ import {
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { makeKeyPair } from "../../../../bridge/keys/key-files.js";
 import { startServer } from "../../../../bridge/server/server.js";
 import { aloneIn } from "../../../../bridge/server/socket/socket-files.js";
-import { makeKeyPair } from "../../../../bridge/wire/keys.js";
 import { MecgymError } from "../../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../../servers.js";
 

@@ -4,7 +4,6 @@ import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
-import { listen } from "../../../../bridge/server/socket/bind.js";
 import {
   type ClientKeys,
   curveOptions,
@@ -15,7 +14,8 @@ import {
   readClientKeys,
   readServerKeys,
   writeKeyPair,
-} from "../../../../bridge/wire/keys.js";
+} from "../../../../bridge/keys/key-files.js";
+import { listen } from "../../../../bridge/server/socket/bind.js";
 import { encodeHeader, PROTOCOL_VERSION, type Request } from "../../../../bridge/wire/protocol.js";
 import { atEnd, connect, serve, temporaryFolder } from "../../servers.js";
 

@@ -8,10 +8,10 @@ import type { LaneThreads } from "../lanes/thread-pool.js";
 import type { Limits } from "../wire/limits.js";
 import { BridgeError } from "../wire/protocol.js";
 import { echo, type RequestOf } from "../wire/requests.js";
-import { InstanceIds } from "../wire/session-ids.js";
 import { laneOptionsOf } from "./open-request.js";
 import type { Replies } from "./replies.js";
 import { type Message, Sequence, type SequenceEntry } from "./request-window.js";
+import { InstanceIds } from "./session-ids.js";
 import type { Counters, ServerStats } from "./stats.js";
 
 export interface Session {

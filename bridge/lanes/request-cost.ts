@@ -1,9 +1,9 @@
 /** How much a request asks of the lanes, in evaluations of an action: for a limit, and for where it is carried out. */
 
 import { maxServersOf } from "../../env/scenario/scenario.js";
-import type { PolicyBook } from "../lanes/policy-provider.js";
-import type { LaneOptions } from "../lanes/session-lanes.js";
 import type { LaneRequest } from "../wire/requests.js";
+import type { PolicyBook } from "./policy-provider.js";
+import type { LaneOptions } from "./session-lanes.js";
 
 /** What a prompt and a snapshot of a lane take, about. */
 const EVALUATIONS_PER_PROMPT = 500;

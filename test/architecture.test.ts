@@ -174,11 +174,11 @@ function layerOf(path: string): string | undefined {
 const owners: Record<string, readonly string[]> = {
   ajv: ["schemas/validate.ts"],
   seedrandom: ["env/random.ts"],
-  msgpackr: ["bridge/wire/protocol.ts"],
+  msgpackr: ["bridge/wire/header.ts"],
   zeromq: [
     "bridge/server/socket/bind.ts",
     "bridge/server/socket/zap-handler.ts",
-    "bridge/keys/key-files.ts",
+    "bridge/keys/curve.ts",
     "bridge/client/raw-socket.ts",
     "bridge/client/client.ts",
   ],

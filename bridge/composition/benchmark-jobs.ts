@@ -9,8 +9,9 @@ import { countsOf, type ExternalPolicy, runSuite } from "../../benchmarks/runs/r
 import { parseResult, verifyResult } from "../../benchmarks/runs/verify.js";
 import { findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/job-registry.js";
-import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
+import { type JobControl, type JobOutput, type JobProvider, jobTooLarge } from "../server/job-registry.js";
+import { checkNoBody } from "../wire/array-layout.js";
+import { needArray, readBody } from "../wire/described-body.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
 import { packageVersion } from "./package-version.js";
@@ -23,7 +24,7 @@ const MAX_AHEAD = 32;
 const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
 
 /** A book whose work is done by so many threads; they are there while there is work. */
-export function jobBook(numThreads: number): JobBook {
+export function jobBook(numThreads: number): JobProvider {
   const threads = new SharedThreads(Math.max(1, numThreads));
   return {
     operations: ["dataset", "evaluate", "verify"],

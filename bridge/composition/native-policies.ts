@@ -15,13 +15,13 @@ import {
   type Scenario,
   streamName,
 } from "../../env/index.js";
-import type { PolicyBook, PolicyPlayer } from "../lanes/policy-provider.js";
+import type { PolicyPlayer, PolicyProvider } from "../lanes/policy-provider.js";
 
 /** Evaluations of an action that a decision takes, about: with rollouts, with a look-ahead, and without. */
 const ROLLOUT_WORK = 10_000;
 const LOOK_AHEAD_WORK = 30;
 
-export const policyBook: PolicyBook = {
+export const policyBook: PolicyProvider = {
   work(name) {
     const { needsRollout, needsLookAhead } = findPolicy(name);
     if (needsRollout) return ROLLOUT_WORK;

@@ -1,19 +1,13 @@
-/** Talks to a SessionHost as a client does, without a socket: in this thread, or with its lanes in others. */
+/** Talks to a Dispatcher as a client does, without a socket: in this thread, or with its lanes in others. */
 
 import { afterAll, expect } from "vitest";
 import { workerEntry } from "../../benchmarks/jobs/worker-pool.js";
 import { policyBook } from "../../bridge/composition/native-policies.js";
-import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
-import {
-  type ArraySpec,
-  bodyBytes,
-  decodeHeader,
-  encodeHeader,
-  type Request,
-  readArray,
-  type Values,
-  writeArray,
-} from "../../bridge/wire/protocol.js";
+import { Dispatcher, type DispatcherOptions } from "../../bridge/server/dispatcher.js";
+import type { Message } from "../../bridge/server/replies.js";
+import { type ArraySpec, bodyBytes, readArray, type Values, writeArray } from "../../bridge/wire/array-layout.js";
+import { decodeHeader, encodeHeader } from "../../bridge/wire/header.js";
+import type { Request } from "../../bridge/wire/protocol.js";
 import { findProblem } from "../../schemas/validate.js";
 
 let requests = 0;
@@ -35,41 +29,41 @@ export function read(message: Message): Answer {
   return { header, result: header.result, error: header.error as Answer["error"], body };
 }
 
-const hosts: SessionHost[] = [];
+const hosts: Dispatcher[] = [];
 afterAll(() => Promise.all(hosts.splice(0).map((host) => host.close())));
 
 /** Where the lanes of a host are. */
 export type Place = "inline" | "threads";
 export const places: readonly Place[] = ["inline", "threads"];
 
-export function makeHost(place: Place, options: Partial<HostOptions> = {}): SessionHost {
+export function makeHost(place: Place, options: Partial<DispatcherOptions> = {}): Dispatcher {
   const threads = place === "inline" ? {} : { threads: { count: 2, entry: workerEntry() }, maxInlineLanes: 0 };
-  const host = new SessionHost({ packageVersion: "0.0.0", policies: policyBook, ...threads, ...options });
+  const host = new Dispatcher({ packageVersion: "0.0.0", policies: policyBook, ...threads, ...options });
   hosts.push(host);
   return host;
 }
 
 /** Replies that a host has sent and no test has taken, to whichever request. */
-const inboxes = new WeakMap<SessionHost, Answer[]>();
+const inboxes = new WeakMap<Dispatcher, Answer[]>();
 
-const shared = new Map<Place, SessionHost>();
+const shared = new Map<Place, Dispatcher>();
 
 /** One host for all tests of a file that do not mind each other's sessions: threads take a while to start. */
-export function sharedHost(place: Place): SessionHost {
+export function sharedHost(place: Place): Dispatcher {
   const host = shared.get(place) ?? makeHost(place);
   shared.set(place, host);
   return host;
 }
 
 /** Sends a message; gives all replies that come until the host is at rest, those to held requests among them. */
-export async function tell(host: SessionHost, message: Message): Promise<Answer[]> {
+export async function tell(host: Dispatcher, message: Message): Promise<Answer[]> {
   inboxes.set(host, []);
   host.handle(message, (reply) => inboxes.get(host)?.push(read(reply)));
   await rest(host);
   return inboxes.get(host) as Answer[];
 }
 
-async function rest(host: SessionHost): Promise<void> {
+async function rest(host: Dispatcher): Promise<void> {
   const isBusy = () => host.stats().workers.some(({ queued }) => queued > 0);
   while (isBusy()) await new Promise((resolve) => setTimeout(resolve, 0));
 }
@@ -80,14 +74,14 @@ export function messageOf(header: Record<string, unknown>, body?: Uint8Array): M
 }
 
 /** Sends a request; gives its reply. */
-export async function ask(host: SessionHost, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
+export async function ask(host: Dispatcher, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
   const answers = await tell(host, messageOf(header, body));
   expect(answers).toHaveLength(1);
   return answers[0];
 }
 
 /** Sends a request that must be granted. */
-export async function granted(host: SessionHost, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
+export async function granted(host: Dispatcher, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
   const answer = await ask(host, header, body);
   expect(answer.error).toBeUndefined();
   return answer;
@@ -95,14 +89,14 @@ export async function granted(host: SessionHost, header: Record<string, unknown>
 
 /** An open session whose requests follow one another in group 0 unless they say otherwise. */
 export interface Opened {
-  readonly host: SessionHost;
+  readonly host: Dispatcher;
   readonly session: string;
   readonly epoch: number;
   readonly layouts: Record<"resetRequest" | "stepRequest" | "maskRequest" | "stepReply", ArraySpec[]>;
   seq: number;
 }
 
-export async function open(host: SessionHost, fields: Record<string, unknown> = {}): Promise<Opened> {
+export async function open(host: Dispatcher, fields: Record<string, unknown> = {}): Promise<Opened> {
   const { result } = await granted(host, {
     op: "open",
     requestId: newId(),
@@ -114,7 +108,7 @@ export async function open(host: SessionHost, fields: Record<string, unknown> = 
 }
 
 /** The session of an `open`, a `resume` or a `fork`. */
-export function openedOf(host: SessionHost, result: Answer["result"]): Opened {
+export function openedOf(host: Dispatcher, result: Answer["result"]): Opened {
   const { session, epoch, layouts } = result;
   return { host, session, epoch, layouts, seq: 0 };
 }

@@ -1,6 +1,7 @@
 /** Fault run: sessions opened and closed, many open at once, a great many steps; and nothing grows. */
 
-import { Client, type ClientSession } from "../../bridge/client/client.js";
+import { Client } from "../../bridge/client/client.js";
+import type { ClientSession } from "../../bridge/client/client-session.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 
 interface Sizes {

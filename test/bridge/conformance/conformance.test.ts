@@ -4,7 +4,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { Dealer, Router } from "zeromq";
 import { type CheckOutcome, checkServer, checks } from "../../../bridge/conformance/index.js";
 import { readAllowList, readServerKeys, writeKeyPair } from "../../../bridge/keys/key-files.js";
-import { decodeHeader, encodeHeader, type Reply } from "../../../bridge/wire/protocol.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import type { Reply } from "../../../bridge/wire/protocol.js";
 import { killAll, run } from "../processes.js";
 import { atEnd, serve, temporaryFolder } from "../servers.js";
 

@@ -1,8 +1,9 @@
 /** What every SessionHost does, with its lanes in the socket's thread or in others: order, repetition, refusals, physics. */
 
 import { describe, expect, it } from "vitest";
-import { defaultLimits, type HostOptions } from "../../../bridge/server/dispatcher.js";
-import { type ArraySpec, bodyBytes, readArray, writeArray } from "../../../bridge/wire/protocol.js";
+import type { DispatcherOptions } from "../../../bridge/server/dispatcher.js";
+import { defaultLimits } from "../../../bridge/server/limits.js";
+import { type ArraySpec, bodyBytes, readArray, writeArray } from "../../../bridge/wire/array-layout.js";
 import { BatchEnv } from "../../../env/index.js";
 import {
   actionsBody,
@@ -22,7 +23,7 @@ const tellHeader = (host: Parameters<typeof tell>[0], header: Record<string, unk
   tell(host, messageOf(header, body));
 
 describe.each(places)("a host with its lanes in %s", (place) => {
-  const makeHost = (options: Partial<HostOptions> = {}) => makeHostIn(place, options);
+  const makeHost = (options: Partial<DispatcherOptions> = {}) => makeHostIn(place, options);
 
   describe("operations", () => {
     it("hello names versions, limits and the instance", async () => {

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { jobBook } from "../../../bridge/composition/benchmark-jobs.js";
-import { defaultLimits, type SessionHost } from "../../../bridge/server/dispatcher.js";
-import { type Limits, limitNames, limitTable } from "../../../bridge/wire/limits.js";
-import { makeLayout } from "../../../bridge/wire/protocol.js";
+import type { Dispatcher } from "../../../bridge/server/dispatcher.js";
+import { defaultLimits, type Limits, limitNames, limitTable } from "../../../bridge/server/limits.js";
+import { makeLayout } from "../../../bridge/wire/array-layout.js";
 import {
   type Answer,
   actionsBody,
@@ -28,13 +28,13 @@ const withLimits = (place: Place, limits: Partial<Limits>, options: object = {})
   makeHost(place, { limits: { ...defaultLimits, ...limits }, ...options });
 
 /** Error code of a request that opens a session. */
-async function opening(host: SessionHost, fields: object): Promise<string | undefined> {
+async function opening(host: Dispatcher, fields: object): Promise<string | undefined> {
   const header = { op: "open", requestId: newId(), scenarios: ["paper-v1"], numEnvs: 2, ...fields };
   return (await ask(host, header)).error?.code;
 }
 
 /** Error code of a score of these completions in one state. */
-async function scoring(host: SessionHost, completions: string[], more: object = {}): Promise<string | undefined> {
+async function scoring(host: Dispatcher, completions: string[], more: object = {}): Promise<string | undefined> {
   const state = {
     ...{ slot: 0, decisionIndex: 0, sizeMbit: 3, densityGcyclesPerMbit: 0.297, deadlineSlots: 10, penaltySlots: 10 },
     ...{ slotSeconds: 0.1, userIndex: 0, localCpuGHz: 2, localBacklogMbit: 0, localWaitSlots: 0, numServers: 1 },
@@ -176,7 +176,7 @@ const violations: Record<keyof typeof limitTable, (place: Place) => Promise<[str
   };
 
 /** Status of a job once it is over. */
-async function jobEnd(host: SessionHost, job: string): Promise<Answer> {
+async function jobEnd(host: Dispatcher, job: string): Promise<Answer> {
   for (;;) {
     const status = await granted(host, { op: "job-status", requestId: newId(), job });
     if (status.result.state !== "running") return status;

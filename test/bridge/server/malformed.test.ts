@@ -2,8 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { defaultLimits, type Message } from "../../../bridge/server/dispatcher.js";
-import { decodeHeader, encodeHeader, type Request } from "../../../bridge/wire/protocol.js";
+import { defaultLimits } from "../../../bridge/server/limits.js";
+import type { Message } from "../../../bridge/server/replies.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import type { Request } from "../../../bridge/wire/protocol.js";
 import { checkRequest, isPlainStep } from "../../../bridge/wire/requests.js";
 import { BatchEnv } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";

@@ -6,8 +6,8 @@ import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { costSums } from "../../../benchmarks/metrics/metrics.js";
 import { EpisodePlayer } from "../../../benchmarks/play/runner.js";
 import { findPolicy } from "../../../benchmarks/policies/index.js";
-import { joinPieces } from "../../../bridge/wire/array-layout.js";
-import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../../bridge/wire/protocol.js";
+import { type ArraySpec, bodyBytes, makeLayout, type Values, writeArray } from "../../../bridge/wire/array-layout.js";
+import { joinBytes } from "../../../bridge/wire/byte-lists.js";
 import {
   BatchEnv,
   copyObservation,
@@ -201,7 +201,7 @@ describe.each(places)("lanes in %s", (place) => {
         typeof one === "string" ? new TextEncoder().encode(one) : Uint8Array.from(one),
       );
       const want = pieces.map((bytes) => parseCompletion(new TextDecoder().decode(bytes)));
-      const { offsets, bytes } = joinPieces(pieces);
+      const { offsets, bytes } = joinBytes(pieces);
       const { layout, body } = described({
         ...packed(states),
         completionOffsets: { values: offsets },

@@ -6,7 +6,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { Client } from "../../../bridge/client/client.js";
-import { makeKeyPair, writeKeyPair } from "../../../bridge/keys/key-files.js";
+import { makeKeyPair } from "../../../bridge/keys/curve.js";
+import { writeKeyPair } from "../../../bridge/keys/key-files.js";
 import { type Ended, end, killAll, readyLine, root, run, start } from "../processes.js";
 import { atEnd, connect, temporaryFolder } from "../servers.js";
 

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
-import { DeadlineExceeded, RemoteError } from "../../../bridge/client/client.js";
+import { DeadlineExceeded, RemoteError } from "../../../bridge/client/errors.js";
 import { policyBook } from "../../../bridge/composition/native-policies.js";
-import { decodeHeader, encodeHeader, type Request } from "../../../bridge/wire/protocol.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import type { Request } from "../../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../servers.js";
 

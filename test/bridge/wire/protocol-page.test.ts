@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { decodeHeader, encodeHeader, PROTOCOL_VERSION, type Request } from "../../../bridge/wire/protocol.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import { PROTOCOL_VERSION, type Request } from "../../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";
 

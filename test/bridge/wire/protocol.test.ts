@@ -2,17 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  BridgeError,
-  bodyBytes,
-  decodeHeader,
-  encodeHeader,
-  MAX_HEADER_BYTES,
-  makeLayout,
-  type Request,
-  readArray,
-  writeArray,
-} from "../../../bridge/wire/protocol.js";
+import { bodyBytes, makeLayout, readArray, writeArray } from "../../../bridge/wire/array-layout.js";
+import { decodeHeader, encodeHeader, MAX_HEADER_BYTES } from "../../../bridge/wire/header.js";
+import { BridgeError, type Request } from "../../../bridge/wire/protocol.js";
 
 const hello = { v: "1.0", op: "hello", requestId: "0123456789abcdef0123456789abcdef" } as Request;
 

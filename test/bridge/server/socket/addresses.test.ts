@@ -17,9 +17,9 @@ import {
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { makeKeyPair } from "../../../../bridge/keys/key-files.js";
+import { makeKeyPair } from "../../../../bridge/keys/curve.js";
 import { startServer } from "../../../../bridge/server/server.js";
-import { aloneIn } from "../../../../bridge/server/socket/socket-files.js";
+import { withFolderLock } from "../../../../bridge/server/socket/folder-lock.js";
 import { MecgymError } from "../../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../../servers.js";
 
@@ -155,7 +155,7 @@ describe("an ipc path", () => {
     for (const taken of [path, folder, join(folder, "link")]) {
       chmodSync(dirname(taken), 0o700);
       await expect(startServer({ packageVersion: "0", ...secured(`ipc://${taken}`) })).rejects.toThrow(
-        /where nothing stands/,
+        /a path that is free/,
       );
     }
     expect(readFileSync(path, "utf8")).toBe("precious");
@@ -237,7 +237,7 @@ describe("work alone in a folder", () => {
     let most = 0;
     let done = 0;
     const work = () =>
-      aloneIn(folder, async () => {
+      withFolderLock(folder, async () => {
         inside += 1;
         most = Math.max(most, inside);
         await new Promise((resolve) => setTimeout(resolve, 3));
@@ -251,7 +251,7 @@ describe("work alone in a folder", () => {
 
   it("hands on what the work throws, and lets the next one in", async () => {
     const folder = temporaryFolder();
-    await expect(aloneIn(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    await expect(aloneIn(folder, async () => 7)).resolves.toBe(7);
+    await expect(withFolderLock(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await expect(withFolderLock(folder, async () => 7)).resolves.toBe(7);
   });
 });

@@ -46,8 +46,8 @@ interface SessionInfo {
 const NO_SEED = 0xffff_ffff;
 
 /**
- * An open session. Requests are numbered in the order of their calls, and carried out in that order. A group may have as
- * many requests in flight as `hello` says (`maxInFlight`). Groups do not wait for each other.
+ * An open session. Requests are numbered in the order of their calls, and carried out in that order. A group may have
+ * as many requests in flight as `hello` says (`maxInFlight`). Groups do not wait for each other.
  */
 export class ClientSession {
   readonly info: SessionInfo & Record<string, unknown>;
@@ -74,7 +74,7 @@ export class ClientSession {
     }
   }
 
-  /** Starts episodes with the given seeds or the next ones of the split, in all lanes of a group or in the masked ones. */
+  /** Starts episodes with the given seeds or the next ones of the split, in all lanes of a group or the masked ones. */
   async reset(seeds?: readonly number[], mask?: readonly number[], group = 0): Promise<StepArrays> {
     const layout = this.info.layouts.resetRequest;
     if (seeds === undefined && mask === undefined) return this.#arrays(await this.#request(group, { op: "reset" }));

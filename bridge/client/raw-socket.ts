@@ -1,4 +1,4 @@
-/** A raw connection for checks of a server: sends any bytes, well formed or not, and returns the replies as they come. */
+/** A raw connection for checks of a server: sends any bytes, well formed or not, and returns the replies unchanged. */
 
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";

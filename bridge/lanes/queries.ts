@@ -24,8 +24,8 @@ export interface QueriedGroup {
 const lookAheadNames = ["latencySlots", "costSlots", "impactSlots", "reward"] as const;
 
 /**
- * Look-aheads of the lanes from `firstLane` on, as many as fit in a reply: of all actions or, with a body, of one action
- * for each lane.
+ * Look-aheads of the lanes from `firstLane` on, as many as fit in a reply: of all actions or, with a body, of one
+ * action for each lane.
  */
 export function lookAheadOutcome(
   { env, layouts, maxReplyBytes }: QueriedGroup,

@@ -1,4 +1,4 @@
-/** Reply buffers of a group of lanes: the batch writes into one, and it is used again once its reply is acknowledged. */
+/** Reply buffers of a group of lanes: the batch writes into one, and acknowledged replies make them free again. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { episodeStatsFields } from "../../env/batch/lane-player.js";

@@ -36,11 +36,6 @@ export type BridgeErrorCode =
 /** A request the server refuses. */
 export class BridgeError extends MecgymError<BridgeErrorCode> {}
 
-/** The major version: the number before the first dot. */
-export function majorOf(version: string): number {
-  return Number.parseInt(version, 10);
-}
-
 /**
  * An error as a reply carries it. An error that is not a MecgymError is a fault of the server, and its details stay
  * there.

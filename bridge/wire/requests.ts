@@ -2,7 +2,7 @@
 
 import { findProblem } from "../../schemas/validate.js";
 import { encodeHeader } from "./header.js";
-import { BridgeError, majorOf, PROTOCOL_VERSION, type Request } from "./protocol.js";
+import { BridgeError, PROTOCOL_VERSION, type Request } from "./protocol.js";
 
 export type RequestOf<Op extends Request["op"]> = Extract<Request, { op: Op }>;
 export type SequenceIds = Pick<RequestOf<"step">, "session" | "epoch" | "group" | "seq" | "ack">;
@@ -92,6 +92,11 @@ export function hasSequence(header: Record<string, unknown>): header is Sequence
     isCount(seq, 1) &&
     isCount(ack, 0)
   );
+}
+
+/** The major version: the number before the first dot. */
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10);
 }
 
 /** Whether a value is a whole number of at least `min`. */

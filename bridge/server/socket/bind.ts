@@ -74,7 +74,7 @@ async function bindForOwner(options: BindOptions): Promise<BoundSocket> {
   if (options.ownerKey === undefined) {
     throw badAddress(
       undefined,
-      "an address with keys and a list of clients (--address, --keys, --allow): no private ipc path can be made here, " +
+      "an address with keys and a list of clients (--address, --keys, --allow): no private ipc path can be made, " +
         "because the system has none or the path of its temporary folder is too long",
     );
   }

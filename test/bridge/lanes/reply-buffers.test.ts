@@ -1,4 +1,4 @@
-/** Slots of replies: used again, they give the bytes that a new one gives. */
+/** Reply buffers that are used again: they give the same bytes as new ones. */
 
 import { describe, expect, it } from "vitest";
 import { ReplyBuffers, type StepParts } from "../../../bridge/lanes/reply-buffers.js";
@@ -10,8 +10,8 @@ const finals = (values: Int32Array): StepParts => ({
   sections: [{ name: "finalLayout", arrays: [{ name: "finalLane", values }] }],
 });
 
-describe("a slot that is used again", () => {
-  it("has nothing of its last reply between and behind the arrays", () => {
+describe("a buffer that is used again", () => {
+  it("has no bytes of its last reply between and after the arrays", () => {
     const env = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 3 });
     const { stepReply } = layoutsOf(env);
     const used = new ReplyBuffers(env, stepReply, false);

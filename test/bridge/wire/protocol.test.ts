@@ -37,7 +37,7 @@ describe("headers", () => {
     );
   });
 
-  it("come back as they were", () => {
+  it("are decoded to what was encoded", () => {
     expect(decodeHeader(encodeHeader(hello))).toEqual(hello);
   });
 
@@ -82,7 +82,7 @@ describe("headers", () => {
     });
   }
 
-  it("are refused beyond the limit of bytes", () => {
+  it("are refused above the limit of bytes", () => {
     const long = { ...hello, op: "x".repeat(MAX_HEADER_BYTES) } as unknown as Request;
     expect(codeOf(() => decodeHeader(encodeHeader(long)))).toBe("malformedMessage");
   });
@@ -126,7 +126,7 @@ describe("bodies", () => {
     expect(Buffer.from(body).toString("hex")).toBe("feffffff00000000" + "000000000000f83f");
   });
 
-  it("are read alike at any position in memory", () => {
+  it("are read correctly at any position in memory", () => {
     const layout = makeLayout([
       { name: "f", dtype: "float64", shape: [2] },
       { name: "u", dtype: "uint64", shape: [2] },

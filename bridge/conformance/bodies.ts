@@ -2,7 +2,7 @@
 
 import type { RawReply } from "../client/raw-socket.js";
 import { type ArraySpec, bodyBytes, readArray, writeArray } from "../wire/array-layout.js";
-import { expect, resultOf, type SessionUnderTest } from "./server-under-test.js";
+import { expect, resultOf, type ServerUnderTest, type SessionUnderTest } from "./server-under-test.js";
 
 /** A body with these arrays. Missing arrays, and missing values at the end of one, are 0. */
 export function pack(layout: readonly ArraySpec[], values: Readonly<Record<string, ArrayLike<number>>>): Uint8Array {
@@ -23,6 +23,13 @@ export const stepBody = (session: SessionUnderTest, ...actions: number[]) =>
 
 export function resetBody(session: SessionUnderTest, ...seeds: number[]): Uint8Array {
   return pack(session.layouts.resetRequest, { seeds, mask: seeds.map(() => 1) });
+}
+
+/** Opens a small session, and resets its two lanes with seeds 7 and 8. */
+export async function startSession(server: ServerUnderTest): Promise<SessionUnderTest> {
+  const session = await server.open();
+  await session.call("reset", resetBody(session, 7, 8));
+  return session;
 }
 
 /** The arrays of a reply by name. The reply must grant its request, and its body must have room for the layout. */

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { newId } from "../client/raw-socket.js";
 import type { ArraySpec } from "../wire/array-layout.js";
-import { bodyHex, resetBody, stepArrays, stepBody } from "./bodies.js";
+import { bodyHex, startSession, stepArrays, stepBody } from "./bodies.js";
 import {
   type Check,
   expectEqual,
@@ -38,8 +38,7 @@ export const branchingChecks: readonly Check[] = [
     rule: "after a restore, the same actions give the same bytes; the digest of a snapshot is that of its arrays",
     needs: "restore",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { body, layout, hash } = await takeSnapshot(session);
       const play = async () => {
         const seen: string[] = [];
@@ -57,8 +56,7 @@ export const branchingChecks: readonly Check[] = [
     rule: "a damaged snapshot gets invalidSnapshot and changes nothing",
     needs: "restore",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { body, layout, hash } = await takeSnapshot(session);
       const damaged = Buffer.from(body);
       const { offset } = layout.find(({ name }) => name === "snapshotBytes") as ArraySpec;
@@ -72,8 +70,7 @@ export const branchingChecks: readonly Check[] = [
     rule: "a forked session continues like the original, and the two are independent",
     needs: "fork",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const copy = server.adopt(resultOf(await session.call("fork")));
       for (let i = 0; i < 5; i++) {
         const one = await copy.call("step", stepBody(copy, i % 4, 1));
@@ -90,8 +87,7 @@ export const branchingChecks: readonly Check[] = [
     rule: "resume keeps the lanes of a known session, raises its epoch and refuses the old epoch",
     needs: "resume",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { hash } = await takeSnapshot(session);
       const old = session.header("step");
       const result = resultOf(

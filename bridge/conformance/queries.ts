@@ -1,7 +1,7 @@
 /** Rules of docs/protocol.md about queries and policies: look-aheads, prompts, native policies and scores. */
 
 import { type ArraySpec, makeLayout } from "../wire/array-layout.js";
-import { arraysOf, bodyHex, pack, resetBody, stepArrays, stepBody } from "./bodies.js";
+import { arraysOf, bodyHex, pack, resetBody, startSession, stepArrays, stepBody } from "./bodies.js";
 import { type Check, expect, expectEqual, expectError, resultOf } from "./server-under-test.js";
 
 export const queryChecks: readonly Check[] = [
@@ -10,8 +10,7 @@ export const queryChecks: readonly Check[] = [
     rule: "lookahead returns the figures of every action and changes nothing; a second one returns the same bytes",
     needs: "lookahead",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const [one, other] = [await session.call("lookahead"), await session.call("lookahead")];
       expectEqual(bodyHex(other), bodyHex(one), "the second look-ahead");
       const result = resultOf(one);
@@ -27,8 +26,7 @@ export const queryChecks: readonly Check[] = [
     rule: "prompt returns the text of each lane's decision as offsets and UTF-8",
     needs: "prompt",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const reply = await session.call("prompt");
       const { lane, promptOffsets, promptBytes } = arraysOf(resultOf(reply).layout as ArraySpec[], reply);
       expectEqual(lane, [0, 1], "lane");

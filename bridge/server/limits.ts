@@ -32,7 +32,7 @@ export const limitTable = {
 } as const satisfies Readonly<Record<string, LimitEntry>>;
 
 export type LimitName = keyof typeof limitTable;
-/** Values of all limits. With `leaseSeconds` 0, sessions are kept for ever. */
+/** Values of all limits. With `leaseSeconds` 0, sessions are kept forever. */
 export type Limits = Readonly<Record<LimitName, number>>;
 
 export const limitNames = Object.keys(limitTable) as LimitName[];

@@ -13,4 +13,4 @@ export async function jobEnd(dispatcher: Dispatcher, job: string): Promise<Answe
 }
 
 /** Time limit of tests with jobs: their threads take seconds to start on a busy machine. */
-export const JOB_MS = 120_000;
+export const JOB_MS = 300_000;

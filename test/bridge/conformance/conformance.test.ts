@@ -153,7 +153,7 @@ const broken: Record<string, { readonly by: Parameters<typeof brokenServer>[0]; 
 
 const failed = (outcomes: readonly CheckOutcome[]) => outcomes.filter(({ outcome }) => outcome === "fail");
 
-describe("checks of a server", { timeout: 60_000 }, () => {
+describe("checks of a server", { timeout: 300_000 }, () => {
   it("have unique names, and say which rule they check", () => {
     expect(new Set(checks.map(({ name }) => name)).size).toBe(checks.length);
     for (const { name, rule } of checks) {

@@ -82,7 +82,7 @@ describe("a server with keys", () => {
       expect(server.stats().transport).toMatchObject({ messagesIn: 0, clientsAccepted: 0 });
       expect(await isAnswered(server.address, clientKeys)).toBe(true);
     },
-    20_000 + 20 * TRIES,
+    120_000 + 20 * TRIES,
   );
 
   it("counts refused clients, and logs their addresses but no keys", async () => {

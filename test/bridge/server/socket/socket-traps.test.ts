@@ -143,7 +143,7 @@ describe("the size of a message", () => {
 });
 
 describe("the end of a process", () => {
-  it("does not wait for a client that reads nothing", { timeout: 60_000 }, async () => {
+  it("does not wait for a client that reads nothing", { timeout: 300_000 }, async () => {
     const child = start(["serve"]);
     const ended = end(child);
     const { address } = await readyLine(child);
@@ -180,7 +180,7 @@ describe("threads", () => {
     expect(reachedFrom("bridge/cli/commands/serve.ts")).toContain("zeromq");
   });
 
-  it("compute while hello and ping are answered", { timeout: 60_000 }, async () => {
+  it("compute while hello and ping are answered", { timeout: 300_000 }, async () => {
     const child = start(["serve", "--threads", "2"]);
     const ended = end(child);
     const { address } = await readyLine(child);

@@ -10,8 +10,9 @@ import { type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.j
 import { verifyResult } from "../../benchmarks/runs/verify.js";
 import { countsOf, findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/jobs.js";
-import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
+import { type JobControl, type JobOutput, type JobProvider, jobTooLarge } from "../server/job-registry.js";
+import { checkNoBody } from "../wire/array-layout.js";
+import { needArray, readBody } from "../wire/described-body.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
 import { packageVersion } from "./package-version.js";
@@ -20,7 +21,7 @@ import { packageVersion } from "./package-version.js";
 const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
 
 /** Jobs that `numThreads` threads do. The threads exist only while there is work. */
-export function benchmarkJobs(numThreads: number): JobBook {
+export function benchmarkJobs(numThreads: number): JobProvider {
   const threads = new SharedThreads(Math.max(1, numThreads));
   return {
     operations: ["dataset", "evaluate", "verify"],

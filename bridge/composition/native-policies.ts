@@ -15,14 +15,14 @@ import {
   type Scenario,
   streamName,
 } from "../../env/index.js";
-import type { PolicyBook, PolicyPlayer } from "../lanes/policy-provider.js";
+import type { PolicyPlayer, PolicyProvider } from "../lanes/policy-provider.js";
 
 /** Roughly how many evaluations of an action a decision takes: with rollouts, and with a look-ahead. */
 const ROLLOUT_WORK = 10_000;
 const LOOK_AHEAD_WORK = 30;
 
 /** The native policies, as a server takes them. */
-export const nativePolicies: PolicyBook = {
+export const nativePolicies: PolicyProvider = {
   work(name) {
     const { needsRollout, needsLookAhead } = findPolicy(name);
     if (needsRollout) return ROLLOUT_WORK;

@@ -14,7 +14,7 @@ export function start(args: string[], env: NodeJS.ProcessEnv = process.env): Chi
   return child;
 }
 
-/** Kills every process that a test has left running. */
+/** Kills whatever a test has left running. */
 export function killAll(): void {
   for (const child of children) child.kill("SIGKILL");
 }
@@ -43,12 +43,15 @@ export function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
 export const run = (...args: string[]) => end(start(args));
 
 /**
- * Ends a command by Ctrl-C as soon as `isTime`, and says how it ended. A command that is already done is started again,
- * because its speed, and how often this process gets to look, depend on the machine.
+ * Ends a command by Ctrl-C once `isTime` returns true, and returns how it ended. A command that finished before that is
+ * started again: how fast it is, and how often this process can check, depends on the machine.
  */
-export async function interrupt(isTime: () => boolean, restart: () => ChildProcessWithoutNullStreams): Promise<Ended> {
+export async function interrupt(
+  isTime: () => boolean,
+  startAgain: () => ChildProcessWithoutNullStreams,
+): Promise<Ended> {
   for (let tries = 0; tries < 10; tries++) {
-    const child = restart();
+    const child = startAgain();
     const ended = end(child);
     while (child.exitCode === null && child.signalCode === null && !isTime())
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -56,10 +59,10 @@ export async function interrupt(isTime: () => boolean, restart: () => ChildProce
     const result = await ended;
     if (result.code !== 0) return result;
   }
-  throw new Error("the command is always done before it can be interrupted");
+  throw new Error("a command that always finishes before it can be interrupted");
 }
 
-/** What `mecgym serve` prints when it is ready. */
+/** The line that `mecgym serve` prints when it is ready. */
 export interface ReadyLine {
   readonly address: string;
   readonly pid: number;

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import { MecgymError } from "../../../env/errors.js";
 import { type CheckOutcome, checkServer, checks } from "../../conformance/index.js";
-import { readClientKeys } from "../../wire/keys.js";
+import { readClientKeys } from "../../keys/key-files.js";
 import { type ConnectOptions, clientCommand, noAnswer } from "../support/connecting.js";
 import { EXIT_CHECK_FAILED, list, printJson, withExample } from "../support/program.js";
 

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { MecgymError } from "../../../env/errors.js";
-import { CLIENT_NAME, SERVER_NAME, writeKeyPair } from "../../wire/keys.js";
+import { CLIENT_NAME, SERVER_NAME, writeKeyPair } from "../../keys/key-files.js";
 import { withExample } from "../support/program.js";
 
 export function keysCommand(): Command {

@@ -2,8 +2,9 @@
 
 import { Command, Option } from "commander";
 import { MecgymError } from "../../../env/errors.js";
-import { Client, type ClientOptions, DeadlineExceeded } from "../../client/client.js";
-import { readClientKeys } from "../../wire/keys.js";
+import { Client, type ClientOptions } from "../../client/client.js";
+import { DeadlineExceeded } from "../../client/errors.js";
+import { readClientKeys } from "../../keys/key-files.js";
 import { number } from "./program.js";
 
 export interface ConnectOptions {

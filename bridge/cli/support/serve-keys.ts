@@ -3,8 +3,9 @@
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import { MecgymError } from "../../../env/errors.js";
+import { decodeZ85 } from "../../keys/curve.js";
+import { readAllowList, readServerKeys } from "../../keys/key-files.js";
 import type { ServerOptions } from "../../server/server.js";
-import { decodeZ85, readAllowList, readServerKeys } from "../../wire/keys.js";
 
 export interface SecurityOptions {
   readonly address?: string;

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readClientKeys, writeKeyPair } from "../../../bridge/wire/keys.js";
+import { readClientKeys, writeKeyPair } from "../../../bridge/keys/key-files.js";
 import { readyLine, root } from "../processes.js";
 import { atEnd, connect, temporaryFolder } from "../servers.js";
 

@@ -1,26 +1,9 @@
-/** Keys of encrypted connections: pairs, the files they are kept in, and lists of the clients a server lets in. */
+/** Key files: where a server and a client keep their pairs, and the list of clients that a server accepts. */
 
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { curveKeyPair } from "zeromq";
 import { MecgymError } from "../../env/errors.js";
-
-/** A pair of CURVE keys, each 40 characters of Z85. */
-export interface KeyPair {
-  readonly publicKey: string;
-  readonly secretKey: string;
-}
-
-/** What a client needs: its own pair, and the public key of the server it trusts. */
-export interface ClientKeys extends KeyPair {
-  readonly serverKey: string;
-}
-
-/** Options of a socket that connects with keys, or without any. */
-export function curveOptions(keys: ClientKeys | undefined) {
-  if (keys === undefined) return {};
-  return { curveServerKey: keys.serverKey, curvePublicKey: keys.publicKey, curveSecretKey: keys.secretKey };
-}
+import { type ClientKeys, decodeZ85, type KeyPair, makeKeyPair } from "./curve.js";
 
 /** Names of the key files that a server and a client look for in their folder. */
 export const SERVER_NAME = "server";
@@ -29,14 +12,12 @@ export const CLIENT_NAME = "client";
 const publicFile = (folder: string, name: string) => join(folder, `${name}.key`);
 const secretFile = (folder: string, name: string) => join(folder, `${name}.key_secret`);
 
-export const makeKeyPair = (): KeyPair => curveKeyPair();
-
 /**
- * Makes a pair and writes it, `NAME.key` and `NAME.key_secret`, both for the user alone. The form is that of ZeroMQ's
- * own tools.
+ * Makes a pair and writes it to `NAME.key` and `NAME.key_secret`, readable by the user only. The format is that of
+ * ZeroMQ's own tools.
  *
- * @returns the paths of both
- * @throws MecgymError `invalidOption` where a file is there already, or cannot be written
+ * @returns the paths of both files
+ * @throws MecgymError `invalidOption` if one of the files exists already or cannot be written
  */
 export function writeKeyPair(folder: string, name: string): string[] {
   const { publicKey, secretKey } = makeKeyPair();
@@ -47,7 +28,7 @@ export function writeKeyPair(folder: string, name: string): string[] {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const taken = files.find(({ path }) => statSync(path, { throwIfNoEntry: false }) !== undefined);
-    if (taken !== undefined) throw new Error(`${taken.path} is there already, and keys are not written over`);
+    if (taken !== undefined) throw new Error(`${taken.path} is there already, and keys are never overwritten`);
     for (const { path, text } of files) writeFileSync(path, text, { mode: 0o600, flag: "wx" });
   } catch (error) {
     throw badKeys("--out", folder, `a folder to write keys to (${(error as Error).message})`);
@@ -63,7 +44,7 @@ function keyFile(fields: Record<string, string>): string {
 /**
  * Reads a server's pair.
  *
- * @param place its secret key's file, or the folder of `server.key_secret`
+ * @param place the file of its secret key, or the folder of `server.key_secret`
  * @throws MecgymError `invalidOption`
  */
 export function readServerKeys(place: string): KeyPair {
@@ -81,11 +62,11 @@ export function readClientKeys(folder: string): ClientKeys {
 }
 
 /**
- * Reads the public keys that a server lets in.
+ * Reads the public keys of the clients that a server accepts.
  *
  * @param places `.key` files, or folders of them
- * @param serverKey the server's own, which stands beside them and lets nobody in
- * @throws MecgymError `invalidOption` where there is none
+ * @param serverKey the server's own key, which lies in the same folder and accepts nobody
+ * @throws MecgymError `invalidOption` if there is no key of a client
  */
 export function readAllowList(places: readonly string[], serverKey: string): Set<string> {
   const files = places.flatMap((place) => {
@@ -96,7 +77,7 @@ export function readAllowList(places: readonly string[], serverKey: string): Set
   });
   const keys = new Set(files.map((file) => readField(file, "public-key")));
   keys.delete(serverKey);
-  if (keys.size === 0) throw badKeys("--allow", places.join(" "), "the public key of one client at least");
+  if (keys.size === 0) throw badKeys("--allow", places.join(" "), "the public key of at least one client");
   return keys;
 }
 
@@ -104,7 +85,7 @@ function readPair(file: string): KeyPair {
   const secretKey = readField(file, "secret-key");
   const mode = statSync(file).mode & 0o777;
   if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    throw badKeys(file, `mode ${mode.toString(8)}`, `a secret that its owner alone can read: chmod 600 ${file}`);
+    throw badKeys(file, `mode ${mode.toString(8)}`, `a secret that only its owner can read: chmod 600 ${file}`);
   }
   return { publicKey: readField(file, "public-key"), secretKey };
 }
@@ -128,23 +109,4 @@ function isFolder(path: string): boolean {
 
 function badKeys(path: string, got: unknown, expected: string): MecgymError {
   return new MecgymError("invalidOption", { path, got, expected });
-}
-
-const Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-
-/** Bytes of a Z85 text (ZeroMQ RFC 32); undefined for what is none. */
-export function decodeZ85(text: string): Buffer | undefined {
-  if (text.length % 5 !== 0) return undefined;
-  const bytes = Buffer.alloc((text.length / 5) * 4);
-  for (let i = 0; i < text.length; i += 5) {
-    let value = 0;
-    for (const letter of text.slice(i, i + 5)) {
-      const digit = Z85.indexOf(letter);
-      if (digit < 0) return undefined;
-      value = value * 85 + digit;
-    }
-    if (value > 0xffff_ffff) return undefined;
-    bytes.writeUInt32BE(value, (i / 5) * 4);
-  }
-  return bytes;
 }

@@ -1,13 +1,13 @@
-/** Ids of sessions: secrets of 128 bits, which tell the server that made them from its successors. */
+/** Ids of sessions: 128-bit secrets that show which run of a server made them. */
 
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 
 const RANDOM_BYTES = 12;
 
 /**
- * Ids of one run of a server: 96 random bits, and 32 bits that follow from them and a key which the server alone knows.
- * Without the key all 128 bits have to be guessed; with it a request that was meant for a server before this one is
- * told from one for a session that was closed.
+ * Ids of one run of a server: 96 random bits, and 32 bits that follow from them and a key that only this run knows.
+ * Without the key, all 128 bits have to be guessed. With it, the server can tell a session that it has closed from a
+ * session of an earlier run.
  */
 export class InstanceIds {
   readonly #key = randomBytes(32);

@@ -1,17 +1,18 @@
-/** Watching a server: its log, `mecgym top`, and the metrics that Prometheus reads. */
+/** Monitoring of a server: its statistics, `mecgym top`, the metrics for Prometheus, and the log. */
 
 import { request } from "node:http";
 import { afterAll, describe, expect, it } from "vitest";
 import { renderStats } from "../../../bridge/cli/commands/top.js";
 import { makeLogger } from "../../../bridge/cli/support/logger.js";
-import { renderMetrics, serveMetrics } from "../../../bridge/server/prometheus.js";
+import { serveMetrics } from "../../../bridge/server/metrics-endpoint.js";
+import { renderMetrics } from "../../../bridge/server/prometheus.js";
 import { MecgymError } from "../../../env/index.js";
 import { killAll, run } from "../processes.js";
 import { atEnd, connect, serve } from "../servers.js";
 
 afterAll(killAll);
 
-/** A server that has something to show: a session, steps, and an error. */
+/** A server with something to show: a session, steps and an error. */
 async function busyServer() {
   const server = await serve();
   // no request is sent twice, however slow the machine: messages are counted
@@ -24,7 +25,7 @@ async function busyServer() {
 }
 
 describe("stats", () => {
-  it("count what went through the socket", async () => {
+  it("count the messages of the socket", async () => {
     const { server } = await busyServer();
     const { transport } = server.stats();
     expect(transport).toMatchObject({ messagesIn: 8, messagesOut: 8, undelivered: 0, clientsAccepted: 0 });
@@ -34,7 +35,7 @@ describe("stats", () => {
 });
 
 describe("mecgym top", () => {
-  it("shows one look, as text and as JSON, and no session's id", async () => {
+  it("prints once as text and as JSON, without the id of a session", async () => {
     const { server, session } = await busyServer();
     const text = await run("top", server.address, "--once");
     expect(text.code).toBe(0);
@@ -47,7 +48,7 @@ describe("mecgym top", () => {
     expect(text.stdout + json.stdout).not.toContain(id);
   });
 
-  it("says in one line that nobody answers", async () => {
+  it("says in one line that no server answers", async () => {
     const { code, stdout, stderr } = await run("top", "ipc:///tmp/mecgym-nobody", "--once", "--timeout-seconds", "0.3");
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toMatch(
@@ -55,7 +56,7 @@ describe("mecgym top", () => {
     );
   });
 
-  it("shows rates between two looks", async () => {
+  it("shows rates between two updates", async () => {
     const { server } = await busyServer();
     const first = server.stats();
     const later = { ...first, uptimeSeconds: first.uptimeSeconds + 2, requests: { ...first.requests, step: 25 } };
@@ -79,7 +80,7 @@ describe("metrics", () => {
       sent.on("error", reject).end();
     });
 
-  it("are served on loopback alone, as Prometheus reads them", async () => {
+  it("are served on loopback only, in the format of Prometheus", async () => {
     const { server, session } = await busyServer();
     const endpoint = await serveMetrics(0, server.stats);
     atEnd(() => endpoint.close());
@@ -101,12 +102,12 @@ describe("metrics", () => {
     }
     expect(text).toMatch(/^mecgym_latency_seconds\{quantile="0\.99"\} [0-9.e-]+$/m);
     expect(text).not.toContain((session.info as unknown as { session: string }).session);
-    // counters count on
+    // counters keep counting
     await session.step([1, 1, 1]);
     expect((await get(endpoint.url)).text.split("\n")).toContain('mecgym_requests_total{op="step"} 6');
   });
 
-  it("are all the endpoint gives, and only under its own name", async () => {
+  it("are all that the endpoint serves, and only under its own host name", async () => {
     const { server } = await busyServer();
     const endpoint = await serveMetrics(0, server.stats);
     atEnd(() => endpoint.close());
@@ -117,7 +118,7 @@ describe("metrics", () => {
     expect(answer.text).not.toContain("mecgym_");
   });
 
-  it("need a port that is free", async () => {
+  it("need a free port", async () => {
     const { server } = await busyServer();
     const endpoint = await serveMetrics(0, server.stats);
     atEnd(() => endpoint.close());
@@ -126,7 +127,7 @@ describe("metrics", () => {
     await expect(serveMetrics(port, server.stats)).rejects.toThrow(/--metrics-port.*no other process/);
   });
 
-  it("stay within the format whatever names errors and operations have", async () => {
+  it("keep the format for any name of an error or operation", async () => {
     const { server } = await busyServer();
     const odd = { ...server.stats(), errors: { 'a"b\\c\nd': 1 } };
     expect(await renderMetrics(odd)).toContain('mecgym_errors_total{code="a\\"b\\\\c\\nd"} 1');
@@ -134,7 +135,7 @@ describe("metrics", () => {
 });
 
 describe("the log", () => {
-  it("has one line of JSON for each event, and no whole id of a session", () => {
+  it("has one line of JSON for each event, and never the whole id of a session", () => {
     const lines: string[] = [];
     const logger = makeLogger("info", { write: (line) => lines.push(line) });
     const id = "0123456789abcdef".repeat(2);

@@ -1,13 +1,13 @@
-/** What a server bears: every limit with its name in `hello`, its default, its flag, and the error that tells of it. */
+/** Server limits: each with its name in `hello`, its default, the range of its flag, and its error. */
 
-import type { BridgeErrorCode } from "./protocol.js";
+import type { BridgeErrorCode } from "../wire/protocol.js";
 
 interface LimitEntry {
   readonly default: number;
   /** Smallest and largest value of the flag. */
   readonly min: number;
   readonly max: number;
-  /** What it bounds, in the words of the flag's help. */
+  /** What it limits, as the flag's help says it. */
   readonly what: string;
   readonly error: BridgeErrorCode;
 }
@@ -32,7 +32,7 @@ export const limitTable = {
 } as const satisfies Readonly<Record<string, LimitEntry>>;
 
 export type LimitName = keyof typeof limitTable;
-/** Values of all limits. `leaseSeconds` is 0 where no session is given up. */
+/** Values of all limits. With `leaseSeconds` 0, sessions are kept forever. */
 export type Limits = Readonly<Record<LimitName, number>>;
 
 export const limitNames = Object.keys(limitTable) as LimitName[];

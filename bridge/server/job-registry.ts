@@ -1,18 +1,17 @@
-/** Long work that a request starts and others ask about: data sets, suites, and results that are verified. */
+/** Jobs: long work that one request starts and others ask about, such as data sets, suite runs and verifications. */
 
 import { createHash, randomBytes } from "node:crypto";
-import type { ReplyError } from "../../schemas/generated/types.js";
-import type { Outcome } from "../wire/array-layout.js";
-import type { Limits } from "../wire/limits.js";
-import { BridgeError, toReplyError } from "../wire/protocol.js";
-import type { JobRequest } from "../wire/requests.js";
+import type { Outcome } from "../lanes/lane-handle.js";
+import { BridgeError, type ReplyError, toReplyError } from "../wire/protocol.js";
+import type { JobQuery, JobRequest } from "../wire/requests.js";
+import type { Limits } from "./limits.js";
 
 export interface JobControl {
-  /** Says how much of the work is done, of `total`. */
+  /** Reports how much of `total` is done. */
   readonly progress: (done: number, total: number, what: string) => void;
-  /** Told when the job is to end, between two episodes. */
+  /** Aborted when the job is to end. Jobs look at it between two episodes. */
   readonly signal: AbortSignal;
-  /** Bytes a result may have. */
+  /** Most bytes that a result may have. */
   readonly maxBytes: number;
 }
 
@@ -21,13 +20,13 @@ export interface JobOutput {
   readonly bytes: Uint8Array;
 }
 
-/** What jobs do: whoever starts the server hands it in. */
-export interface JobBook {
+/** The work of jobs. Whoever starts the server provides it. */
+export interface JobProvider {
   readonly operations: readonly JobRequest["op"][];
   /**
    * Starts a job.
    *
-   * @throws MecgymError where the request asks for what there is not; nothing is started
+   * @throws MecgymError if the request asks for something that does not exist; then nothing is started
    */
   start(request: JobRequest, body: Uint8Array | undefined, control: JobControl): Promise<JobOutput>;
 }
@@ -40,19 +39,25 @@ interface Job {
   readonly abort: AbortController;
   output?: JobOutput & { readonly sha256: string };
   error?: ReplyError;
+  /** When a client last asked about it. */
   heardMs: number;
 }
 
-/** The jobs of a server. A job's id is a secret: who has it may ask and cancel. */
-export class JobBoard {
-  readonly #book: JobBook;
+/** Whether a request starts a job, rather than asks about one. */
+export function isJobStart(request: JobRequest | JobQuery): request is JobRequest {
+  return !("job" in request);
+}
+
+/** The jobs of a server. The id of a job is a secret: whoever has it may ask about the job and cancel it. */
+export class JobRegistry {
+  readonly #provider: JobProvider;
   readonly #limits: Limits;
   readonly #report: (error: unknown) => void;
   readonly #nowMs: () => number;
   readonly #jobs = new Map<string, Job>();
 
-  constructor(book: JobBook, limits: Limits, report: (error: unknown) => void, nowMs: () => number) {
-    this.#book = book;
+  constructor(provider: JobProvider, limits: Limits, report: (error: unknown) => void, nowMs: () => number) {
+    this.#provider = provider;
     this.#limits = limits;
     this.#report = report;
     this.#nowMs = nowMs;
@@ -64,17 +69,17 @@ export class JobBoard {
     return count;
   }
 
-  /** @throws BridgeError `tooManyJobs`, and what the book throws */
+  /** @throws BridgeError `tooManyJobs`, and what the provider throws */
   start(request: JobRequest, body: Uint8Array | undefined): Outcome {
     const { maxJobs, maxJobBytes } = this.#limits;
     if (this.#jobs.size >= maxJobs) {
-      const expected = `at most ${maxJobs} jobs (maxJobs); cancel forgets those that are over`;
+      const expected = `at most ${maxJobs} jobs (maxJobs); cancel removes those that have ended`;
       throw new BridgeError("tooManyJobs", { path: "job", expected, got: "one more" });
     }
     const abort = new AbortController();
     const job: Job = { state: "running", done: 0, total: 0, what: "", abort, heardMs: this.#nowMs() };
     const progress = (done: number, total: number, what: string) => Object.assign(job, { done, total, what });
-    const work = this.#book.start(request, body, { progress, signal: abort.signal, maxBytes: maxJobBytes });
+    const work = this.#provider.start(request, body, { progress, signal: abort.signal, maxBytes: maxJobBytes });
     const id = randomBytes(16).toString("hex");
     this.#jobs.set(id, job);
     void work.then(
@@ -104,25 +109,39 @@ export class JobBoard {
     if (job.error.code === "internalError") this.#report(error);
   }
 
-  status(id: string): Outcome {
-    const { state, done, total, what, output, error } = this.#find(id);
+  /**
+   * Answers a request about a job.
+   *
+   * @throws BridgeError `unknownJob`, `jobNotDone`, `invalidRequest`
+   */
+  answer(request: JobQuery): Outcome {
+    const job = this.#find(request.job);
+    switch (request.op) {
+      case "job-status":
+        return this.#status(job);
+      case "job-result":
+        return this.#page(job, request.page ?? 0);
+      case "cancel":
+        return this.#cancel(request.job, job);
+    }
+  }
+
+  #status({ state, done, total, what, output, error }: Job): Outcome {
     const result: Record<string, unknown> = { state, done, total, what };
     if (error !== undefined) result.error = error;
     if (output !== undefined) {
       const { mediaType, sha256, bytes } = output;
-      Object.assign(result, { mediaType, sha256, bytes: bytes.length, pages: this.#pages(bytes) });
+      Object.assign(result, { mediaType, sha256, bytes: bytes.length, pages: this.#numPages(bytes) });
     }
     return { result };
   }
 
-  /** @throws BridgeError `jobNotDone`, `invalidRequest` */
-  page(id: string, page: number): Outcome {
-    const { state, output } = this.#find(id);
+  #page({ state, output }: Job, page: number): Outcome {
     if (output === undefined) {
       throw new BridgeError("jobNotDone", { path: "/job", expected: "a job that is done", got: state });
     }
     const { maxReplyBytes } = this.#limits;
-    const pages = this.#pages(output.bytes);
+    const pages = this.#numPages(output.bytes);
     if (page >= pages) {
       throw new BridgeError("invalidRequest", { path: "/page", expected: `a page from 0 to ${pages - 1}`, got: page });
     }
@@ -130,28 +149,15 @@ export class JobBoard {
     return { result: { page, pages, mediaType: output.mediaType }, body };
   }
 
-  #pages(bytes: Uint8Array): number {
+  #numPages(bytes: Uint8Array): number {
     return Math.max(1, Math.ceil(bytes.length / this.#limits.maxReplyBytes));
   }
 
-  /** Ends a job that runs; forgets one that is over. */
-  cancel(id: string): Outcome {
-    const job = this.#find(id);
+  /** Ends a running job, and removes one that has ended. */
+  #cancel(id: string, job: Job): Outcome {
     if (job.state === "running") job.abort.abort();
     else this.#jobs.delete(id);
     return { result: { state: job.state } };
-  }
-
-  /** Forgets what is over and was not asked about for a lease. */
-  reap(leaseMs: number): void {
-    for (const [id, job] of this.#jobs) {
-      if (job.state !== "running" && this.#nowMs() - job.heardMs > leaseMs) this.#jobs.delete(id);
-    }
-  }
-
-  /** Ends all that runs. */
-  close(): void {
-    for (const { abort } of this.#jobs.values()) abort.abort();
   }
 
   #find(id: string): Job {
@@ -162,9 +168,21 @@ export class JobBoard {
     job.heardMs = this.#nowMs();
     return job;
   }
+
+  /** Removes jobs that have ended and that nobody has asked about for a lease. */
+  reap(leaseMs: number): void {
+    for (const [id, job] of this.#jobs) {
+      if (job.state !== "running" && this.#nowMs() - job.heardMs > leaseMs) this.#jobs.delete(id);
+    }
+  }
+
+  /** Ends all running jobs. */
+  close(): void {
+    for (const { abort } of this.#jobs.values()) abort.abort();
+  }
 }
 
-/** A result that is larger than a server keeps. */
+/** The error of a result that is larger than the server keeps. */
 export function jobTooLarge(maxJobBytes: number, bytes: number): BridgeError {
   const expected = `a result of at most ${maxJobBytes} bytes (maxJobBytes)`;
   return new BridgeError("jobTooLarge", { path: "job", expected, got: `${bytes} bytes` });

@@ -1,18 +1,9 @@
-/** The wire format: headers, their limits, layouts, and bytes that must never be taken for a header. */
+/** Headers: their bytes, their limits, and bytes that must never be accepted as a header. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  BridgeError,
-  bodyBytes,
-  decodeHeader,
-  encodeHeader,
-  MAX_HEADER_BYTES,
-  makeLayout,
-  type Request,
-  readArray,
-  writeArray,
-} from "../../../bridge/wire/protocol.js";
+import { decodeHeader, encodeHeader, MAX_HEADER_BYTES } from "../../../bridge/wire/header.js";
+import { BridgeError, type Request } from "../../../bridge/wire/protocol.js";
 
 const hello = { v: "1.0", op: "hello", requestId: "0123456789abcdef0123456789abcdef" } as Request;
 
@@ -45,7 +36,7 @@ describe("headers", () => {
     );
   });
 
-  it("come back as they were", () => {
+  it("are decoded to what was encoded", () => {
     expect(decodeHeader(encodeHeader(hello))).toEqual(hello);
   });
 
@@ -90,7 +81,7 @@ describe("headers", () => {
     });
   }
 
-  it("are refused beyond the limit of bytes", () => {
+  it("are refused above the limit of bytes", () => {
     const long = { ...hello, op: "x".repeat(MAX_HEADER_BYTES) } as unknown as Request;
     expect(codeOf(() => decodeHeader(encodeHeader(long)))).toBe("malformedMessage");
   });
@@ -109,45 +100,5 @@ describe("headers", () => {
       }),
       { seed: 2, numRuns: 20_000 },
     );
-  });
-});
-
-describe("bodies", () => {
-  it("place every array at a multiple of 8 bytes", () => {
-    const layout = makeLayout([
-      { name: "a", dtype: "uint8", shape: [3] },
-      { name: "b", dtype: "float64", shape: [2] },
-      { name: "c", dtype: "int32", shape: [1, 3] },
-    ]);
-    expect(layout.map((spec) => spec.offset)).toEqual([0, 8, 24]);
-    expect(bodyBytes(layout)).toBe(40);
-  });
-
-  it("are little-endian: −2 and 1.5 have these bytes", () => {
-    const layout = makeLayout([
-      { name: "i", dtype: "int32", shape: [1] },
-      { name: "f", dtype: "float64", shape: [1] },
-    ]);
-    const body = new Uint8Array(bodyBytes(layout));
-    writeArray(body, layout[0], Int32Array.of(-2));
-    writeArray(body, layout[1], Float64Array.of(1.5));
-    expect(Buffer.from(body).toString("hex")).toBe("feffffff00000000" + "000000000000f83f");
-  });
-
-  it("are read alike at any position in memory", () => {
-    const layout = makeLayout([
-      { name: "f", dtype: "float64", shape: [2] },
-      { name: "u", dtype: "uint64", shape: [2] },
-    ]);
-    const body = new Uint8Array(bodyBytes(layout));
-    writeArray(body, layout[0], Float64Array.of(0.1, -3));
-    writeArray(body, layout[1], Int32Array.of(5, 0, -1, 0x1fffff));
-    for (let shift = 0; shift < 8; shift++) {
-      const memory = new Uint8Array(64);
-      memory.set(body, shift);
-      const moved = memory.subarray(shift, shift + body.length);
-      expect([...readArray(moved, layout[0])]).toEqual([0.1, -3]);
-      expect([...readArray(moved, layout[1])]).toEqual([5, 9007199254740991]);
-    }
   });
 });

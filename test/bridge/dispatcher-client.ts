@@ -1,19 +1,13 @@
-/** Talks to a SessionHost as a client does, without a socket; its lanes are in this thread or in others. */
+/** Talks to a dispatcher as a client does, without a socket. Its lanes are in this thread or in others. */
 
 import { afterAll, expect } from "vitest";
 import { workerEntry } from "../../benchmarks/jobs/worker-pool.js";
 import { nativePolicies } from "../../bridge/composition/native-policies.js";
-import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
-import {
-  type ArraySpec,
-  bodyBytes,
-  decodeHeader,
-  encodeHeader,
-  type Request,
-  readArray,
-  type Values,
-  writeArray,
-} from "../../bridge/wire/protocol.js";
+import { Dispatcher, type DispatcherOptions } from "../../bridge/server/dispatcher.js";
+import type { Message } from "../../bridge/server/replies.js";
+import { type ArraySpec, bodyBytes, readArray, type Values, writeArray } from "../../bridge/wire/array-layout.js";
+import { decodeHeader, encodeHeader } from "../../bridge/wire/header.js";
+import type { Request } from "../../bridge/wire/protocol.js";
 import { findProblem } from "../../schemas/validate.js";
 
 let requests = 0;
@@ -27,7 +21,7 @@ export interface Answer {
   readonly body: Uint8Array | undefined;
 }
 
-/** A reply as it would arrive: a copy, because the host reuses its memory. */
+/** A reply as it would arrive: a copy, because the dispatcher uses its memory again. */
 export function read(message: Message): Answer {
   const header = decodeHeader(message[0]);
   expect(findProblem("reply", structuredClone(header))).toBeUndefined();
@@ -35,42 +29,42 @@ export function read(message: Message): Answer {
   return { header, result: header.result, error: header.error as Answer["error"], body };
 }
 
-const hosts: SessionHost[] = [];
-afterAll(() => Promise.all(hosts.splice(0).map((host) => host.close())));
+const dispatchers: Dispatcher[] = [];
+afterAll(() => Promise.all(dispatchers.splice(0).map((dispatcher) => dispatcher.close())));
 
-/** Where a host keeps its lanes. */
+/** Where the lanes of a dispatcher are. */
 export type Place = "inline" | "threads";
 export const places: readonly Place[] = ["inline", "threads"];
 
-export function makeHost(place: Place, options: Partial<HostOptions> = {}): SessionHost {
+export function makeDispatcher(place: Place, options: Partial<DispatcherOptions> = {}): Dispatcher {
   const threads = place === "inline" ? {} : { threads: { count: 2, entry: workerEntry() }, maxInlineLanes: 0 };
-  const host = new SessionHost({ packageVersion: "0.0.0", policies: nativePolicies, ...threads, ...options });
-  hosts.push(host);
-  return host;
+  const dispatcher = new Dispatcher({ packageVersion: "0.0.0", policies: nativePolicies, ...threads, ...options });
+  dispatchers.push(dispatcher);
+  return dispatcher;
 }
 
-/** Replies that a host has sent and no test has taken yet, to any request. */
-const inboxes = new WeakMap<SessionHost, Answer[]>();
+/** Replies of each dispatcher since the last message, to any request. */
+const inboxes = new WeakMap<Dispatcher, Answer[]>();
 
-const shared = new Map<Place, SessionHost>();
+const shared = new Map<Place, Dispatcher>();
 
-/** One host for all tests of a file that do not disturb each other, because threads take a while to start. */
-export function sharedHost(place: Place): SessionHost {
-  const host = shared.get(place) ?? makeHost(place);
-  shared.set(place, host);
-  return host;
+/** One dispatcher for all tests of a file that do not disturb each other: threads take a while to start. */
+export function sharedDispatcher(place: Place): Dispatcher {
+  const dispatcher = shared.get(place) ?? makeDispatcher(place);
+  shared.set(place, dispatcher);
+  return dispatcher;
 }
 
-/** Sends a message; gives all replies that come until the host is idle, including those to held requests. */
-export async function tell(host: SessionHost, message: Message): Promise<Answer[]> {
-  inboxes.set(host, []);
-  host.handle(message, (reply) => inboxes.get(host)?.push(read(reply)));
-  await rest(host);
-  return inboxes.get(host) as Answer[];
+/** Sends a message, and returns all replies until the dispatcher is idle, including those to held requests. */
+export async function tell(dispatcher: Dispatcher, message: Message): Promise<Answer[]> {
+  inboxes.set(dispatcher, []);
+  dispatcher.handle(message, (reply) => inboxes.get(dispatcher)?.push(read(reply)));
+  await untilIdle(dispatcher);
+  return inboxes.get(dispatcher) as Answer[];
 }
 
-async function rest(host: SessionHost): Promise<void> {
-  const isBusy = () => host.stats().workers.some(({ queued }) => queued > 0);
+async function untilIdle(dispatcher: Dispatcher): Promise<void> {
+  const isBusy = () => dispatcher.stats().workers.some(({ queued }) => queued > 0);
   while (isBusy()) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
@@ -79,44 +73,48 @@ export function messageOf(header: Record<string, unknown>, body?: Uint8Array): M
   return body === undefined ? [head] : [head, body];
 }
 
-/** Sends a request; gives its reply. */
-export async function ask(host: SessionHost, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
-  const answers = await tell(host, messageOf(header, body));
+/** Sends a request, and returns its reply. */
+export async function ask(dispatcher: Dispatcher, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
+  const answers = await tell(dispatcher, messageOf(header, body));
   expect(answers).toHaveLength(1);
   return answers[0];
 }
 
-/** Sends a request that must succeed. */
-export async function granted(host: SessionHost, header: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
-  const answer = await ask(host, header, body);
+/** Sends a request that must be granted. */
+export async function granted(
+  dispatcher: Dispatcher,
+  header: Record<string, unknown>,
+  body?: Uint8Array,
+): Promise<Answer> {
+  const answer = await ask(dispatcher, header, body);
   expect(answer.error).toBeUndefined();
   return answer;
 }
 
-/** An open session. Its requests follow one another in group 0 unless they say otherwise. */
+/** An open session. Its requests follow one another in group 0 by default. */
 export interface Opened {
-  readonly host: SessionHost;
+  readonly dispatcher: Dispatcher;
   readonly session: string;
   readonly epoch: number;
   readonly layouts: Record<"resetRequest" | "stepRequest" | "maskRequest" | "stepReply", ArraySpec[]>;
   seq: number;
 }
 
-export async function open(host: SessionHost, fields: Record<string, unknown> = {}): Promise<Opened> {
-  const { result } = await granted(host, {
+export async function open(dispatcher: Dispatcher, fields: Record<string, unknown> = {}): Promise<Opened> {
+  const { result } = await granted(dispatcher, {
     op: "open",
     requestId: newId(),
     scenarios: ["paper-v1"],
     numEnvs: 2,
     ...fields,
   });
-  return openedOf(host, result);
+  return openedOf(dispatcher, result);
 }
 
 /** The session of an `open`, a `resume` or a `fork`. */
-export function openedOf(host: SessionHost, result: Answer["result"]): Opened {
+export function openedOf(dispatcher: Dispatcher, result: Answer["result"]): Opened {
   const { session, epoch, layouts } = result;
-  return { host, session, epoch, layouts, seq: 0 };
+  return { dispatcher, session, epoch, layouts, seq: 0 };
 }
 
 /** Header of a session's request. */
@@ -125,10 +123,10 @@ export function request(opened: Opened, op: string, seq: number, more: object = 
   return { op, session, epoch, group: 0, seq, ack: 0, ...more };
 }
 
-/** Sends the session's next request, with all earlier replies acknowledged. */
+/** Sends the session's next request, and acknowledges all earlier ones. */
 export function next(opened: Opened, op: string, more: object = {}, body?: Uint8Array): Promise<Answer> {
   opened.seq += 1;
-  return ask(opened.host, request(opened, op, opened.seq, { ack: opened.seq - 1, ...more }), body);
+  return ask(opened.dispatcher, request(opened, op, opened.seq, { ack: opened.seq - 1, ...more }), body);
 }
 
 export function actionsBody(opened: Opened, actions: readonly number[]): Uint8Array {
@@ -145,10 +143,10 @@ export function seedsBody(opened: Opened, seeds: readonly number[], mask = seeds
   return body;
 }
 
-/** One array of a reply, by its name in a layout. */
+/** An array of a reply, by its name in a layout. */
 export function arrayOf(layout: readonly ArraySpec[], answer: Answer, name: string): Values {
   return readArray(answer.body as Uint8Array, layout.find((spec) => spec.name === name) as ArraySpec);
 }
 
-/** One array of a reply to a step. */
+/** An array of the reply to a step. */
 export const array = (opened: Opened, answer: Answer, name: string) => arrayOf(opened.layouts.stepReply, answer, name);

@@ -1,8 +1,8 @@
 """The model of docs/model.md written by hand in JAX, for `jit` and `lax.scan`: every operation covers all lanes.
 
-Like `numpy_env.py`, it is a peer of the speed benchmark for scenarios with Bernoulli arrivals, shared-rate service and a
-fixed number of servers. It has the kernel's costs up to rounding (1e-9), but not to the bit: a task takes the first free
-place of its queue, so sums of residuals have another order. What makes it fast:
+Like `numpy_env.py`, it is a peer of the speed benchmark for scenarios with Bernoulli arrivals, shared-rate service and
+a fixed number of servers. It has the kernel's costs up to rounding (1e-9), but not to the bit: a task takes the first
+free place of its queue, so sums of residuals have another order. What makes it fast:
 
 - Lanes are the last axis everywhere, so that every operation runs over contiguous numbers.
 - A lane whose next task is some slots away serves one slot in each step of the scan. A lane whose episode has ended

@@ -1,8 +1,8 @@
 """The model of docs/model.md written by hand in NumPy for many lanes: what one would write instead of using mecgym.
 
-It is a peer of the speed benchmark, so it does the same work (float64 costs, float32 observations, final observations, a
-reset within the step) for scenarios with Bernoulli arrivals, shared-rate service and a fixed number of servers, and it is
-meant to be fast. What makes it fast:
+It is a peer of the speed benchmark, so it does the same work (float64 costs, float32 observations, final observations,
+a reset within the step) for scenarios with Bernoulli arrivals, shared-rate service and a fixed number of servers, and
+it is meant to be fast. What makes it fast:
 
 - Queues are stored [task, lane · server]: the task axis first, so that a round of sharing is a few operations over
   contiguous rows, and in arrival order, so that the sums have the kernel's bits.

@@ -1,11 +1,11 @@
 """A client of the bridge that is timed on command: ``run_bridge.py --what lanes --lanes 8192 --groups 2``.
 
-It sets itself up and prints ``{"ready": true, "versions": …}``. Then, for each line ``run COUNT`` on its standard input,
-it does at least that many steps (of lanes, requests or completions) and prints one line of JSON: ``steps``, ``seconds``,
-and the ``bytes`` of the replies. It ends when its input ends. The server is a process of its own.
+It sets itself up and prints ``{"ready": true, "versions": …}``. Then, for each line ``run COUNT`` on its standard
+input, it does at least that many steps (of lanes, requests or completions) and prints one line of JSON: ``steps``,
+``seconds``, and the ``bytes`` of the replies. It ends when its input ends. The server is a process of its own.
 
-``lanes``: steps of all groups, each with one request in flight, actions by a script. ``echo``: requests of one size, one
-in flight, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
+``lanes``: steps of all groups, each with one request in flight, actions by a script. ``echo``: requests of one size,
+one in flight, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
 ``reward``: the same by `python_reward.py`. ``policy``: steps that the server plays with the policy `oracle`;
 ``policies``: in ``--sessions`` sessions at once.
 """

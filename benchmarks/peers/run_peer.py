@@ -1,10 +1,10 @@
 """Plays a peer on one core, on command: ``run_peer.py --peer numpy --lanes 1024 --policy greedy``.
 
 It sets up lanes of `paper-v1` with ``--servers`` servers and twice as many users, and plays until the lanes are spread
-over their episodes and their queues have their full length. It prints ``{"ready": true, "versions": …}``. Then, for each
-line ``run STEPS`` on its standard input, it plays at least that many decisions and prints one line of JSON: ``steps``,
-their ``seconds`` and ``cpuSeconds``, and ``meanCostSlots``. It ends when its input ends. So the measuring program can
-alternate it with other contenders, and a busy machine slows all of them equally.
+over their episodes and their queues have their full length. It prints ``{"ready": true, "versions": …}``. Then, for
+each line ``run STEPS`` on its standard input, it plays at least that many decisions and prints one line of JSON:
+``steps``, their ``seconds`` and ``cpuSeconds``, and ``meanCostSlots``. It ends when its input ends. So the measuring
+program can alternate it with other contenders, and a busy machine slows all of them equally.
 
 The measurement includes everything a step needs: random draws, logarithms, service, observations, new episodes.
 """

@@ -2,8 +2,8 @@
 
 TRL's GRPOTrainer draws a group of answers to each prompt of ``mecgym dataset grpo``; `LacsReward` asks the server about
 all answers of a batch in one request. A model that does not know the form of an answer learns nothing from rewards:
-without ``--model``, a small one is made and first trained on some of the oracle's answers (``--warm-up``). Compare it with
-the control that the paper lacks: further supervised training on the same states for the same time (`sft.py`).
+without ``--model``, a small one is made and first trained on some of the oracle's answers (``--warm-up``). Compare it
+with the control that the paper lacks: further supervised training on the same states for the same time (`sft.py`).
 """
 
 from __future__ import annotations

@@ -44,8 +44,8 @@ export interface AnswerFile {
 }
 
 /**
- * Scores answers to published records, {input, output} or {prompt}, in the profile `comllm-release`. All files answer the
- * same states.
+ * Scores answers to published records, {input, output} or {prompt}, in the profile `comllm-release`. All files answer
+ * the same states.
  *
  * @param states records with the questions; undefined if the files' own records have them
  * @param column field with the answer; by default `completion`, or `model_output` of published results

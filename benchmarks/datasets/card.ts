@@ -96,20 +96,21 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
       "---",
     ].join("\n"),
     "# Task offloading decisions",
-    "Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of several " +
-      `edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
+    "Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of " +
+      `several edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
     markdownTable([header, ...rows], { align: ["l", "r", "l", "l", "l", "r", "l"] }),
     [
       "## Where the states come from",
       ...scenarios.map(({ id, description }) => `Scenario \`${id}\`: ${description}`),
     ].join("\n\n"),
-    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly from the " +
-      "episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in time slots.",
+    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly " +
+      "from the episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in " +
+      "time slots.",
     ...[...wordings].map(([wording, names]) => (wordings.size === 1 ? "" : `\`${names.join("`, `")}\`: `) + wording),
     "## Columns",
     [
-      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind grpo has " +
-        "no completion",
+      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind " +
+        "grpo has no completion",
       "- `labelAction`, `cheapestAction`: 0 for the device, e for server e",
       "- `costSlots`, `regretSlots`, `meetsDeadline`, `impactSlots`, `lookAheadReward`: one entry for each action",
       "- `state`, `scenarioHash`, `episodeSeed`, `decisionIndex`: enough to score any answer later",

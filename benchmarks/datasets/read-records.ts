@@ -1,4 +1,4 @@
-/** Reads records back. Every line is checked as a whole, and a damaged one is reported with its place, never skipped. */
+/** Reads records back. Every line is checked, and a damaged one is reported with its place, never skipped. */
 
 import {
   listScenarios,

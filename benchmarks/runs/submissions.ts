@@ -157,7 +157,7 @@ function checkSetting(setting: SettingResult, known: Suite["settings"][number], 
   }
 }
 
-/** A log must agree with the counts: a list for each seed, one action for a state, and no server that does not exist. */
+/** A log must agree with the counts: a list for each seed, one action for a state, and only servers that exist. */
 function checkLog({ protocol, seeds }: SettingResult, numServers: number, result: PolicyResult, report: Report): void {
   const { actions, actionCounts } = result;
   if (actions.length !== seeds.count) {

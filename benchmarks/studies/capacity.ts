@@ -58,8 +58,8 @@ const EPISODES_PER_JOB = 5;
 const ERROR_SHARE = 0.025;
 
 /**
- * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. It assumes that a policy that
- * is unstable at some number of users is also unstable with more.
+ * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. It assumes that a policy
+ * that is unstable at some number of users is also unstable with more.
  *
  * @throws MecgymError `unknownScenario`, `unknownPolicy`, `invalidSeed`, `invalidOption`
  */

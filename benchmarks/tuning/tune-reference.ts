@@ -1,4 +1,4 @@
-/** Chooses a scenario's reference: the best native policy on validation seeds among those that do not see the future. */
+/** Chooses a scenario's reference: the best native policy on validation seeds that does not see the future. */
 
 import { MecgymError, resolveScenario } from "../../env/index.js";
 import type { Estimate } from "../figures.js";

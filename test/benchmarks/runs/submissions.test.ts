@@ -1,4 +1,4 @@
-/** Submissions: a sound one passes, and every kind of damage is found where it is, by reading and as a command. */
+/** Submissions: a sound one passes, and every kind of damage is found in its place, by the check and the command. */
 
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -30,7 +30,7 @@ beforeAll(async () => {
 // biome-ignore lint/suspicious/noExplicitAny: damage takes any shape
 type Damage = (value: any) => void;
 
-/** Problems of the example with one result file, after damage to either; hashes are those of what is there. */
+/** Problems of the example with one result file after damage to either; the hashes are those of the damaged files. */
 function problems(onSubmission: Damage = () => {}, onResult: Damage = () => {}) {
   const file = structuredClone(result);
   onResult(file);
@@ -47,7 +47,7 @@ function problems(onSubmission: Damage = () => {}, onResult: Damage = () => {}) 
 }
 
 describe("checkSubmission", () => {
-  it("finds nothing in a sound one, says what it read and what it did not check", () => {
+  it("finds nothing in a sound one, and says what it read and what it did not check", () => {
     expect(problems()).toEqual([]);
     const text = JSON.stringify(result);
     const submission = { ...example, results: [{ file: "a/b.json", sha256: sha256(text) }] };
@@ -130,7 +130,7 @@ describe("checkSubmission", () => {
     paths.forEach((path, i) => void expect(found[i].startsWith(`result.json ${path}`)).toBe(true));
   });
 
-  it("finds what is no JSON, in either file", () => {
+  it("finds text that is not JSON, in either file", () => {
     const broken = checkSubmission("entry.json", "{", () => new Uint8Array());
     expect(broken).toMatchObject({ checked: [], problems: [{ file: "entry.json", path: "" }] });
     const submission = { ...example, results: [{ file: "result.json", sha256: sha256("{") }] };
@@ -149,7 +149,7 @@ describe("mecgym submit --check", { timeout: 60_000 }, () => {
     return join(folder, name);
   };
 
-  it("ends with 0 for a sound entry, reading results beside it, and with 1 for another", async () => {
+  it("exits with 0 for a sound entry with its results in the same folder, and with 1 for another", async () => {
     mkdirSync(join(folder, "results"));
     const text = JSON.stringify(result);
     writeFileSync(join(folder, "results", "table-5.json"), text);

@@ -1,4 +1,4 @@
-/** Results that are verified: sound ones pass, and every kind of damage is found where it is. */
+/** Verification: sound results pass, and every kind of damage is found in its place. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,17 +21,17 @@ const options = {
 };
 const play = (suite: Suite, policies: string[], episodes = options.episodes) =>
   runSuite(suite, { ...options, policies, episodes });
-/** As a file has it. */
+/** The result as it is read from a file. */
 const written = (result: Result): Result => parseResult(JSON.stringify(result), "result.json");
 
 let result: Result;
 beforeAll(async () => {
-  // some draw, some remember; neither the oracle nor any figure's other side is in the file
+  // one policy draws, one remembers; the policies that figures are compared with are not in the file
   result = written(await play(findSuite("paper-table-2"), ["random", "round-robin"]));
 }, 60_000);
 
 describe("verifyResult", { timeout: 120_000 }, () => {
-  it("verifies what a run wrote, and says what it replayed", async () => {
+  it("verifies the result of a run, and says what it replayed", async () => {
     expect(await verifyResult(result)).toEqual({
       suite: "paper-table-2",
       checked: [
@@ -59,7 +59,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     }
   });
 
-  it("says the same for any number of threads, and tells how far it is", async () => {
+  it("gives the same report for any number of threads, and reports its progress", async () => {
     const damaged = structuredClone(result);
     damaged.settings[1].policies[1].actions[2][3] = 99;
     damaged.settings[0].policies[0].actionCounts[0]++;
@@ -79,7 +79,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     }
   });
 
-  it("goes by the log alone: a policy of another name with the same decisions is as good", async () => {
+  it("depends only on the log: a policy of another name with the same decisions passes", async () => {
     const renamed = structuredClone(result);
     for (const { policies } of renamed.settings) policies[0].policy = { name: "local", kind: "native" };
     expect((await verifyResult(renamed)).problems).toEqual([]);
@@ -147,7 +147,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     expect(problems[0].expected).not.toBe("");
   });
 
-  it("finds any action that is another one", async () => {
+  it("finds every changed action", async () => {
     const property = fc.asyncProperty(fc.nat(3), fc.nat(), fc.integer({ min: 1, max: 6 }), async (episode, at, by) => {
       const damaged = structuredClone(result);
       const log = damaged.settings[1].policies[0].actions[episode];
@@ -159,7 +159,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     await fc.assert(property, { numRuns: 15 });
   });
 
-  it("finds any number of the figures that is off by the last bit, and names it", async () => {
+  it("finds every figure that is off by the last bit, and names it", async () => {
     const property = fc.asyncProperty(fc.nat(1), fc.nat(), fc.boolean(), async (setting, which, isUp) => {
       const damaged = structuredClone(result);
       const { metrics, differenceToOracleSlots } = damaged.settings[setting].policies[1];
@@ -199,7 +199,7 @@ describe("parseResult", () => {
     }
     return undefined;
   };
-  it("refuses what is no result, another profile, and a newer version for being newer", () => {
+  it("refuses text that is not a result, another profile, and a newer version by its version", () => {
     const sound = JSON.parse(text);
     expect(refusal(sound)).toBeUndefined();
     expect(refusal("{")).toMatchObject({ code: "invalidRecord", path: "r.json" });
@@ -217,7 +217,7 @@ describe("parseResult", () => {
 });
 
 describe("differences", () => {
-  it("names every place, whatever the kinds of values", () => {
+  it("names every place, whatever the types of the values", () => {
     expect(differences({ a: [1, { b: null }], c: 1 }, { a: [2, { b: {} }], d: 3 })).toEqual([
       { path: "/a/0", expected: "1", got: 2 },
       { path: "/a/1/b", expected: "null", got: {} },

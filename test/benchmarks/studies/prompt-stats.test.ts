@@ -1,4 +1,4 @@
-/** Lengths of prompts: the limits that the documentation promises, over many states and draws. */
+/** Lengths of prompts: the limits that the documentation promises hold over many states and draws. */
 
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, it } from "vitest";

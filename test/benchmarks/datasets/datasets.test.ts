@@ -187,7 +187,7 @@ describe("a record", () => {
 
   it.each(["paper-v1", "paper-poisson-v1", "bursty-v1", "churn-v1", "load-24-users-v1"])(
     "labelled by rollout has what the policy decides there, having watched the oracle's episode of %s",
-    { timeout: 60_000 },
+    { timeout: 300_000 },
     (id) => {
       const scenario = resolveScenario(id);
       const player = new EpisodePlayer(scenario);

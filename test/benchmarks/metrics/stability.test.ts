@@ -65,7 +65,7 @@ describe("an episode has collapsed", () => {
   });
 });
 
-describe("known loads over 1,000 slots", { timeout: 120_000 }, () => {
+describe("known loads over 1,000 slots", { timeout: 300_000 }, () => {
   const paper = resolveScenario("paper-long-v1");
   const cases: [string, Parameters<typeof resolveScenario>[0], Policy, boolean][] = [
     ["12 users, oracle", paper, oracle, false],
@@ -124,7 +124,7 @@ describe("foresight", () => {
   });
 });
 
-describe("the suite foresight", { timeout: 120_000 }, () => {
+describe("the suite foresight", { timeout: 300_000 }, () => {
   const whole = findSuite("foresight");
   const ids = ["load-24-users", "load-24-users-long"];
   // the suite's own reference takes seconds for each episode

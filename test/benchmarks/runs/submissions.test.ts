@@ -141,7 +141,7 @@ describe("checkSubmission", () => {
   });
 });
 
-describe("mecgym submit --check", { timeout: 60_000 }, () => {
+describe("mecgym submit --check", { timeout: 300_000 }, () => {
   const folder = mkdtempSync(join(tmpdir(), "mecgym-submit-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const write = (name: string, results: Submission["results"]) => {

@@ -30,7 +30,7 @@ beforeAll(async () => {
   result = written(await play(findSuite("paper-table-2"), ["random", "round-robin"]));
 }, 60_000);
 
-describe("verifyResult", { timeout: 120_000 }, () => {
+describe("verifyResult", { timeout: 300_000 }, () => {
   it("verifies the result of a run, and says what it replayed", async () => {
     expect(await verifyResult(result)).toEqual({
       suite: "paper-table-2",

@@ -172,7 +172,7 @@ describe("peers", () => {
   const now = () => performance.now() / 1000;
   const context = { repetitions: 1, runSeconds: 0.001, cpuSeconds: now, wallSeconds: now };
 
-  it("that are not installed are named, each with the command that installs it", { timeout: 180_000 }, async () => {
+  it("that are not installed are named, each with the command that installs it", { timeout: 300_000 }, async () => {
     const clone = join(folder, "clone");
     mkdirSync(join(clone, "benchmarks", "peers"), { recursive: true });
     copyFileSync(join(root, "benchmarks/peers/run_peer.py"), join(clone, "benchmarks/peers/run_peer.py"));

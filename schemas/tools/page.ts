@@ -18,7 +18,8 @@ export function schemaPage(schemas: readonly [string, SchemaNode][]): string {
       "The schemas are JSON Schema 2020-12. They are in `schemas/`, with valid and invalid examples in",
       "`schemas/examples/`. TypeScript and Python read the same files. Fields marked * are required.",
       "Unless a table says otherwise, fields that it does not name are refused.",
-      "A later minor version of a schema accepts everything that an earlier one does; [CONTRIBUTING.md](../CONTRIBUTING.md) says when which number rises.",
+      "A later minor version of a schema accepts everything that an earlier one does;",
+      "[CONTRIBUTING.md](../CONTRIBUTING.md) says when which number rises.",
     ].join(" "),
     ...schemas.flatMap(([name, schema]) => sectionOf(name, schema)),
   ]

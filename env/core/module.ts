@@ -24,6 +24,7 @@ export interface CoreCalls {
   requiredBytes(): number;
   create(): number;
   assignScenarios(): number;
+  checkCanaries(): number;
   reset(flags: number): number;
   step(): number;
   useOutputs(index: number): number;

@@ -4,7 +4,7 @@
 // play one each; the whole of a batch is copied by copying its memory; and the memory goes when the instance does.
 // Nothing that changes stands in a variable of the module, which a copy of the memory would leave behind.
 
-import { CANARY_BYTES, IS_CHECKED, writeCanary } from "./canary";
+import { CANARY_BYTES, checkCanary, IS_CHECKED, writeCanary } from "./canary";
 import { aligned, allocateZeros, fits, sizeWith } from "./heap";
 import { Lane, SERVER_PAIR, SERVERS, TASK, UNUSED, USER_PAIR } from "./lane";
 import { layOutLookAhead, lookAheadBytes } from "./decision-block";
@@ -294,5 +294,17 @@ export function assignScenarios(): i32 {
     }
   }
   for (let i = 0; i < batch.numLanes; i++) laneAt(i).scenario = scenarioAt(load<i32>(batch.laneScenario + 4 * i));
+  return 0;
+}
+
+/** Looks at every canary of the test build, which stops the module if one was written to; -1 in any other build. */
+export function checkCanaries(): i32 {
+  if (!IS_CHECKED) return -1;
+  const batch = theBatch();
+  for (let i = 0; i <= batch.numLanes; i++) {
+    const lane = laneAt(i);
+    checkCanary(changetype<usize>(lane) + batch.laneBytes - CANARY_BYTES);
+    checkCanary(lane.tasks + TASK * <usize>lane.taskCapacity);
+  }
   return 0;
 }

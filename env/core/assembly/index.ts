@@ -2,7 +2,7 @@
 
 import { BATCH, Batch } from "./batch";
 
-export { addScenario, assignScenarios, create, requiredBytes } from "./batch";
+export { addScenario, assignScenarios, checkCanaries, create, requiredBytes } from "./batch";
 export { chooseCheapest } from "./choices";
 export { readDecision } from "./decision-block";
 export { fork, forgetStep } from "./fork";

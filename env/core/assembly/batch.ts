@@ -6,7 +6,7 @@
 
 import { CANARY_BYTES, checkCanary, IS_CHECKED, writeCanary } from "./canary";
 import { aligned, allocateZeros, fits, sizeWith } from "./heap";
-import { Lane, SERVER_PAIR, SERVERS, TASK, UNUSED, USER_PAIR } from "./lane";
+import { Lane, listBytes, SERVER_PAIR, SERVERS, UNUSED, USER_PAIR } from "./lane";
 import { layOutLookAhead, lookAheadBytes } from "./decision-block";
 import { layOutOutputs, outputBytes, OutputSet } from "./outputs";
 import { layOutRollout, rolloutBytes } from "./rollout-input";
@@ -217,7 +217,7 @@ function batchBytes(batch: Batch): u64 {
   const each =
     batch.laneBytes +
     batch.historyRowBytes * <usize>batch.maxHistorySlots +
-    TASK * <usize>INITIAL_TASKS +
+    listBytes(INITIAL_TASKS) +
     CANARY_BYTES;
   const perLane = aligned(4 * lanes) * 5 + aligned(8 * lanes) + aligned(lanes) + aligned(64 * lanes);
   const finalRows = batch.autoreset == SAME_STEP ? lanes * 4 * <u64>batch.observationSize : 0;
@@ -262,8 +262,8 @@ export function create(): i32 {
 function layOutLanes(batch: Batch): void {
   const lanes = <usize>batch.numLanes + 1;
   const historyBytes = batch.historyRowBytes * <usize>batch.maxHistorySlots;
-  const listBytes = TASK * <usize>INITIAL_TASKS + CANARY_BYTES;
-  const tasks = allocateZeros(lanes * listBytes);
+  const blockBytes = listBytes(INITIAL_TASKS) + CANARY_BYTES;
+  const tasks = allocateZeros(lanes * blockBytes);
   batch.history = allocateZeros(lanes * historyBytes);
   batch.tasks = tasks;
   batch.lanes = allocateZeros(lanes * batch.laneBytes);
@@ -276,10 +276,10 @@ function layOutLanes(batch: Batch): void {
     lane.users = changetype<usize>(lane) + SERVERS + SERVER_PAIR * <usize>pairs(batch.maxServers);
     lane.availability = lane.users + USER_PAIR * <usize>pairs(batch.maxUsers);
     lane.history = batch.history + historyBytes * <usize>i;
-    lane.tasks = tasks + listBytes * <usize>i;
+    lane.tasks = tasks + blockBytes * <usize>i;
     lane.taskCapacity = INITIAL_TASKS;
     writeCanary(changetype<usize>(lane) + batch.laneBytes - CANARY_BYTES);
-    writeCanary(lane.tasks + TASK * <usize>INITIAL_TASKS);
+    writeCanary(lane.tasks + listBytes(INITIAL_TASKS));
   }
   batch.spareLane = laneAt(batch.numLanes);
 }
@@ -304,7 +304,7 @@ export function checkCanaries(): i32 {
   for (let i = 0; i <= batch.numLanes; i++) {
     const lane = laneAt(i);
     checkCanary(changetype<usize>(lane) + batch.laneBytes - CANARY_BYTES);
-    checkCanary(lane.tasks + TASK * <usize>lane.taskCapacity);
+    checkCanary(lane.tasks + listBytes(lane.taskCapacity));
   }
   return 0;
 }

@@ -5,9 +5,8 @@
 import { theBatch, laneAt } from "./batch";
 import { endOfServers, firstServer, Lane, RUNNING, Server, SERVER_PAIR } from "./lane";
 import { costOfLatency, deviceLatencySlots } from "./latency";
-import { ones } from "./logarithm";
 import { Scenario } from "./scenario";
-import { add, div, mul, select } from "./vectors";
+import { actionsOfPair, add, div, firstActions, mul, ones, select } from "./vectors";
 
 /** C at both servers of a pair (eq. 7), as `edgeLatencySlots`. */
 // @ts-ignore: decorator
@@ -32,7 +31,7 @@ export function cheapestAction(lane: Lane): i32 {
   const penalty = v128.load_splat<f64>(scenario, offsetof<Scenario>("penaltySlots"));
   let lowest = f64x2.splat(costOfLatency(deviceLatencySlots(lane), lane.scenario));
   let chosen = i64x2.splat(0);
-  let actions = i64x2(1, 2);
+  let actions = firstActions();
   // what is no server costs infinity or NaN, and less than nothing
   for (let pair = firstServer(lane), end = endOfServers(lane); pair < end; pair += SERVER_PAIR) {
     const latency = pairLatencySlots(lane, pair);
@@ -40,7 +39,7 @@ export function cheapestAction(lane: Lane): i32 {
     const isLess = f64x2.lt(cost, lowest);
     lowest = select(isLess, cost, lowest);
     chosen = select(isLess, actions, chosen);
-    actions = i64x2.add(actions, i64x2.splat(2));
+    actions = i64x2.add(actions, actionsOfPair());
   }
   const even = f64x2.extract_lane(lowest, 0);
   const odd = f64x2.extract_lane(lowest, 1);

@@ -37,9 +37,9 @@ function giveToServer(lane: Lane, index: i32): f64 {
   const task = taskOf(lane, lane.numTasks);
   task.residualMbit = sizeMbit;
   task.uploadSlots = sizeMbit / server.rateMbps / scenario.slotSeconds;
-  task.serverOffset = <u32>serverOffset(index);
+  task.serverOffset = <u16>serverOffset(index);
   task.decisionSlot = lane.slot;
-  task.wasLate = <i32>(latency > scenario.deadlineSlots);
+  task.wasLate = <u8>(latency > scenario.deadlineSlots);
   lane.numTasks += 1;
   server.activeTasks += 1;
   server.workloadMbit += sizeMbit;

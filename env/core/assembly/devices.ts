@@ -2,16 +2,15 @@
 
 // Two at a time; together with the observation and the edge latencies this makes a step 1.1 times as fast.
 
-import { RESIDUAL_TOLERANCE_MBIT } from "./decision";
 import { endOfServers, firstServer, Lane, Server, SERVER_PAIR, User, USER_PAIR } from "./lane";
 import { Scenario } from "./scenario";
 import { theBatch } from "./batch";
-import { add, sub } from "./vectors";
+import { add, sub, tolerances } from "./vectors";
 
 /** What was there as the slot began falls by f_loc·Δt/γ; then what the slot added is added. */
 export function serveDevices(lane: Lane): void {
   const service = v128.load_splat<f64>(changetype<usize>(lane.scenario), offsetof<Scenario>("localServiceMbit"));
-  const tolerance = f64x2.splat(RESIDUAL_TOLERANCE_MBIT);
+  const tolerance = tolerances();
   const first = lane.users;
   const end = first + USER_PAIR * <usize>((lane.numUsers + 1) >> 1);
   for (let pair = first; pair < end; pair += USER_PAIR) {

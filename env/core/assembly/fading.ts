@@ -4,13 +4,9 @@
 
 import { BITS_OF_2_20, MULTIPLIER } from "./alea";
 import { isThere, endOfServers, fadingStream, firstServer, Lane, Server, SERVER_PAIR, serverOf } from "./lane";
-import { lnOfPair, ones } from "./logarithm";
+import { lnOfPair } from "./logarithm";
 import { Scenario } from "./scenario";
-import { add, mul, sub } from "./vectors";
-
-const TWO_TO_20: f64 = 1048576;
-/** Half a step of the generator: keeps a draw off 0, where the rate would be 0 and the latency infinite. */
-const TWO_TO_MINUS_33: f64 = 1.1641532182693481e-10;
+import { add, halfStep, mul, ones, sub, twoTo20 } from "./vectors";
 
 /** Draws u for each server of the current task's user, in server order, as 2²⁰ + u in place of its rate. */
 // @ts-ignore: decorator
@@ -51,13 +47,13 @@ export function drawFading(lane: Lane): void {
   stream.carry = <u32>carry;
 }
 
-/** 1 + SNR·|h|² in place of each draw, with |h|² = −ln(u + 2⁻³³). */
+/** 1 + SNR·|h|² in place of each draw, with |h|² = −ln(u + 2⁻³³), which keeps the rate off 0. */
 // @ts-ignore: decorator
 @inline
 export function takeGains(lane: Lane): void {
   const negativeSnr = v128.load_splat<f64>(changetype<usize>(lane.scenario), offsetof<Scenario>("negativeSnr"));
   for (let pair = firstServer(lane), end = endOfServers(lane); pair < end; pair += SERVER_PAIR) {
-    const u = sub(v128.load(pair, offsetof<Server>("rateMbps")), f64x2.splat(TWO_TO_20));
+    const u = sub(v128.load(pair, offsetof<Server>("rateMbps")), twoTo20());
     v128.store(pair, gainOf(u, negativeSnr), offsetof<Server>("rateMbps"));
   }
 }
@@ -79,7 +75,7 @@ export function takeRates(lane: Lane): void {
 // @ts-ignore: decorator
 @inline
 export function gainOf(u: v128, negativeSnr: v128): v128 {
-  return add(ones(), mul(negativeSnr, lnOfPair(add(f64x2.splat(TWO_TO_MINUS_33), u))));
+  return add(ones(), mul(negativeSnr, lnOfPair(add(halfStep(), u))));
 }
 
 // @ts-ignore: decorator

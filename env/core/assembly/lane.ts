@@ -62,15 +62,18 @@ export class Task {
   residualMbit: f64;
   /** D/R/Δt: upload time, slots. */
   uploadSlots: f64;
-  /** Where its server stands, in bytes from the lane's first server. */
-  serverOffset: u32;
   /** Slot of the decision. */
   decisionSlot: i32;
+  /** Where its server stands, in bytes from the lane's first server. */
+  serverOffset: u16;
   /** Whether C exceeded the deadline at the decision. */
-  wasLate: i32;
+  wasLate: u8;
   /** Room for the task's class. */
-  planned: i32;
+  planned: u8;
 }
+
+// Every step reads and writes the first lines of a lane's head, the end of a slot the next ones, and an episode's start
+// the last: with thousands of lanes a step's time is that of the cache lines it touches.
 
 @unmanaged
 export class Lane {
@@ -79,21 +82,17 @@ export class Lane {
   phase: i32;
   /** What it plays. */
   scenario: Scenario;
-  /** First User, first availability byte, and first row of the workload history. */
+  /** First User. */
   users: usize;
-  availability: usize;
-  history: usize;
-  /** First Task, how many there are room for, how many there are, and how many were there as the slot began. */
+  /** First Task, how many there are, and how many there is room for. */
   tasks: usize;
-  taskCapacity: i32;
   numTasks: i32;
-  numServedTasks: i32;
+  taskCapacity: i32;
   /** E and U of this episode. */
   numServers: i32;
   numUsers: i32;
-  /** t, and t mod W: the history's row that the end of this slot writes. */
+  /** t. */
   slot: i32;
-  historyRow: i32;
   /** First slot whose service no longer counts: T, or one more than the first task's slot if that is later. */
   endSlot: i32;
   /** Index of the current decision. */
@@ -102,44 +101,51 @@ export class Lane {
   userIndex: i32;
   /** Further tasks of the same user in this slot (Poisson arrivals). */
   pendingTasks: i32;
-  /** Users of this slot whose arrivals have been drawn, the first of them that a bit of `arrivals` stands for. */
-  numAskedUsers: i32;
-  firstOfArrivals: i32;
-  /** Whether this slot is busy (bursty arrivals). */
-  isBusy: i32;
-  /** A bit for each user that has a task in this slot and was not given it yet, from `firstOfArrivals` on. */
+  /** A bit for each user that has a task in this slot and was not given it yet, from user `firstOfArrivals` on. */
   arrivals: u64;
   /** D: size of the current task, Mbit. */
   sizeMbit: f64;
   /** Streams of the episode, 16 bytes each. */
-  arrivalStreamWords0: u64;
-  arrivalStreamWords1: u64;
   sizeStreamWords0: u64;
   sizeStreamWords1: u64;
   fadingStreamWords0: u64;
   fadingStreamWords1: u64;
-  burstStreamWords0: u64;
-  burstStreamWords1: u64;
-  churnStreamWords0: u64;
-  churnStreamWords1: u64;
-  /** Keys of the look-ahead futures. */
-  futureKey0: i32;
-  futureKey1: i32;
+  /** Which of the starts and restores of the batch it plays on from; see outputs.ts. */
+  startNumber: u64;
+  firstOfArrivals: i32;
+  /** Users of this slot whose arrivals have been drawn. */
+  numAskedUsers: i32;
   /** What became of the tasks decided so far. */
   realisedLatencySumSlots: f64;
   finishedTasks: i32;
   finishedLateTasks: i32;
   unfinishedTasks: i32;
   unfinishedLateTasks: i32;
+  /** Tasks that were there as the slot began: the first ones of the list. */
+  numServedTasks: i32;
+  /** First row of the workload history, and t mod W: the row that the end of this slot writes. */
+  history: usize;
+  historyRow: i32;
+  /** Whether this slot is busy (bursty arrivals). */
+  isBusy: i32;
+  arrivalStreamWords0: u64;
+  arrivalStreamWords1: u64;
+  burstStreamWords0: u64;
+  burstStreamWords1: u64;
+  churnStreamWords0: u64;
+  churnStreamWords1: u64;
   lostTasks: i32;
   /** Those of them that were not late at their decision. */
   lostOnTimeTasks: i32;
+  /** First of a byte for each server: whether it is there. */
+  availability: usize;
+  /** Keys of the look-ahead futures. */
+  futureKey0: i32;
+  futureKey1: i32;
   episodeSeed: f64;
   /** Which episode comes next: seed of the function that picks it, and episodes started so far. */
   laneSeed: f64;
   episodeIndex: f64;
-  /** Which of the starts and restores of the batch it plays on from; see outputs.ts. */
-  startNumber: u64;
 }
 
 /** Bytes of a pair, and where the servers of a lane begin. */
@@ -209,6 +215,18 @@ export function taskOf(lane: Lane, index: i32): Task {
   return changetype<Task>(lane.tasks + TASK * <usize>index);
 }
 
+/** Bytes of a list: its tasks, and behind them a bit for each, in words of 64. */
+export function listBytes(capacity: i32): usize {
+  return TASK * <usize>capacity + 8 * <usize>((capacity + 63) >> 6);
+}
+
+/** u64 [..]: which tasks are done, within a service. */
+// @ts-ignore: decorator
+@inline
+export function doneBits(lane: Lane): usize {
+  return lane.tasks + TASK * <usize>lane.taskCapacity;
+}
+
 // @ts-ignore: decorator
 @inline
 export function arrivalStream(lane: Lane): Stream {
@@ -255,5 +273,6 @@ export function isThere(lane: Lane, index: i32): bool {
 @inline
 export function isActionAvailable(lane: Lane, action: i32): bool {
   if (action == 0) return true;
-  return <u32>action <= <u32>lane.numServers && isThere(lane, action - 1);
+  // who is there stands at the lane's end; the rate says the same where it was drawn, and is at hand
+  return <u32>action <= <u32>lane.numServers && serverOf(lane, action - 1).rateMbps != 0;
 }

@@ -50,13 +50,6 @@ function integer(offset: usize): v128 {
   return v128.load(INTEGERS + offset);
 }
 
-/** The doubles 1 and 1. */
-// @ts-ignore: decorator
-@inline
-export function ones(): v128 {
-  return double(ONE);
-}
-
 /** ln of both halves, each positive and normal. */
 // @ts-ignore: decorator
 @inline

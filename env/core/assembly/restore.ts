@@ -217,10 +217,10 @@ function readTasks(lane: Lane): i32 {
   for (let i = 0; i < numTasks; i++) {
     const task = taskOf(lane, i);
     task.residualMbit = readAmount("residualMbit");
-    task.serverOffset = <u32>serverOffset(readCount("serverIndex", 0, lane.numServers - 1));
+    task.serverOffset = <u16>serverOffset(readCount("serverIndex", 0, lane.numServers - 1));
     task.decisionSlot = readCount("decisionSlot", 0, lane.slot);
     task.uploadSlots = readAmount("uploadSlots");
-    task.wasLate = hasChurn ? readCount("wasLate", 0, 1) : 0;
+    task.wasLate = hasChurn ? <u8>readCount("wasLate", 0, 1) : 0;
   }
   lane.numTasks = numTasks;
   return numTasks;
@@ -230,7 +230,7 @@ function readTasks(lane: Lane): i32 {
 function checkQueues(lane: Lane): void {
   for (let e = 0; e < lane.numServers; e++) {
     const server = serverOf(lane, e);
-    const offset = <u32>serverOffset(e);
+    const offset = <u16>serverOffset(e);
     let count: f64 = 0;
     let sum: f64 = 0;
     let numServed: f64 = 0;

@@ -3,7 +3,7 @@
 import { BATCH, Batch, FREE_BLOCKS, laneAt, theBatch } from "./batch";
 import { CANARY_BYTES, writeCanary } from "./canary";
 import { allocate } from "./heap";
-import { Lane, RUNNING, TASK } from "./lane";
+import { Lane, listBytes, RUNNING, TASK } from "./lane";
 
 /** Gives a lane's list room for `numTasks`, its tasks moved along. False, and nothing changed, if memory is short. */
 export function reserveTasks(lane: Lane, numTasks: i32): bool {
@@ -31,7 +31,7 @@ function takeBlock(capacity: i32): usize {
     store<usize>(list, load<usize>(free));
     return free;
   }
-  const numBytes = TASK * <usize>capacity;
+  const numBytes = listBytes(capacity);
   const block = allocate(numBytes + CANARY_BYTES);
   if (block != 0) writeCanary(block + numBytes);
   return block;
@@ -59,7 +59,7 @@ export function makeRoomForStep(): bool {
     const lane = laneAt(i);
     if (lane.phase != RUNNING || lane.numTasks < lane.taskCapacity) continue;
     if (reserveTasks(lane, lane.numTasks + 1)) continue;
-    numBytes += 2 * TASK * <u64>lane.taskCapacity + CANARY_BYTES;
+    numBytes += listBytes(2 * lane.taskCapacity) + CANARY_BYTES;
   }
   if (numBytes > 0) {
     changetype<Batch>(BATCH).neededBytes = <u64>batch.heapTop + numBytes + 64 * <u64>batch.numLanes;

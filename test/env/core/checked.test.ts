@@ -9,7 +9,7 @@ import { makeCore, Pair } from "./harness.js";
 let checked: WebAssembly.Module;
 beforeAll(() => {
   checked = new WebAssembly.Module(buildCore({ isChecked: true }));
-}, 120_000);
+}, 300_000);
 
 describe("the checked build", () => {
   it("plays random worlds with the kernel's bits, and no canary is touched", { timeout: 300_000 }, () => {

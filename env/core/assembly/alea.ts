@@ -1,8 +1,8 @@
 /** Random streams in integers: Baagøe's Alea, as in the npm package seedrandom, to the bit. */
 
-// Alea works on doubles: t = 2091639·s0 + carry·2⁻³²; the draw is t − ⌊t⌋ and the carry ⌊t⌋. Its states are multiples of
-// 2⁻³². In units of that the same is a 64-bit multiplication and a shift, exact, and a draw is a 32-bit integer that can
-// be compared with a limit. Gain over doubles: 1.1 times in the whole step; JavaScript numbers cannot do it.
+// Alea works on doubles: t = 2091639·s0 + carry·2⁻³²; the draw is t − ⌊t⌋ and the carry ⌊t⌋. Its states are multiples
+// of 2⁻³². In units of that the same is a 64-bit multiplication and a shift, exact, and a draw is a 32-bit integer
+// that can be compared with a limit. Gain over doubles: 1.1 times in the whole step; JavaScript numbers cannot do it.
 
 import { Stream } from "./lane";
 

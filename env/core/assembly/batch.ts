@@ -1,7 +1,7 @@
 /** The batch: its options, where everything of it stands, and how it is laid out. */
 
-// One instance of the module, with a memory of its own, holds one batch. So two batches share nothing and two threads can
-// play one each; the whole of a batch is copied by copying its memory; and the memory goes when the instance does.
+// One instance of the module, with a memory of its own, holds one batch. So two batches share nothing and two threads
+// can play one each; the whole of a batch is copied by copying its memory; and the memory goes when the instance does.
 // Nothing that changes stands in a variable of the module, which a copy of the memory would leave behind.
 
 import { CANARY_BYTES, checkCanary, IS_CHECKED, writeCanary } from "./canary";

@@ -5,8 +5,8 @@ import { churnStream, isThere, Lane, serverIndexOf, serverOf, serverOfTask, Task
 import { copyTask } from "./service";
 
 /**
- * Between two slots, before the arrivals of the later one: every server leaves, returns or stays where it is. There is one
- * draw for each server, whether it is there or not, so that who is there depends on the seed and on nothing else.
+ * Between two slots, before the arrivals of the later one: every server leaves, returns or stays where it is. There is
+ * one draw for each server, whether it is there or not, so that who is there depends on the seed and on nothing else.
  */
 export function changeServers(lane: Lane): void {
   const scenario = lane.scenario;

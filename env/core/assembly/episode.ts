@@ -25,7 +25,10 @@ import { drawFutureKeys, seedEpisodeStream } from "./seeding";
 import { countUnfinished, serveServers } from "./service";
 import { ARRIVALS, FADING, FUTURE, seededStream, seedStreams, SIZES, TOPOLOGY } from "./stream-group";
 
-/** Sets a lane to the first decision of episode `seed`: queues empty, capacities drawn, slots played until a task comes. */
+/**
+ * Sets a lane to the first decision of episode `seed`: queues empty, capacities drawn, slots played until a task
+ * comes.
+ */
 export function startEpisode(lane: Lane, seed: f64): void {
   const batch = theBatch();
   const scenario = lane.scenario;

@@ -1,7 +1,8 @@
 /** A lane: the state of one episode, its servers, its users and its tasks, as structs in linear memory. */
 
 // A lane is one block: its head, then its servers, then its users, then a byte for each server that says whether it is
-// there. Its workload history and its task list stand elsewhere: of the one a slot touches a single row, the other grows.
+// there. Its workload history and its task list stand elsewhere: of the one a slot touches a single row, the other
+// grows.
 
 import { IS_CHECKED } from "./canary";
 import { Scenario } from "./scenario";

@@ -1,8 +1,8 @@
 /** The logarithm of two numbers at once, with the bits of `ln` in mathematics.ts. */
 
 // A third of a step goes into logarithms. Two at a time, and with both branches computed where the scalar one takes
-// one, they make a step 1.3 times as fast as the scalar port. The constants stand in memory, each twice, because the compilers of wasm engines build a
-// vector constant again wherever one is written.
+// one, they make a step 1.3 times as fast as the scalar port. The constants stand in memory, each twice, because the
+// compilers of wasm engines build a vector constant again wherever one is written.
 
 import { add, div, mul, select, sub } from "./vectors";
 
@@ -89,7 +89,9 @@ export function lnOfPair(x: v128): v128 {
   return sub(mul(k, double(LN2_HIGH)), sub(rest, f));
 }
 
-/** ln of `count` numbers in place, an even number of them: a host's way to check the vector arithmetic of its runtime. */
+/**
+ * ln of `count` numbers in place, an even number of them: a host's way to check the vector arithmetic of its runtime.
+ */
 export function lnInPlace(address: usize, count: i32): void {
   for (let i = 0; i < count; i += 2) v128.store(address + 8 * i, lnOfPair(v128.load(address + 8 * i)));
 }

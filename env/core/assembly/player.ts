@@ -104,8 +104,8 @@ function findProblem(batch: Batch): i32 {
 /**
  * Carries out one decision in every lane, or starts its next episode if it has ended (next-step autoreset).
  *
- * Block by block: what a step does is done for all lanes of a block before the next thing is, so that each loop is short
- * and the block stays in the processor's nearest cache.
+ * Block by block: what a step does is done for all lanes of a block before the next thing is, so that each loop is
+ * short and the block stays in the processor's nearest cache.
  *
  * @returns how many lanes' episodes ended, or why nothing was done
  */

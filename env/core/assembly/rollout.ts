@@ -1,9 +1,10 @@
 /** Rollouts: a lane copied and played on with a base policy, over futures that are sampled, or over the true one. */
 
-// A sampled future holds nothing that a policy which watched the episode could not know. Arrivals of the users that have
-// not been asked yet, sizes, rates, bursts and churn come from new streams; whether the slot is busy and how many tasks
-// of the current user still wait are drawn again. What stays is known: the current task with its rates, the clock, the
-// capacities, who is there, and the residual work of every task and device. All candidates meet the same futures.
+// A sampled future holds nothing that a policy which watched the episode could not know. Arrivals of the users that
+// have not been asked yet, sizes, rates, bursts and churn come from new streams; whether the slot is busy and how many
+// tasks of the current user still wait are drawn again. What stays is known: the current task with its rates, the
+// clock, the capacities, who is there, and the residual work of every task and device. All candidates meet the same
+// futures.
 
 import { laneAt, theBatch } from "./batch";
 import { baseAction } from "./base-policy";

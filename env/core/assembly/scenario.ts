@@ -227,7 +227,9 @@ function maxOfServers(input: ScenarioInput): i32 {
   return most;
 }
 
-/** Copies what a host has written, and derives the constants. 0 if there is no room, or a number is out of its bounds. */
+/**
+ * Copies what a host has written, and derives the constants. 0 if there is no room, or a number is out of its bounds.
+ */
 export function makeScenario(index: i32): usize {
   const input = changetype<ScenarioInput>(SCENARIO_INPUT);
   if (!isValid(input)) return 0;

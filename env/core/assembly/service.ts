@@ -1,9 +1,9 @@
 /** One slot of service at edge servers: processor sharing, and what it leaves of every task. */
 
-// A lane's list holds the tasks of all its servers, in arrival order. Few of them are done in a slot, and which ones is
-// hard to foresee: a branch for each task costs more than the arithmetic. So a round first only compares, into a bit for
-// each task, and then goes through the bits that are set. Lists by server, in vectors, were tried and are no faster at
-// the benchmark's loads with six servers; with many they waste memory.
+// A lane's list holds the tasks of all its servers, in arrival order. Few of them are done in a slot, and which ones
+// is hard to foresee: a branch for each task costs more than the arithmetic. So a round first only compares, into a
+// bit for each task, and then goes through the bits that are set. Lists by server, in vectors, were tried and are no
+// faster at the benchmark's loads with six servers; with many they waste memory.
 
 import { theBatch } from "./batch";
 import { RESIDUAL_TOLERANCE_MBIT } from "./decision";

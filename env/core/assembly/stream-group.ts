@@ -1,7 +1,8 @@
 /** Seeds the five streams that every episode has, side by side. */
 
-// A hash waits for the arithmetic of one character before it takes the next. Of five side by side the processor computes
-// one while it waits for the others, which makes the start of an episode three times as fast: 3 % of a step in all.
+// A hash waits for the arithmetic of one character before it takes the next. Of five side by side the processor
+// computes one while it waits for the others, which makes the start of an episode three times as fast: 3 % of a step
+// in all.
 
 import { Stream } from "./lane";
 import { hashed, NAME, putNumber, putText, seedWord, START_SUM } from "./seeding";

@@ -1,9 +1,12 @@
 /** Short names for the operations on two doubles at once, and constants for them. */
 
-// The constants stand in memory, each twice: the compilers of wasm engines build a vector constant again wherever one is
-// written.
+// The constants stand in memory, each twice: the compilers of wasm engines build a vector constant again wherever one
+// is written.
 
-const CONSTANTS: usize = memory.data<f64>([1, 1, 1048576, 1048576, 1.1641532182693481e-10, 1.1641532182693481e-10, 1e-12, 1e-12], 16);
+// prettier-ignore
+const CONSTANTS: usize = memory.data<f64>([
+  1, 1, 1048576, 1048576, 1.1641532182693481e-10, 1.1641532182693481e-10, 1e-12, 1e-12,
+], 16);
 const INDICES: usize = memory.data<i64>([1, 2, 2, 2], 16);
 
 /** 1. */

@@ -1,4 +1,4 @@
-/** Writes the committed generated files: types, schemas and their page, frozen scenarios, figures of speed. */
+/** Writes the committed generated files: types, schemas and their page, scenarios, the core, figures of speed. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -6,21 +6,22 @@ import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { plotFigures } from "../benchmarks/speed/plots.js";
 import { readJsonFolder, readSchemas, root } from "../schemas/tools/files.js";
 import { schemaPage } from "../schemas/tools/page.js";
+import { buildCore, coreModuleFile } from "./build-core.mjs";
 import { performancePage, readKeptSpeed } from "./performance-page.js";
 
 const isCheck = process.argv.includes("--check");
 const stale: string[] = [];
 
-function emit(path: string, text: string): void {
+function emit(path: string, content: string | Buffer): void {
   const file = join(root, path);
-  const old = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-  if (old === text) return;
+  const isSame = existsSync(file) && readFileSync(file).equals(Buffer.from(content));
+  if (isSame) return;
   if (isCheck) {
     stale.push(path);
     return;
   }
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+  writeFileSync(file, content);
   console.log(`wrote ${path}`);
 }
 
@@ -62,6 +63,10 @@ emit(
     `export const frozenScenarios: readonly Scenario[] = ${JSON.stringify(frozen, null, 2)};\n`,
   ].join("\n\n"),
 );
+
+const core = buildCore();
+emit("env/core/generated/core.wasm", core);
+emit("env/core/generated/core-module.ts", coreModuleFile(core));
 
 /** A copy in which a reference to another schema is the name of that schema's type, which is in the same file. */
 function withNamedReferences(schema: object): unknown {

@@ -20,7 +20,10 @@ interface SourceFile {
 /** The imports of a source, including type imports, re-exports and dynamic imports. */
 function importsOf(path: string, text: string): string[] {
   return ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => {
-    return fileName.startsWith(".") ? posix.join(posix.dirname(path), fileName).replace(/\.js$/, ".ts") : fileName;
+    if (!fileName.startsWith(".")) return fileName;
+    const file = posix.join(posix.dirname(path), fileName);
+    // AssemblyScript's compiler wants imports without an ending
+    return path.startsWith("env/core/assembly/") ? `${file}.ts` : file.replace(/\.js$/, ".ts");
   });
 }
 

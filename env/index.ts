@@ -1,29 +1,8 @@
 /** The simulator's public names. */
 
-export { BatchEnv } from "./batch-env.js";
-export type { AutoresetMode, BatchEnvOptions } from "./batch-options.js";
-export {
-  BatchOutputs,
-  FLAG_INVALID_ACTION,
-  FLAG_LATE,
-  FLAG_RESET,
-  FLAG_TRUNCATED,
-  type OutputMemory,
-  type OutputName,
-  type OutputSpec,
-  outputSpecs,
-} from "./batch-outputs.js";
-export { TrajectoryDigest } from "./digest.js";
-export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./env.js";
-export { type ErrorCode, MecgymError } from "./errors.js";
-export { episodeStatsFields } from "./lane-player.js";
-export {
-  allocateLookAhead,
-  type LookAheadOptions,
-  type LookAheadRequest,
-  type LookAheadResult,
-  lookAheadOfState,
-} from "./look-ahead.js";
+export { BatchEnv } from "./batch/batch-env.js";
+export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./batch/env.js";
+export { episodeStatsFields } from "./batch/lane-player.js";
 export {
   copyObservation,
   isObservedActionAvailable,
@@ -33,9 +12,34 @@ export {
   type ObservationData,
   observedCostSlots,
   observedLatencySlots,
-} from "./observation.js";
-export { observationHeader, observationServerFields } from "./observation-rows.js";
-export { type ParseFailure, type ParseResult, parseCompletion } from "./parser.js";
+} from "./batch/observation.js";
+export type { AutoresetMode, BatchEnvOptions } from "./batch/options.js";
+export { lookAheadOfState } from "./batch/recorded-states.js";
+export { type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
+export { type ScoredState, type Scores, score } from "./batch/score.js";
+export { readReleaseAnswer, releaseFormatReward } from "./comllm-release/answer.js";
+export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./comllm-release/costs.js";
+export { readReleaseInput, readReleasePrompt } from "./comllm-release/reader.js";
+export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./comllm-release/score.js";
+export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./comllm-release/state.js";
+export { FLAG_INVALID_ACTION, FLAG_LATE, FLAG_RESET, FLAG_TRUNCATED } from "./core/flags.js";
+export {
+  allocateLookAhead,
+  type LookAheadOptions,
+  type LookAheadRequest,
+  type LookAheadResult,
+} from "./core/look-ahead.js";
+export { observationHeader, observationServerFields } from "./core/observation-rows.js";
+export {
+  BatchOutputs,
+  type OutputMemory,
+  type OutputName,
+  type OutputSpec,
+  outputSpecs,
+} from "./core/outputs.js";
+export { TrajectoryDigest } from "./digest.js";
+export { type ErrorCode, MecgymError } from "./errors.js";
+export { type ParseFailure, type ParseResult, parseCompletion } from "./language/parser/parser.js";
 export {
   type Message,
   type OutputInstruction,
@@ -47,14 +51,8 @@ export {
   renderPrompt,
   type TemplateId,
   templateIds,
-} from "./prompt.js";
+} from "./language/prompt.js";
 export { createStream, MAX_SEED, streamName, type Uniform } from "./random.js";
-export { readReleaseAnswer, releaseFormatReward } from "./release/answer.js";
-export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./release/costs.js";
-export { readReleaseInput, readReleasePrompt } from "./release/reader.js";
-export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./release/score.js";
-export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./release/state.js";
-export { type RolloutRequest, Rollouts, rolloutKeys } from "./rollout.js";
 export {
   listScenarios,
   maxServersOf,
@@ -63,6 +61,5 @@ export {
   type Scenario,
   type ScenarioInput,
   scenarioHash,
-} from "./scenario.js";
-export { type ScoredState, type Scores, score } from "./score.js";
-export { checkSeed, nextEpisodeSeed, type Split, splits } from "./seeds.js";
+} from "./scenario/scenario.js";
+export { checkSeed, nextEpisodeSeed, type Split, splits } from "./scenario/seeds.js";

@@ -1,8 +1,8 @@
 /** What is built from the sources: the command, the code of its threads, and the library. They find each other by name. */
 
 export const entryPoints = {
-  cli: "bridge/cli.ts",
-  worker: "bridge/commands/worker.ts",
+  cli: "bridge/cli/main.ts",
+  worker: "bridge/composition/worker.ts",
   index: "index.ts",
 };
 

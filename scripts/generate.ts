@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { plotFigures } from "../benchmarks/speed/plots.js";
+import { readJsonFolder, readSchemas, root } from "../schemas/tools/files.js";
+import { schemaPage } from "../schemas/tools/page.js";
 import { performancePage, readKeptSpeed } from "./performance-page.js";
-import { readJsonFolder, readSchemas, root } from "./schema-files.js";
-import { schemaPage } from "./schema-page.js";
 
 const isCheck = process.argv.includes("--check");
 const stale: string[] = [];
@@ -53,10 +53,10 @@ const speed = readKeptSpeed();
 emit("docs/performance.md", performancePage());
 emit("docs/speed.svg", await plotFigures(speed));
 
-const scenarios = readJsonFolder("benchmarks/scenarios", ".json");
+const scenarios = readJsonFolder("env/scenario/frozen", ".json");
 emit(
-  "env/generated/scenarios.ts",
-  `/** The frozen scenarios of benchmarks/scenarios. ${note} */\n\nimport type { Scenario } from "../../schemas/generated/types.js";\n\nexport const frozenScenarios: readonly Scenario[] = ${JSON.stringify(
+  "env/scenario/generated/scenarios.ts",
+  `/** The frozen scenarios of env/scenario/frozen. ${note} */\n\nimport type { Scenario } from "../../../schemas/generated/types.js";\n\nexport const frozenScenarios: readonly Scenario[] = ${JSON.stringify(
     scenarios.map(([, scenario]) => scenario),
     null,
     2,

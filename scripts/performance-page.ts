@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { meetsGoal, type SpeedFigure, valueText } from "../benchmarks/speed/figures.js";
-import { root } from "./schema-files.js";
+import { root } from "../schemas/tools/files.js";
 
 const HEADER = "| figure | median | interval | goal |\n|---|---:|---:|---|\n";
 /** Kept runs, and the figures without a goal that the page shows of each besides. */

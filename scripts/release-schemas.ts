@@ -2,8 +2,8 @@
 
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
-import { versionProblem } from "./schema-changes.js";
-import { readReleased, readSchemas, releasedFolder, releasedName, root } from "./schema-files.js";
+import { versionProblem } from "../schemas/tools/comparison.js";
+import { readReleased, readSchemas, releasedFolder, releasedName, root } from "../schemas/tools/files.js";
 
 const released = readReleased();
 const schemas = readSchemas();

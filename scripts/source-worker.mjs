@@ -3,4 +3,4 @@
 import { register } from "tsx/esm/api";
 
 register();
-await import("../bridge/commands/worker.ts");
+await import("../bridge/composition/worker.ts");

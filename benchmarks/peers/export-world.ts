@@ -5,9 +5,9 @@
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */
 
+import { cheapestAction } from "../../env/core/kernel.js";
+import { deriveParameters } from "../../env/core/parameters.js";
 import { BatchEnv, createStream, FLAG_TRUNCATED, resolveScenario, type ScenarioInput } from "../../env/index.js";
-import { cheapestAction } from "../../env/kernel.js";
-import { deriveParameters } from "../../env/parameters.js";
 
 interface Spec {
   readonly scenario: string | ScenarioInput;

@@ -1,7 +1,7 @@
 /** Policies that take the smallest price: what a price list is, and how the cheapest actions are found in one. */
 
+import { costOfLatency, edgeLatencySlots, localLatencySlots } from "../../env/core/kernel.js";
 import type { Observation } from "../../env/index.js";
-import { costOfLatency, edgeLatencySlots, localLatencySlots } from "../../env/kernel.js";
 import type { Policy } from "./policy.js";
 
 /** The prices of one episode's decisions. */

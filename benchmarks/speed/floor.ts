@@ -1,6 +1,6 @@
 /** The machine's floor for a step: its random draws and logarithms, and nothing else. */
 
-import { BLOCK_LENGTH, blockValues, lnOfAffine } from "../../env/block-ln.js";
+import { BLOCK_LENGTH, blockValues, lnOfAffine } from "../../env/core/block-ln.js";
 import { ALEA_MULTIPLIER, seedStream, TWO_TO_MINUS_32 } from "../../env/random.js";
 
 /** Draws of arrivals for each task, at the default probability of 0.3. */

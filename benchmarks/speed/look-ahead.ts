@@ -1,7 +1,7 @@
 /** The time of one look-ahead over all actions, in steps of the same lane. */
 
+import { cheapestAction } from "../../env/core/kernel.js";
 import { BatchEnv, type LookAheadOptions } from "../../env/index.js";
-import { cheapestAction } from "../../env/kernel.js";
 import { figure, ratio } from "./figures.js";
 import { measure } from "./measure.js";
 import { makePlayer } from "./players.js";

@@ -1,7 +1,7 @@
 /** Lanes that play on and on, in the state that playing for long leads to. */
 
+import { cheapestAction } from "../../env/core/kernel.js";
 import { BatchEnv, resolveScenario, type ScenarioInput } from "../../env/index.js";
-import { cheapestAction } from "../../env/kernel.js";
 import { drawUniform, seedStream } from "../../env/random.js";
 
 export type Play = "greedy" | "random";

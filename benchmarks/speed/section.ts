@@ -1,6 +1,6 @@
 /** What a section of the speed benchmark is: figures that are measured together, in one run. */
 
-import type { JobRunner } from "../jobs.js";
+import type { JobRunner } from "../jobs/jobs.js";
 import type { SpeedFigure } from "./figures.js";
 import type { MeasureOptions } from "./measure.js";
 

@@ -1,6 +1,6 @@
 /** How much faster two worker threads play than one: the threads, jobs and answers of `mecgym run`. */
 
-import type { JobRunner, PlayJob } from "../jobs.js";
+import type { JobRunner, PlayJob } from "../jobs/jobs.js";
 import { figure, ratio } from "./figures.js";
 import { measure, type TimedRun } from "./measure.js";
 import type { Section, SpeedContext } from "./section.js";

@@ -1,8 +1,9 @@
 /** Talks to a SessionHost as a client does, without a socket: in this thread, or with its lanes in others. */
 
 import { afterAll, expect } from "vitest";
-import { policyBook } from "../../bridge/commands/policy-book.js";
-import { workerEntry } from "../../bridge/commands/worker-pool.js";
+import { workerEntry } from "../../benchmarks/jobs/worker-pool.js";
+import { policyBook } from "../../bridge/composition/native-policies.js";
+import { type HostOptions, type Message, SessionHost } from "../../bridge/server/dispatcher.js";
 import {
   type ArraySpec,
   bodyBytes,
@@ -12,8 +13,7 @@ import {
   readArray,
   type Values,
   writeArray,
-} from "../../bridge/protocol.js";
-import { type HostOptions, type Message, SessionHost } from "../../bridge/session.js";
+} from "../../bridge/wire/protocol.js";
 import { findProblem } from "../../schemas/validate.js";
 
 let requests = 0;

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import { Client, type ClientOptions } from "../../bridge/client.js";
-import { type Server, type ServerOptions, startServer } from "../../bridge/server.js";
+import { Client, type ClientOptions } from "../../bridge/client/client.js";
+import { type Server, type ServerOptions, startServer } from "../../bridge/server/server.js";
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {

@@ -2,9 +2,9 @@
 
 import fc from "fast-check";
 import { Dealer } from "zeromq";
-import { Client } from "../../bridge/client.js";
-import { encodeHeader, PROTOCOL_VERSION, type Request } from "../../bridge/protocol.js";
-import { BatchEnv } from "../../env/batch-env.js";
+import { Client } from "../../bridge/client/client.js";
+import { encodeHeader, PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
+import { BatchEnv } from "../../env/batch/batch-env.js";
 import { type Parts, spoilt } from "./mutations.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 

@@ -5,8 +5,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Client } from "../../bridge/client.js";
-import { PROTOCOL_VERSION, type Request } from "../../bridge/protocol.js";
+import type { Client } from "../../bridge/client/client.js";
+import { PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

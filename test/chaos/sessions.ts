@@ -1,6 +1,6 @@
 /** Fault run: sessions opened and closed, many open at once, a great many steps; and nothing grows. */
 
-import { Client, type ClientSession } from "../../bridge/client.js";
+import { Client, type ClientSession } from "../../bridge/client/client.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 
 interface Sizes {

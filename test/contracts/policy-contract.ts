@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EpisodePlayer } from "../../benchmarks/play/runner.js";
 import type { LookAheadHandle, PolicyEntry, RolloutHandle } from "../../benchmarks/policies/index.js";
-import { EpisodePlayer } from "../../benchmarks/runner.js";
 import { isObservedActionAvailable, lookAheadOfState, type ObservationData, resolveScenario } from "../../env/index.js";
 
 const paper = resolveScenario("paper-v1");

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { createStream, makeEnv, nextEpisodeSeed, streamName } from "../../env/index.js";
 import { exp, expIntegralE1, LN2, LN10, ln, lnInPlace, wordsOf } from "../../env/math.js";
 import { drawUniform, futureUniform, MAX_SEED, StreamGroup, seedFutureKeys, seedStream } from "../../env/random.js";
-import { resolveScenario } from "../../env/scenario.js";
+import { resolveScenario } from "../../env/scenario/scenario.js";
 import { exponentialIntegral } from "../reference/reference-model.js";
 
 const view = new DataView(new ArrayBuffer(8));

@@ -1,10 +1,10 @@
 /** The golden figures: look-ahead tables, prompts, statistics, data sets and results, each as one hash that every language must come to. */
 
 import { createHash, type Hash } from "node:crypto";
-import { type DatasetKind, datasetKinds, planDataset } from "../../benchmarks/dataset-plan.js";
-import { JobWorker } from "../../benchmarks/jobs.js";
-import { runSuite } from "../../benchmarks/run-suite.js";
-import { findSuite } from "../../benchmarks/suites.js";
+import { type DatasetKind, datasetKinds, planDataset } from "../../benchmarks/datasets/plan.js";
+import { JobWorker } from "../../benchmarks/jobs/jobs.js";
+import { runSuite } from "../../benchmarks/runs/run-suite.js";
+import { findSuite } from "../../benchmarks/suites/suites.js";
 import {
   BatchEnv,
   episodeStatsFields,

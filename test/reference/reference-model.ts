@@ -4,7 +4,7 @@ import exp from "@stdlib/math-base-special-exp";
 import ln from "@stdlib/math-base-special-ln";
 import seedrandom from "seedrandom";
 import { expIntegralE1 } from "../../env/math.js";
-import type { Scenario } from "../../env/scenario.js";
+import type { Scenario } from "../../env/scenario/scenario.js";
 
 /** Work this small is none: without it, rounding would leave crumbs that take a slot of their own. */
 const TOLERANCE_MBIT = 1e-12;

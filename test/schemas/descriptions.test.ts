@@ -4,8 +4,8 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { type SchemaNode, tablesOf, unitOfName } from "../../schemas/tools/fields.js";
 import { schemaNames } from "../../schemas/validate.js";
-import { type SchemaNode, tablesOf, unitOfName } from "../../scripts/schema-fields.js";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "schemas");
 const tables = schemaNames.flatMap((name) => {

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, it } from "vitest";
-import { type Bump, bumpOf, compareSchemas, versionOf, versionProblem } from "../../scripts/schema-changes.js";
-import type { SchemaNode } from "../../scripts/schema-fields.js";
+import { type Bump, bumpOf, compareSchemas, versionOf, versionProblem } from "../../schemas/tools/comparison.js";
+import type { SchemaNode } from "../../schemas/tools/fields.js";
 import {
   readJsonFolder,
   readReleased,
@@ -14,7 +14,7 @@ import {
   releasedFolder,
   releasedName,
   root,
-} from "../../scripts/schema-files.js";
+} from "../../schemas/tools/files.js";
 
 const id = (version: string) => `urn:mecgym:schema:thing:${version}`;
 

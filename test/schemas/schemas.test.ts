@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { listScenarios, scenarioHash } from "../../env/index.js";
+import { readSchemas } from "../../schemas/tools/files.js";
 import { findProblem, type SchemaName, schemaNames } from "../../schemas/validate.js";
-import { readSchemas } from "../../scripts/schema-files.js";
 import { SchemaTypes } from "./types-of.js";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -75,7 +75,7 @@ describe("generated files", () => {
 
 describe("frozen scenarios", () => {
   it("stand in a file of their id, with every field, and keep their hash", () => {
-    const folder = join(root, "benchmarks", "scenarios");
+    const folder = join(root, "env", "scenario", "frozen");
     for (const scenario of listScenarios()) {
       expect(JSON.parse(readFileSync(join(folder, `${scenario.id}.json`), "utf8"))).toEqual(scenario);
     }

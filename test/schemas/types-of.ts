@@ -1,7 +1,7 @@
 /** Which types of a schema a value holds, and in which a place lies: what examples are examples of. */
 
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import type { SchemaNode } from "../../scripts/schema-fields.js";
+import type { SchemaNode } from "../../schemas/tools/fields.js";
 
 /** Types of one schema: its objects that have a title or a name among the definitions. */
 export class SchemaTypes {

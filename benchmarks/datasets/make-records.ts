@@ -1,0 +1,163 @@
+/** Makes the records of data sets: states the oracle comes by, in words, with what every action costs there. */
+
+import {
+  isObservedActionAvailable,
+  lookAheadOfState,
+  type ObservationData,
+  observedLatencySlots,
+  type Prompt,
+  renderAction,
+  renderPrompt,
+  resolveScenario,
+  type Scenario,
+  scenarioHash,
+} from "../../env/index.js";
+import type { DatasetRecord } from "../../schemas/generated/types.js";
+import { EpisodePlayer } from "../play/runner.js";
+import { findPolicy, oracle, type PolicyEntry, policies, whyNoLabels } from "../policies/index.js";
+import type { DatasetPlan } from "./plan.js";
+
+/** Makes records of one plan, in any order: a record depends on the plan and its index alone. */
+export class RecordMaker {
+  readonly #plan: DatasetPlan;
+  readonly #scenario: Scenario;
+  readonly #hash: string;
+  readonly #labels: PolicyEntry;
+  readonly #player: EpisodePlayer;
+
+  /** @param plan a checked one (`planDataset`) */
+  constructor(plan: DatasetPlan) {
+    this.#plan = plan;
+    this.#scenario = resolveScenario(plan.scenario);
+    this.#hash = scenarioHash(this.#scenario);
+    this.#labels = findPolicy(plan.labels);
+    this.#player = new EpisodePlayer(this.#scenario);
+  }
+
+  /**
+   * Record `index` of the data set: the static protocol's state of its episode.
+   *
+   * @throws MecgymError `unsupportedState` where the template has no words for the state
+   */
+  make(index: number): DatasetRecord {
+    const { kind, split, firstSeed, labels, template, perturbation, outputInstruction, system, form } = this.#plan;
+    const episodeSeed = firstSeed + index;
+    const policy = this.#labels.make(episodeSeed, this.#scenario);
+    const state = this.#player.visitState(episodeSeed, this.#labels.remembers ? policy : undefined);
+    const label = this.#player.ask(policy);
+    const prompt = renderPrompt(state, {
+      template,
+      perturbation,
+      seed: episodeSeed,
+      system,
+      instruction: outputInstruction,
+    });
+    return {
+      ...wordsOf(prompt, renderAction(label, template), form, kind),
+      kind,
+      split,
+      index,
+      profile: "paper",
+      scenarioId: this.#scenario.id,
+      scenarioHash: this.#hash,
+      episodeSeed,
+      decisionIndex: state.decisionIndex,
+      template,
+      perturbation,
+      outputInstruction,
+      labelPolicy: labels,
+      labelAction: label,
+      ...figuresOf(this.#scenario, episodeSeed, state),
+      state,
+    };
+  }
+}
+
+/** What every action of a state costs and may leave behind. */
+export type ActionFigures = Pick<
+  DatasetRecord,
+  "cheapestAction" | "costSlots" | "regretSlots" | "meetsDeadline" | "impactSlots" | "lookAheadReward"
+>;
+
+/**
+ * The label of a record from its state: what a check computes again. Undefined where more than the state decides it:
+ * what came before, or rollouts, which need the episode; and for a policy that labels nothing.
+ */
+export function labelOf(
+  name: string,
+  scenario: Scenario,
+  episodeSeed: number,
+  state: ObservationData,
+): number | undefined {
+  const entry = policies.find((policy) => policy.name === name);
+  if (entry === undefined || entry.remembers || entry.needsRollout || whyNoLabels(entry) !== undefined)
+    return undefined;
+  const policy = entry.make(episodeSeed, scenario);
+  return policy(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
+}
+
+/** The figures of a record from its state: what a check computes again. */
+export function figuresOf(scenario: Scenario, episodeSeed: number, state: ObservationData): ActionFigures {
+  const cheapestAction = oracle(state);
+  const lookAhead = lookAheadOfState(scenario, episodeSeed, state);
+  const actions = Array.from({ length: state.numServers + 1 }, (_, action) => action);
+  const available = actions.map((action) => isObservedActionAvailable(state, action));
+  const ofAvailable = (values: Float64Array) => actions.map((a) => (available[a] ? values[a] : null));
+  const cheapestCostSlots = lookAhead.costSlots[cheapestAction];
+  return {
+    cheapestAction,
+    costSlots: ofAvailable(lookAhead.costSlots),
+    regretSlots: ofAvailable(lookAhead.costSlots.map((cost) => cost - cheapestCostSlots)),
+    meetsDeadline: actions.map((a) => available[a] && observedLatencySlots(state, a) <= state.deadlineSlots),
+    impactSlots: ofAvailable(lookAhead.impactSlots),
+    lookAheadReward: ofAvailable(lookAhead.reward),
+  };
+}
+
+type Words = Pick<DatasetRecord, "prompt" | "completion" | "messages" | "instruction" | "input" | "output">;
+
+/** The columns that trainers read. Kind grpo has a prompt alone: its trainers make the completions. */
+function wordsOf(prompt: Prompt, answer: string, form: DatasetPlan["form"], kind: DatasetPlan["kind"]): Words {
+  const reply = { role: "assistant" as const, content: answer };
+  const completion = form === "chat" ? [reply] : answer;
+  switch (form) {
+    case "messages":
+      return { messages: [...prompt.messages, reply] };
+    case "release":
+      return releaseWords(prompt, answer);
+    default: {
+      const asked = form === "chat" ? prompt.messages : prompt.text;
+      return kind === "grpo" ? { prompt: asked } : { prompt: asked, completion };
+    }
+  }
+}
+
+/** The published data's form: joined again by the published scripts, it is the template's own text. */
+function releaseWords(prompt: Prompt, answer: string): Words {
+  const [instruction, fields] = prompt.user.split("\n\n**输入数据**：\n");
+  const input = fields.split("\n").map((line) => line.split(/: (.*)/s, 2));
+  return { instruction, input: Object.fromEntries(input), output: { action_name: answer } };
+}
+
+/** Fields whose numbers are real: written with a decimal point always, so that readers of columns see one type. */
+const realFields = new Set([
+  ...["sizeMbit", "densityGcyclesPerMbit", "deadlineSlots", "penaltySlots", "slotSeconds", "localCpuGHz"],
+  ...["localBacklogMbit", "localWaitSlots", "rateMbps", "cpuGHz", "workloadMbit", "workloadHistoryMbit"],
+  ...["costSlots", "regretSlots", "impactSlots", "lookAheadReward"],
+]);
+
+/** A record as one line of JSON, its line end included. */
+export function recordLine(record: DatasetRecord): string {
+  return `${encode(record, false)}\n`;
+}
+
+function encode(value: unknown, isReal: boolean): string {
+  if (typeof value === "number") {
+    const text = JSON.stringify(value);
+    return isReal && /^-?\d+$/.test(text) ? `${text}.0` : text;
+  }
+  if (Array.isArray(value)) return `[${value.map((item) => encode(item, isReal)).join(",")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, item]) => `"${name}":${encode(item, realFields.has(name))}`);
+  return `{${fields.join(",")}}`;
+}

@@ -1,0 +1,136 @@
+/** What a data set holds: kinds, defaults, and which episode seeds each kind and split may use. */
+
+import { checkNames } from "../../env/errors.js";
+import {
+  checkSeed,
+  MecgymError,
+  type OutputInstruction,
+  type PerturbationId,
+  perturbationIds,
+  resolveScenario,
+  type Split,
+  splits,
+  type TemplateId,
+  templateIds,
+} from "../../env/index.js";
+import type { DatasetRecord } from "../../schemas/generated/types.js";
+import { checkCanLabel } from "../policies/index.js";
+
+export type DatasetKind = DatasetRecord["kind"];
+
+/** How prompt and answer stand in a record; see docs/datasets.md. */
+export type DatasetForm = "plain" | "chat" | "messages" | "release";
+
+/** One data set: everything its bytes depend on, but the program's version. */
+export interface DatasetPlan {
+  readonly kind: DatasetKind;
+  readonly split: Split;
+  /** Id of a frozen scenario. */
+  readonly scenario: string;
+  /** Seed of the first record's episode; each record has the next one. */
+  readonly firstSeed: number;
+  readonly count: number;
+  /** Native policy whose decisions are the labels. */
+  readonly labels: string;
+  readonly template: TemplateId;
+  readonly perturbation: PerturbationId;
+  readonly outputInstruction: OutputInstruction;
+  /** Whether prompts have a system message. */
+  readonly system: boolean;
+  readonly form: DatasetForm;
+}
+
+export const datasetKinds: readonly DatasetKind[] = ["sft", "grpo", "test"];
+export const datasetForms: readonly DatasetForm[] = ["plain", "chat", "messages", "release"];
+
+/** Records of the paper's data sets (section V-A). */
+export const defaultCounts: Readonly<Record<DatasetKind, number>> = { sft: 1000, grpo: 2000, test: 1000 };
+
+interface SeedRange {
+  readonly start: number;
+  readonly size: number;
+}
+
+/** The seeds of a kind within a split: sft takes the first half of training and validation seeds, grpo the second. */
+export function seedRange(kind: DatasetKind, split: Split): SeedRange | undefined {
+  const { start, size } = splits[split];
+  if ((split === "test") !== (kind === "test")) return undefined;
+  if (kind === "test") return { start, size };
+  return kind === "sft" ? { start, size: size / 2 } : { start: start + size / 2, size: size / 2 };
+}
+
+const names = [
+  ...["kind", "split", "scenario", "firstSeed", "count", "labels"],
+  ...["template", "perturbation", "outputInstruction", "system", "form"],
+] as const;
+
+/**
+ * A complete, checked plan; what is left out has its default.
+ *
+ * @throws MecgymError `invalidOption`, labels by chance or foresight among them, `unknownScenario`, `unknownPolicy`; `invalidSeed` where the seeds are not all the
+ *   kind's own, test seeds for training among them
+ */
+export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kind">): DatasetPlan {
+  checkNames(input, names, "dataset");
+  const { kind, scenario = "paper-v1", labels = "oracle", template = "en-v1", perturbation = "standard" } = input;
+  checkChoice(kind, "kind", datasetKinds);
+  const { split = kind === "test" ? "test" : "train", count = defaultCounts[kind], system = false } = input;
+  const { outputInstruction = "direct" } = input;
+  const isRelease =
+    template === "zh-release-v1" &&
+    (perturbation === "standard" || perturbation === "shuffled") &&
+    outputInstruction === "direct" &&
+    !system;
+  const { form = isRelease ? "release" : "plain" } = input;
+  checkChoice(split, "split", Object.keys(splits));
+  checkChoice(template, "template", templateIds);
+  checkChoice(perturbation, "perturbation", perturbationIds);
+  checkChoice(outputInstruction, "outputInstruction", ["direct", "reasoning"]);
+  checkChoice(form, "form", datasetForms);
+  resolveScenario(scenario);
+  checkCanLabel(labels);
+  const range = seedRange(kind, split);
+  if (range === undefined) {
+    fail("split", split, kind === "test" ? "test for kind test" : "train or validation: test seeds train nothing");
+  }
+  const { firstSeed = range.start } = input;
+  checkSeed(firstSeed, "dataset/firstSeed");
+  if (!Number.isSafeInteger(count) || count < 1) fail("count", count, "an integer of 1 or more");
+  const last = range.start + range.size - 1;
+  if (firstSeed < range.start || firstSeed + count - 1 > last) {
+    throw new MecgymError("invalidSeed", {
+      path: "dataset",
+      got: `seeds ${firstSeed} to ${firstSeed + count - 1}`,
+      expected: `seeds of ${kind} in split ${split}, ${range.start} to ${last}; every record takes one`,
+    });
+  }
+  if (form === "messages" && kind === "grpo") fail("form", form, "a form with a prompt of its own for kind grpo");
+  if (form === "release" && !isRelease) {
+    fail(
+      "form",
+      form,
+      "another form, or template zh-release-v1, standard or shuffled, direct, without a system message",
+    );
+  }
+  return {
+    kind,
+    split,
+    scenario,
+    firstSeed,
+    count,
+    labels,
+    template,
+    perturbation,
+    outputInstruction,
+    system,
+    form,
+  };
+}
+
+function checkChoice(value: string, path: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) fail(path, value, `one of ${choices.join(", ")}`);
+}
+
+function fail(path: string, got: unknown, expected: string): never {
+  throw new MecgymError("invalidOption", { path: `dataset/${path}`, got, expected });
+}

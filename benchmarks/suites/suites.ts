@@ -1,0 +1,241 @@
+/** The suites: which scenarios are played under which protocol, and which of the paper's figures stand beside them. */
+
+import { MecgymError } from "../../env/index.js";
+import type { Protocol } from "../metrics/metrics.js";
+import { referenceOf } from "../policies/index.js";
+import paperTables from "./paper-tables.json" with { type: "json" };
+
+/** One scenario under one protocol. */
+export interface Setting {
+  readonly id: string;
+  readonly scenario: string;
+  readonly protocol: Protocol;
+  /** Replaces the size of the current task in every state (Table III), Mbit. */
+  readonly fixedSizeMbit?: number;
+  /** Settings of one load stand in one table. */
+  readonly load?: string;
+  /** Episodes or states played by default, where not the protocol's usual number. */
+  readonly episodes?: number;
+  /** Native policy that foresight is measured by: the best one on validation seeds that sees no future. */
+  readonly reference?: string;
+  /** The paper's figures for this setting. */
+  readonly reported: readonly ReportedRow[];
+}
+
+/** A row of a table of the paper; what it does not give is undefined. */
+export interface ReportedRow {
+  readonly policy: string;
+  readonly averageLatencySlots?: number | undefined;
+  readonly dropRatePercent?: number | undefined;
+  readonly performanceRatioPercent?: number | undefined;
+  readonly loadBalancingIndexPercent?: number | undefined;
+  /** Local, then each server (Table V). */
+  readonly actionCounts?: readonly number[] | undefined;
+}
+
+export interface Suite {
+  readonly id: string;
+  readonly description: string;
+  readonly settings: readonly Setting[];
+  /** What a reader must know of the reported figures. */
+  readonly notes: readonly string[];
+}
+
+/** Seeds a suite plays by default, from the test split: episodes, and states of the static protocol. */
+export const DEFAULT_EPISODES: Readonly<Record<Protocol, number>> = { static: 1000, episodic: 200 };
+
+const { tableII, tableIII, tableIV, tableV } = paperTables;
+
+const STATIC_NOTE =
+  "The paper's figures are reported, not computed here; its tables answer recorded states, so they stand beside the static protocol.";
+
+const table2: Suite = {
+  id: "paper-table-2",
+  description: "The default setting, 6 servers (Table II).",
+  settings: [
+    {
+      id: "static",
+      scenario: "paper-v1",
+      protocol: "static",
+      reported: Object.entries(tableII.rows).map(([policy, [latency, drops, ratio, balance]]) => ({
+        policy,
+        averageLatencySlots: latency,
+        dropRatePercent: drops,
+        performanceRatioPercent: ratio,
+        loadBalancingIndexPercent: balance,
+      })),
+    },
+    { id: "episodic", scenario: "paper-v1", protocol: "episodic", reported: [] },
+  ],
+  notes: [
+    STATIC_NOTE,
+    "Table II is headed 6 servers, but its load balancing indices are those of Table V (11 servers) to the digit, and its drop rates, DQN's apart, are multiples of 1/306, although the text says 1000 test samples.",
+    "DQN's average latency of 3.3966 with 4.35 % late tasks cannot be if each late task costs more than deadline plus penalty, 20 slots.",
+    "The static load balancing index pools states whose capacities are redrawn, which hides imbalance.",
+  ],
+};
+
+const table3: Suite = {
+  id: "paper-table-3",
+  description: "Task sizes of 2, 4, 6, 8 and 10 Mbit on states of the default load (Table III).",
+  settings: tableIII.taskSizeMbit.map((sizeMbit, i) => ({
+    id: `${sizeMbit}-mbit`,
+    scenario: "paper-v1",
+    protocol: "static" as const,
+    fixedSizeMbit: sizeMbit,
+    reported: Object.entries(tableIII.rows).map(([policy, cells]) => ({
+      policy,
+      averageLatencySlots: cells[i][0],
+      dropRatePercent: cells[i][1],
+    })),
+  })),
+  notes: [
+    STATIC_NOTE,
+    "Table III grows linearly with the size, which closed-loop queues cannot do: it is a static evaluation, and only the current task's size is replaced here.",
+  ],
+};
+
+const table4: Suite = {
+  id: "paper-table-4",
+  description: "3, 5, 7, 9 and 11 servers (Table IV).",
+  settings: tableIV.servers.flatMap((numServers, i) => [
+    {
+      id: `${numServers}-servers-static`,
+      scenario: `paper-${numServers}-servers-v1`,
+      protocol: "static" as const,
+      reported: Object.entries(tableIV.rows).map(([policy, cells]) => ({
+        policy,
+        averageLatencySlots: cells[i][0],
+        dropRatePercent: cells[i][1],
+        performanceRatioPercent: cells[i][2],
+      })),
+    },
+    {
+      id: `${numServers}-servers-episodic`,
+      scenario: `paper-${numServers}-servers-v1`,
+      protocol: "episodic" as const,
+      reported: [],
+    },
+  ]),
+  notes: [STATIC_NOTE],
+};
+
+const table5: Suite = {
+  id: "paper-table-5",
+  description: "How often each action was taken at 11 servers (Table V).",
+  settings: [
+    {
+      id: "static",
+      scenario: "paper-11-servers-v1",
+      protocol: "static",
+      reported: Object.entries(tableV.rows).map(([policy, row]) => ({
+        policy,
+        actionCounts: row.slice(0, -1),
+        loadBalancingIndexPercent: row[row.length - 1],
+      })),
+    },
+  ],
+  notes: [
+    STATIC_NOTE,
+    "The rows of Table V sum to 306 (SFT-1.5B: 260). Its Random falls from 59 local tasks to 3 on server 11, which is not uniform over 12 actions but what a mixture of topologies gives.",
+    "Recomputed from the counts, the load balancing indices of SFT-7B (41.39, printed 42.60) and SFT-1.5B (58.67, printed 46.82) differ; the other five agree.",
+  ],
+};
+
+const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit", "bursty"];
+
+/** Lengths, and how many episodes of each settle the signs at a bearable time. */
+const LENGTHS = [
+  { ending: "", episodes: 400 },
+  { ending: "-long", episodes: 40 },
+];
+
+/** The reference of a scenario, where one was chosen. */
+function withReference(scenario: string): Pick<Setting, "reference"> {
+  const reference = referenceOf(scenario);
+  return reference === undefined ? {} : { reference };
+}
+
+const foresight: Suite = {
+  id: "foresight",
+  description: "Higher loads over 100 and 1,000 slots: what it costs to look at the present alone.",
+  settings: LOADS.flatMap((load) =>
+    LENGTHS.map(({ ending, episodes }) => ({
+      id: `${load}${ending}`,
+      scenario: `${load}${ending}-v1`,
+      protocol: "episodic" as const,
+      load,
+      episodes,
+      ...withReference(`${load}${ending}-v1`),
+      reported: [],
+    })),
+  ),
+  notes: [
+    "Under overload a cost without its length says nothing: eq. 9 serves more slowly the more tasks wait, so a bad stretch can tip a queue into a collapse it does not leave, and costs grow with the episode.",
+    "An episode of 1,000 slots has collapsed where more than 5 % of its tasks are unfinished at its end. A policy of which more than 5 % of the episodes collapse is unstable: no long-run mean exists, and none is shown.",
+    "A sign is certain where the paired 95 % interval of the difference to the oracle excludes 0, else open.",
+    "Foresight is 0 for the oracle and 1 for the reference policy, by average latency at this length; it is given where the oracle costs significantly more than the reference.",
+  ],
+};
+
+const scale: Suite = {
+  id: "scale",
+  description: "32 and 128 servers.",
+  settings: [32, 128].map((numServers) => ({
+    id: `${numServers}-servers`,
+    scenario: `scale-${numServers}-servers-v1`,
+    protocol: "episodic" as const,
+    reported: [],
+  })),
+  notes: ["The paper reports no figures beyond 11 servers."],
+};
+
+const churn: Suite = {
+  id: "churn",
+  description: "Servers that leave and return, over 100 and 1,000 slots.",
+  settings: [
+    { id: "paper", scenario: "churn-v1" },
+    { id: "paper-long", scenario: "churn-long-v1" },
+    { id: "load-24-users-long", scenario: "churn-24-users-long-v1" },
+  ].map((setting) => ({
+    ...setting,
+    ...withReference(setting.scenario),
+    protocol: "episodic" as const,
+    reported: [],
+  })),
+  notes: [
+    "A server leaves with probability 0.005 a slot and returns with 0.05, whatever the policy does; what it held is lost. A lost task that was in time so far costs the penalty and counts as late.",
+    "Losses fall on a policy that keeps many tasks on the servers at a time; no policy here expects them.",
+  ],
+};
+
+export const suites: readonly Suite[] = [table2, table3, table4, table5, foresight, scale, churn];
+
+/** @throws MecgymError `unknownSuite` */
+export function findSuite(id: string): Suite {
+  const suite = suites.find((one) => one.id === id);
+  if (suite === undefined) {
+    throw new MecgymError("unknownSuite", {
+      path: "suite",
+      got: id,
+      expected: `one of ${suites.map((one) => one.id).join(", ")}`,
+    });
+  }
+  return suite;
+}
+
+/**
+ * A suite with some of its settings alone; all of them where none are named.
+ *
+ * @param path names the ids in errors
+ * @throws MecgymError `invalidOption` for a setting that the suite does not have
+ */
+export function withSettings(suite: Suite, ids: readonly string[] | undefined, path: string): Suite {
+  if (ids === undefined) return suite;
+  for (const id of ids) {
+    if (suite.settings.some((setting) => setting.id === id)) continue;
+    const expected = `one of ${suite.settings.map((setting) => setting.id).join(", ")}`;
+    throw new MecgymError("invalidOption", { path, got: id, expected });
+  }
+  return { ...suite, settings: suite.settings.filter((setting) => ids.includes(setting.id)) };
+}

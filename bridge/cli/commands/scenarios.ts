@@ -1,0 +1,36 @@
+/** `mecgym scenarios`: lists the frozen scenarios, or shows one whole. */
+
+import { Command } from "commander";
+import { markdownTable } from "markdown-table";
+import { listScenarios, resolveScenario, type Scenario, scenarioHash } from "../../../env/scenario/scenario.js";
+import { printJson, withExample } from "../support/program.js";
+
+export function scenariosCommand(): Command {
+  const command = new Command("scenarios")
+    .description("List the frozen scenarios, or show one whole with its content hash.")
+    .argument("[id]", "scenario to show")
+    .option("--json", "print JSON")
+    .action((id: string | undefined, options: { json?: boolean }) => {
+      if (id !== undefined) {
+        printJson(described(resolveScenario(id)));
+        return;
+      }
+      const scenarios = listScenarios();
+      if (options.json) printJson(scenarios.map(described));
+      else {
+        const rows = scenarios.map((scenario) => [
+          scenario.id,
+          JSON.stringify(scenario.numServers),
+          String(scenario.episodeSlots),
+          scenarioHash(scenario).slice(0, 12),
+          scenario.description,
+        ]);
+        process.stdout.write(`${markdownTable([["id", "servers", "slots", "hash", "description"], ...rows])}\n`);
+      }
+    });
+  return withExample(command, "scenarios paper-v1");
+}
+
+function described(scenario: Scenario): Record<string, unknown> {
+  return { hash: scenarioHash(scenario), ...scenario };
+}

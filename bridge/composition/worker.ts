@@ -1,0 +1,35 @@
+/** What a worker thread does: jobs for `worker-pool.ts`, or lanes and questions for a server. */
+
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/jobs/job-messages.js";
+import { JobWorker } from "../../benchmarks/jobs/jobs.js";
+import { describeValue, MecgymError } from "../../env/errors.js";
+import { serveLanes } from "../lanes/thread-main.js";
+import { LANE_THREAD } from "../lanes/thread-messages.js";
+import { policyBook } from "./native-policies.js";
+
+const port = parentPort as MessagePort;
+if (workerData?.role === LANE_THREAD.role) serveLanes(port, policyBook);
+else doJobs();
+
+/** Takes a job, does it, answers. */
+function doJobs(): void {
+  const worker = new JobWorker();
+  port.on("message", ({ job }: JobMessage) => {
+    let answer: AnswerMessage;
+    try {
+      answer = { result: worker.do(job) };
+    } catch (error) {
+      answer = describe(error);
+    }
+    port.postMessage(answer, "result" in answer ? buffersOf(answer.result) : []);
+  });
+}
+
+function describe(error: unknown): AnswerMessage {
+  if (error instanceof MecgymError) {
+    const { code, path, got, expected } = error;
+    return { refusal: { code, path, got: describeValue(got), expected } };
+  }
+  return { failure: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}

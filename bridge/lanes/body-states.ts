@@ -1,0 +1,185 @@
+/** States that come in a request's body: as packed arrays, or as the JSON of a data set's records. */
+
+import type { Observation } from "../../env/batch/observation.js";
+import type { ScoredState } from "../../env/batch/score.js";
+import { deriveParameters } from "../../env/core/parameters.js";
+import { MecgymError } from "../../env/errors.js";
+import type { Scenario } from "../../env/scenario/scenario.js";
+import { checkSeed, isSeed } from "../../env/scenario/seeds.js";
+import { findProblem } from "../../schemas/validate.js";
+import { type ArrayForm, type BodyArrays, needArray, piecesOf } from "../wire/array-layout.js";
+import { BridgeError } from "../wire/protocol.js";
+
+/** Arrays of states in a body: S of them, with room for E servers. */
+export const stateForms = {
+  episodeSeed: ["uint64", "S"],
+  decisionIndex: ["int32", "S"],
+  numServers: ["int32", "S"],
+  slot: ["int32", "S"],
+  userIndex: ["int32", "S"],
+  sizeMbit: ["float64", "S"],
+  localBacklogMbit: ["float64", "S"],
+  networkWaitSlots: ["float64", "S"],
+  rateMbps: ["float64", "S", "E"],
+  cpuGHz: ["float64", "S", "E"],
+  workloadMbit: ["float64", "S", "E"],
+  activeTasks: ["int32", "S", "E"],
+  isAvailable: ["uint8", "S", "E"],
+  workloadHistoryMbit: ["float64", "S", "E", "W"],
+  stateOffsets: ["uint32", "S+1"],
+  stateBytes: ["uint8", "bytes"],
+} as const satisfies Readonly<Record<string, ArrayForm>>;
+
+type StateName = keyof typeof stateForms;
+
+export interface GivenState extends ScoredState {
+  /** Wait before the upload, which profile `comllm-release` knows. */
+  readonly networkWaitSlots: number;
+}
+
+/**
+ * The states of a body.
+ *
+ * @throws BridgeError `invalidRequest`, `invalidBody`; MecgymError `invalidSeed`, `unsupportedState`, `invalidRecord`
+ */
+export function readStates(scenario: Scenario, { arrays, sizes }: BodyArrays<StateName>): GivenState[] {
+  const { stateOffsets, stateBytes } = arrays;
+  if (stateOffsets === undefined && stateBytes === undefined) return readPacked(scenario, arrays, sizes);
+  const pieces = piecesOf(
+    "stateOffsets",
+    needArray<Uint32Array>(stateOffsets, "stateOffsets"),
+    needArray<Uint8Array>(stateBytes, "stateBytes"),
+  );
+  return pieces.map(readJson);
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+function readJson(bytes: Uint8Array, i: number): GivenState {
+  const place = `states/${i}`;
+  let record: Partial<ScoredState> & { networkWaitSlots?: unknown };
+  try {
+    record = JSON.parse(utf8.decode(bytes));
+  } catch (error) {
+    const expected = `a JSON object in UTF-8 (${(error as Error).message})`;
+    throw new MecgymError("invalidRecord", { path: place, expected, got: `${bytes.length} bytes` });
+  }
+  const { episodeSeed, state, networkWaitSlots = 0 } = record ?? {};
+  const problem = findProblem("observation", state);
+  if (problem !== undefined) {
+    throw new MecgymError("invalidRecord", { ...problem, path: `${place}/state${problem.path}` });
+  }
+  checkSeed(episodeSeed, `${place}/episodeSeed`);
+  const given = state as Observation;
+  for (const name of ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit", "workloadHistoryMbit"] as const) {
+    checkLength(given[name], given.numServers, `${place}/state/${name}`);
+  }
+  if (given.isAvailable !== undefined) checkLength(given.isAvailable, given.numServers, `${place}/state/isAvailable`);
+  return { episodeSeed: episodeSeed as number, state: given, networkWaitSlots: networkWaitSlots as number };
+}
+
+function checkLength(values: ArrayLike<unknown>, numServers: number, path: string): void {
+  if (values.length === numServers) return;
+  const expected = `${numServers} entries, one for each server`;
+  throw new MecgymError("invalidRecord", { path, expected, got: values.length });
+}
+
+function readPacked(
+  scenario: Scenario,
+  arrays: BodyArrays<StateName>["arrays"],
+  sizes: Readonly<Record<string, number>>,
+): GivenState[] {
+  const need = <A extends Float64Array | Int32Array>(name: StateName) => needArray<A>(arrays[name], name);
+  const episodeSeed = need<Float64Array>("episodeSeed");
+  const decisionIndex = need<Int32Array>("decisionIndex");
+  const numServers = need<Int32Array>("numServers");
+  const sizeMbit = need<Float64Array>("sizeMbit");
+  const localBacklogMbit = need<Float64Array>("localBacklogMbit");
+  const rateMbps = need<Float64Array>("rateMbps");
+  const cpuGHz = need<Float64Array>("cpuGHz");
+  const workloadMbit = need<Float64Array>("workloadMbit");
+  const activeTasks = need<Int32Array>("activeTasks");
+  const { slot, userIndex, networkWaitSlots, isAvailable } = arrays;
+  const history = arrays.workloadHistoryMbit as Float64Array | undefined;
+  const { S, E, W = scenario.historySlots } = sizes;
+  if (W !== scenario.historySlots) {
+    const expected = `${scenario.historySlots} slots of history, as the scenario has`;
+    throw new BridgeError("invalidRequest", { path: "/layout", expected, got: W });
+  }
+  const p = deriveParameters(scenario);
+  checkAmounts({ sizeMbit, localBacklogMbit, ...(networkWaitSlots === undefined ? {} : { networkWaitSlots }) });
+  const noHistory = Array.from({ length: E }, () => new Float64Array(W));
+  const historyOf = (first: number, count: number) =>
+    history === undefined
+      ? noHistory.slice(0, count)
+      : Array.from({ length: count }, (_, e) => history.subarray((first + e) * W, (first + e + 1) * W));
+  return Array.from({ length: S }, (_, i) => {
+    const count = numServers[i];
+    if (count < 1 || count > E) {
+      throw unsupported(`numServers/${i}`, `1 to ${E}, the room of the arrays`, count);
+    }
+    const [first, end] = [i * E, i * E + count];
+    checkRow("cpuGHz", cpuGHz, i, first, end, isAvailable, true);
+    checkRow("rateMbps", rateMbps, i, first, end, isAvailable, true);
+    checkRow("workloadMbit", workloadMbit, i, first, end, isAvailable, false);
+    checkRow("activeTasks", activeTasks, i, first, end, isAvailable, false);
+    if (decisionIndex[i] < 0) throw unsupported(`decisionIndex/${i}`, "0 or more", decisionIndex[i]);
+    if (!isSeed(episodeSeed[i])) checkSeed(episodeSeed[i], `episodeSeed/${i}`);
+    const backlog = localBacklogMbit[i];
+    const state: Observation = {
+      slot: slot?.[i] ?? 0,
+      decisionIndex: decisionIndex[i],
+      sizeMbit: sizeMbit[i],
+      densityGcyclesPerMbit: p.densityGcyclesPerMbit,
+      deadlineSlots: p.deadlineSlots,
+      penaltySlots: p.penaltySlots,
+      slotSeconds: p.slotSeconds,
+      userIndex: userIndex?.[i] ?? 0,
+      localCpuGHz: p.localCpuGHz,
+      localBacklogMbit: backlog,
+      localWaitSlots: (backlog * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds,
+      numServers: count,
+      rateMbps: rateMbps.subarray(first, end),
+      cpuGHz: cpuGHz.subarray(first, end),
+      activeTasks: activeTasks.subarray(first, end),
+      workloadMbit: workloadMbit.subarray(first, end),
+      ...(isAvailable === undefined ? {} : { isAvailable: isAvailable.subarray(first, end) }),
+      workloadHistoryMbit: historyOf(first, count),
+    };
+    return { episodeSeed: episodeSeed[i], state, networkWaitSlots: networkWaitSlots?.[i] ?? 0 };
+  });
+}
+
+/** Refuses a state's row of one number a server; one that divides is above 0 where the server is there. */
+function checkRow(
+  name: string,
+  values: ArrayLike<number>,
+  i: number,
+  first: number,
+  end: number,
+  isAvailable: ArrayLike<number> | undefined,
+  divides: boolean,
+): void {
+  for (let at = first; at < end; at++) {
+    const value = values[at];
+    if (isAmount(value) && (value > 0 || !divides || (isAvailable !== undefined && isAvailable[at] === 0))) continue;
+    throw unsupported(`${name}/${i}/${at - first}`, "a finite number of 0 or more, above 0 where it divides", value);
+  }
+}
+
+/** Numbers of states that no scenario could come by would come back as NaN, which tells nobody why. */
+function checkAmounts(columns: Readonly<Record<string, ArrayLike<number>>>): void {
+  for (const [name, values] of Object.entries(columns)) {
+    for (let i = 0; i < values.length; i++) {
+      if (!isAmount(values[i])) throw unsupported(`${name}/${i}`, "a finite number of 0 or more", values[i]);
+    }
+  }
+}
+
+function isAmount(value: number): boolean {
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
+}
+
+function unsupported(path: string, expected: string, got: unknown): MecgymError {
+  return new MecgymError("unsupportedState", { path, expected, got });
+}

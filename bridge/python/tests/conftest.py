@@ -36,14 +36,16 @@ def _clean_environment() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _limit() -> Iterator[None]:
+def _limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """No test may hang: an alarm ends it."""
+    marker = request.node.get_closest_marker("limit_seconds")
+    seconds = LIMIT_SECONDS if marker is None else int(marker.args[0])
 
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"the test took more than {LIMIT_SECONDS} s")
+        raise TimeoutError(f"the test took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(LIMIT_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Batch:
     ----------
     arrays : structured array
         The arrays of the protocol's ``stepReply``, by name; read-only, the first axis of each has n rows.
-    final : structured array or None
+    final : structured array, dict of arrays, or None
         Those of ``finalLayout``, one row for each episode that ended; None where none did.
     stats_fields : list of str
         Names of the columns of ``finalStats``.
@@ -42,7 +42,7 @@ class Batch:
     """
 
     arrays: NDArray[Any]
-    final: NDArray[Any] | None
+    final: NDArray[Any] | Mapping[str, NDArray[Any]] | None
     stats_fields: Sequence[str]
     texts: Sequence[str] | None = None
 

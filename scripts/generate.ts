@@ -1,26 +1,30 @@
-/** Makes the committed generated files: types, embedded schemas and their page, frozen scenarios, the figures of speed. */
+/** Makes the committed generated files: types, schemas and their page, scenarios, the core, the figures of speed. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { compile, type JSONSchema } from "json-schema-to-typescript";
 import { plotFigures } from "../benchmarks/speed/plots.js";
+<<<<<<< HEAD
 import { readJsonFolder, readSchemas, root } from "../schemas/tools/files.js";
 import { schemaPage } from "../schemas/tools/page.js";
+=======
+import { buildCore, coreModuleFile } from "./build-core.mjs";
+>>>>>>> engine
 import { performancePage, readKeptSpeed } from "./performance-page.js";
 
 const isCheck = process.argv.includes("--check");
 const stale: string[] = [];
 
-function emit(path: string, text: string): void {
+function emit(path: string, content: string | Buffer): void {
   const file = join(root, path);
-  const old = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-  if (old === text) return;
+  const isSame = existsSync(file) && readFileSync(file).equals(Buffer.from(content));
+  if (isSame) return;
   if (isCheck) {
     stale.push(path);
     return;
   }
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, text);
+  writeFileSync(file, content);
   console.log(`wrote ${path}`);
 }
 
@@ -62,6 +66,10 @@ emit(
     2,
   )};\n`,
 );
+
+const core = buildCore();
+emit("env/core/generated/core.wasm", core);
+emit("env/core/generated/core-module.ts", coreModuleFile(core));
 
 /** A copy in which a reference to another schema is the name of that schema's type, which the same file holds. */
 function withNamedReferences(schema: object): unknown {

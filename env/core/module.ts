@@ -24,11 +24,30 @@ export interface CoreCalls {
   requiredBytes(): number;
   create(): number;
   assignScenarios(): number;
+  checkCanaries(): number;
   reset(flags: number): number;
   step(): number;
   useOutputs(index: number): number;
   chooseCheapest(): number;
+  chooseLookAhead(isOwn: number): number;
   readDecision(lane: number): number;
+  lookAhead(lane: number, isOwn: number, numActions: number): number;
+  lookAheadOfState(scenario: number, isOwn: number, numActions: number): number;
+  borrow(numBytes: number): number;
+  snapshotBytes(lane: number): number;
+  snapshot(lane: number, address: number): number;
+  checkSnapshot(lane: number, address: number, numBytes: number): number;
+  restore(lane: number, address: number, numBytes: number): number;
+  stateHash(lane: number): number;
+  fork(from: number, to: number): number;
+  forgetStep(): number;
+  rollout(lane: number): number;
+  beginRollout(lane: number, future: number): number;
+  playRollout(action: number): number;
+  seedStream(length: number): number;
+  drawStream(): number;
+  lnInPlace(address: number, count: number): void;
+  nextEpisodeSeed(split: number, seed: number, lane: number, episode: number): number;
 }
 
 /** Where a field stands, and what it is: an entry of the memory map. */
@@ -61,11 +80,13 @@ export class CoreModule {
   readonly #fields = new Map<string, CoreField>();
   #views = new Map<string, CoreView>();
   #buffer: ArrayBuffer | undefined;
+  readonly #module: WebAssembly.Module;
 
   /** @param module another build of the same sources; the one that comes with the package if left out */
   constructor(module?: WebAssembly.Module) {
     compiled ??= new WebAssembly.Module(coreBytes());
-    const { exports } = new WebAssembly.Instance(module ?? compiled);
+    this.#module = module ?? compiled;
+    const { exports } = new WebAssembly.Instance(this.#module);
     this.calls = exports as unknown as CoreCalls;
     const version = this.calls.interfaceVersion();
     if (version !== INTERFACE_VERSION) throw new Error(`the core has interface ${version}, not ${INTERFACE_VERSION}`);
@@ -155,6 +176,41 @@ export class CoreModule {
       const { byteLength } = this.calls.memory.buffer;
       this.growTo(Math.max(this.calls.neededBytes(), byteLength + Math.min(byteLength >> 2, 16 << 20)));
     }
+  }
+
+  /** Room for bytes that a call reads or writes; good until the next call that is no part of the same exchange. */
+  borrow(numBytes: number): { readonly address: number; readonly bytes: Uint8Array } {
+    let address = 0;
+    this.call(() => {
+      address = this.calls.borrow(numBytes);
+      return address === 0 ? coreStatus.needsRoom : 0;
+    });
+    return { address, bytes: new Uint8Array(this.calls.memory.buffer, address, numBytes) };
+  }
+
+  /** A lane's snapshot. */
+  snapshot(lane: number): Uint8Array<ArrayBuffer> {
+    const { address, bytes } = this.borrow(this.calls.snapshotBytes(lane));
+    this.calls.snapshot(lane, address);
+    return bytes.slice() as Uint8Array<ArrayBuffer>;
+  }
+
+  /** Puts a lane into the state of a snapshot; 0, or the status that says why not. */
+  restore(lane: number, snapshot: Uint8Array): number {
+    const { address, bytes } = this.borrow(snapshot.length);
+    bytes.set(snapshot);
+    return this.call(() => this.calls.restore(lane, address, snapshot.length));
+  }
+
+  /** Another instance with a copy of this one's memory: the same batch, from now on apart. */
+  copy(): CoreModule {
+    const copy = new CoreModule(this.#module);
+    const { memory } = this.calls;
+    copy.growTo(memory.buffer.byteLength);
+    new Uint8Array(copy.calls.memory.buffer).set(new Uint8Array(memory.buffer));
+    copy.readMap();
+    copy.calls.forgetStep();
+    return copy;
   }
 
   /** Why the last call answered less than zero. */

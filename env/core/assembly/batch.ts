@@ -4,11 +4,12 @@
 // play one each; the whole of a batch is copied by copying its memory; and the memory goes when the instance does.
 // Nothing that changes stands in a variable of the module, which a copy of the memory would leave behind.
 
-import { CANARY_BYTES, IS_CHECKED, writeCanary } from "./canary";
+import { CANARY_BYTES, checkCanary, IS_CHECKED, writeCanary } from "./canary";
 import { aligned, allocateZeros, fits, sizeWith } from "./heap";
 import { Lane, SERVER_PAIR, SERVERS, TASK, UNUSED, USER_PAIR } from "./lane";
 import { layOutLookAhead, lookAheadBytes } from "./decision-block";
 import { layOutOutputs, outputBytes, OutputSet } from "./outputs";
+import { layOutRollout, rolloutBytes } from "./rollout-input";
 import { makeScenario, mostServers, mostUsers, Scenario } from "./scenario";
 import { fail, INVALID_OPTION, INVALID_SCENARIO, NEEDS_ROOM } from "./status";
 
@@ -221,9 +222,8 @@ function batchBytes(batch: Batch): u64 {
   const perLane = aligned(4 * lanes) * 5 + aligned(8 * lanes) + aligned(lanes) + aligned(64 * lanes);
   const finalRows = batch.autoreset == SAME_STEP ? lanes * 4 * <u64>batch.observationSize : 0;
   const workSpace = 3 * aligned(4 * BLOCK_LANES) + aligned(SERVER_PAIR * <u64>pairs(batch.maxServers));
-  return (
-    aligned(lanes * each) + 4 * 64 + perLane + aligned(finalRows) + workSpace + outputBytes(batch) + lookAheadBytes(batch)
-  );
+  const blocks = outputBytes(batch) + lookAheadBytes(batch) + rolloutBytes(batch);
+  return aligned(lanes * each) + 4 * 64 + perLane + aligned(finalRows) + workSpace + blocks;
 }
 
 /** Bytes of memory that a batch of the options and scenarios written needs; less than 0 if they cannot be. */
@@ -254,6 +254,7 @@ export function create(): i32 {
   batch.shares = allocateZeros(SERVER_PAIR * <usize>pairs(batch.maxServers));
   layOutOutputs(batch);
   layOutLookAhead(batch);
+  layOutRollout(batch);
   layOutLanes(batch);
   return 0;
 }
@@ -293,5 +294,17 @@ export function assignScenarios(): i32 {
     }
   }
   for (let i = 0; i < batch.numLanes; i++) laneAt(i).scenario = scenarioAt(load<i32>(batch.laneScenario + 4 * i));
+  return 0;
+}
+
+/** Looks at every canary of the test build, which stops the module if one was written to; -1 in any other build. */
+export function checkCanaries(): i32 {
+  if (!IS_CHECKED) return -1;
+  const batch = theBatch();
+  for (let i = 0; i <= batch.numLanes; i++) {
+    const lane = laneAt(i);
+    checkCanary(changetype<usize>(lane) + batch.laneBytes - CANARY_BYTES);
+    checkCanary(lane.tasks + TASK * <usize>lane.taskCapacity);
+  }
   return 0;
 }

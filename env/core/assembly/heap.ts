@@ -49,7 +49,11 @@ export function allocateZeros(numBytes: usize): usize {
   return address;
 }
 
-/** Room for `numBytes` that lasts until the next call; 0 if there is none. */
+/**
+ * Room for `numBytes` at the end of memory, which lasts until the next call that is no part of the same exchange; 0 if
+ * there is none. There is room besides for the task list that a snapshot of so many bytes can hold.
+ */
 export function borrow(numBytes: usize): usize {
-  return fits(numBytes) ? top() : 0;
+  if (!fits(4 * <u64>numBytes + 4096)) return 0;
+  return (<usize>memory.size() << 16) - <usize>aligned(numBytes);
 }

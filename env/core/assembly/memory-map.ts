@@ -4,8 +4,10 @@ import { BATCH, Batch, Options, OPTIONS, SAME_STEP } from "./batch";
 import { Decision, DECISION, decisionArrays } from "./decision-block";
 import { LookAheadInput, LOOK_AHEAD_INPUT } from "./look-ahead-input";
 import { outputSet } from "./outputs";
+import { MAX_SUMS, NUM_WEIGHTS, ROLLOUT_INPUT, rolloutInput, RolloutInput, WEIGHTS } from "./rollout-input";
 import { CPU_LIST, SCENARIO_HASH, SCENARIO_INPUT, ScenarioInput, SERVER_CHOICES } from "./scenario";
 import { NAME } from "./seeding";
+import { DIGEST } from "./sha256";
 import { Failure, FAILURE, FAILURE_NAME, writeName } from "./status";
 
 /** One entry of the table. */
@@ -73,6 +75,8 @@ function describe(): void {
   describeScenario();
   describeDecision();
   describeLookAhead();
+  describeRollout();
+  field("digest", DIGEST, "|u1", 32, 0);
   field("name", NAME, "|u1", 256, 0);
   if (changetype<Batch>(BATCH).lanes != 0) describeBatch(changetype<Batch>(BATCH));
 }
@@ -168,6 +172,25 @@ function describeLookAhead(): void {
   double("lookAhead.maxSizeFactor", at + offsetof<LookAheadInput>("maxSizeFactor"));
 }
 
+function describeRollout(): void {
+  const at = ROLLOUT_INPUT;
+  integer("rollout.isSampled", at + offsetof<RolloutInput>("isSampled"));
+  integer("rollout.key0", at + offsetof<RolloutInput>("key0"));
+  integer("rollout.key1", at + offsetof<RolloutInput>("key1"));
+  integer("rollout.tasksSeen", at + offsetof<RolloutInput>("tasksSeen"));
+  integer("rollout.horizonSlots", at + offsetof<RolloutInput>("horizonSlots"));
+  integer("rollout.firstFuture", at + offsetof<RolloutInput>("firstFuture"));
+  integer("rollout.numFutures", at + offsetof<RolloutInput>("numFutures"));
+  integer("rollout.numCandidates", at + offsetof<RolloutInput>("numCandidates"));
+  integer("rollout.base", at + offsetof<RolloutInput>("base"));
+  double("rollout.busyProbability", at + offsetof<RolloutInput>("busyProbability"));
+  double("rollout.tollSlots", at + offsetof<RolloutInput>("tollSlots"));
+  double("rollout.sizeSumMbit", at + offsetof<RolloutInput>("sizeSumMbit"));
+  double("rollout.numSizes", at + offsetof<RolloutInput>("numSizes"));
+  double("rollout.sum", at + offsetof<RolloutInput>("sum"));
+  field("rollout.weights", WEIGHTS, "<f8", NUM_WEIGHTS, 0);
+}
+
 /** What there is once the batch is laid out. */
 function describeBatch(batch: Batch): void {
   const lanes = batch.numLanes;
@@ -205,6 +228,8 @@ function describeArrays(batch: Batch): void {
   field("lookAhead.costSlots", arrays.costSlots, "<f8", numServers + 1, 0);
   field("lookAhead.impactSlots", arrays.impactSlots, "<f8", numServers + 1, 0);
   field("lookAhead.reward", arrays.reward, "<f8", numServers + 1, 0);
+  field("rollout.candidates", rolloutInput().candidates, "<i4", numServers + 1, 0);
+  field("rollout.costSlots", rolloutInput().costSlots, "<f8", MAX_SUMS, 0);
 }
 
 /** One set of outputs; the names of the first have no number, those of the others end with #1, #2 and so on. */

@@ -1,103 +1,104 @@
-/** The golden trajectories: played here, they must give the digests on file. A change to them is a change of physics. */
+/** The core plays the golden trajectories, and random worlds of the reference model, to the last bit. */
 
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
-import { resolveScenario, TrajectoryDigest } from "../../../env/index.js";
-import { type GoldenTrajectory, listGolden, playGolden } from "../../golden/rules.js";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { resolveScenario, type Scenario, TrajectoryDigest } from "../../../env/index.js";
+import type { GoldenTrajectory } from "../../golden/rules.js";
 import { ReferenceEpisode } from "../../reference/reference-model.js";
+import { lookAheadArbitrary, scenarioArbitrary } from "../scenario-arbitrary.js";
+import { makeCore } from "./harness.js";
 
 const file = new URL("../../golden/trajectories.json", import.meta.url);
 const trajectories = JSON.parse(readFileSync(file, "utf8")) as GoldenTrajectory[];
 
-describe("golden trajectories", () => {
-  it("are on file, each of them, as they are played", () => {
-    const inputs = trajectories.map(({ digest: _digest, numSteps: _numSteps, ...input }) => input);
-    expect(inputs).toEqual(listGolden());
-    expect(new Set(trajectories.map(({ digest }) => digest)).size).toBe(trajectories.length);
-  });
-
-  it.each(trajectories)("$name", (golden) => {
-    expect(playGolden(golden)).toEqual({ digest: golden.digest, numSteps: golden.numSteps });
-  });
-
-  it.each(trajectories)("$name, by the reference model and another hash", (golden) => {
-    const scenario = resolveScenario(golden.scenario);
-    const { numServers: count, densityGcyclesPerMbit, deadlineSlots, localCpuGHz, slotSeconds } = scenario;
-    const maxServers = typeof count === "number" ? count : Array.isArray(count) ? Math.max(...count) : count.max;
-    const hash = createHash("sha256");
-    for (const seed of golden.seeds) {
-      const reference = new ReferenceEpisode(scenario, seed);
-      const rows: number[][] = [];
-      const steps: { action: number; latencySlots: number; costSlots: number }[] = [];
-      while (!reference.truncated) {
-        const { servers, decision, devices, decisionIndex: d } = reference;
-        const { backlogMbit } = devices[decision.userIndex];
-        const row = [
-          decision.sizeMbit,
-          densityGcyclesPerMbit,
-          deadlineSlots,
-          decision.userIndex,
-          localCpuGHz,
-          (backlogMbit * densityGcyclesPerMbit) / localCpuGHz / slotSeconds,
-          ...servers.flatMap((s, e) =>
-            s.isThere ? [decision.rateMbps[e], s.cpuGHz, s.activeTasks, s.workloadMbit] : [0, 0, 0, 0],
-          ),
-        ];
-        rows.push([...row, ...new Array<number>(6 + 4 * maxServers - row.length).fill(0)]);
-        const cycle = (golden.rule === "in-turn" ? d : d * 7) % (servers.length + 1);
-        const outside = golden.rule === "out-of-range" && d % 10 === 0;
-        steps.push(reference.step(golden.rule === "cheapest" ? reference.oracleAction() : outside ? 99 : cycle));
-      }
-      const head = Buffer.alloc(16);
-      head.writeBigUInt64LE(BigInt(seed), 0);
-      head.writeBigUInt64LE(BigInt(steps.length), 8);
-      hash.update(head);
-      for (const step of steps) hash.update(int32(step.action));
-      for (const step of steps) hash.update(float64(step.latencySlots));
-      for (const step of steps) hash.update(float64(step.costSlots));
-      for (const row of rows) for (const value of row) hash.update(float32(value));
+it.each(trajectories)("$name", ({ scenario, seeds, rule, digest, numSteps }) => {
+  const core = makeCore({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
+  const trajectory = new TrajectoryDigest();
+  let count = 0;
+  for (const seed of seeds) {
+    core.view("seeds")[0] = seed;
+    expect(core.calls.reset(1)).toBe(0);
+    let numFinal = 0;
+    for (let d = 0; numFinal === 0; d++) {
+      const numActions = core.get("outputs.numServers") + 1;
+      if (rule === "cheapest") core.calls.chooseCheapest();
+      else if (rule === "out-of-range" && d % 10 === 0) core.set("actions", 99);
+      else core.set("actions", (rule === "in-turn" ? d : d * 7) % numActions);
+      const observation = core.view<Float32Array>("outputs.observation").slice();
+      numFinal = core.call(() => core.calls.step());
+      trajectory.addStep(
+        observation,
+        core.get("outputs.executedAction"),
+        core.get("outputs.latencySlots"),
+        core.get("outputs.costSlots"),
+      );
+      count++;
     }
-    expect(hash.digest("hex")).toBe(golden.digest);
-  });
-
-  it("differ in the digest where a trajectory differs in one bit, one action, one seed or one episode's end", () => {
-    const digest = (...episodes: [seed: number, ...steps: [row: number, action: number, c: number, j: number][]][]) => {
-      const result = new TrajectoryDigest();
-      for (const [seed, ...steps] of episodes) {
-        for (const [row, action, c, j] of steps) result.addStep(new Float32Array([row, 0]), action, c, j);
-        result.endEpisode(seed);
-      }
-      return result.digest();
-    };
-    const all = [
-      digest([1, [5, 0, 2, 3], [6, 1, 2, 3]]),
-      digest([2, [5, 0, 2, 3], [6, 1, 2, 3]]),
-      digest([1, [5, 1, 2, 3], [6, 1, 2, 3]]),
-      digest([1, [5, 0, 2 + 2 ** -51, 3], [6, 1, 2, 3]]),
-      digest([1, [5, 0, 2, 3 + 2 ** -51], [6, 1, 2, 3]]),
-      digest([1, [5 + 2 ** -21, 0, 2, 3], [6, 1, 2, 3]]),
-      digest([1, [5, 0, 2, 3]], [1, [6, 1, 2, 3]]),
-      digest([1, [6, 1, 2, 3], [5, 0, 2, 3]]),
-    ];
-    expect(new Set(all).size).toBe(all.length);
-  });
+    trajectory.endEpisode(seed);
+  }
+  expect({ digest: trajectory.digest(), numSteps: count }).toEqual({ digest, numSteps });
 });
 
-function int32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  return bytes;
+/** Decisions after which a run is long enough. */
+const MAX_DECISIONS = 100;
+
+function playBoth(scenario: Scenario, seed: number, stride: number, lookAhead: Partial<Scenario["lookAhead"]>): void {
+  const core = makeCore({ scenarios: [scenario], numLanes: 1, invalidActions: "costliest" });
+  const reference = new ReferenceEpisode(scenario, seed);
+  core.view("seeds")[0] = seed;
+  expect(core.calls.reset(1)).toBe(0);
+  for (let d = 0; d < MAX_DECISIONS && !reference.truncated; d++) {
+    expect(core.calls.readDecision(0)).toBe(0);
+    const { decision, servers, devices } = reference;
+    const list = (name: string) => [...core.view(`decision.${name}`).subarray(0, servers.length)];
+    expect(core.get("decision.numServers")).toBe(servers.length);
+    expect(core.get("decision.slot")).toBe(reference.slot);
+    expect(core.get("decision.userIndex")).toBe(decision.userIndex);
+    expect(core.get("decision.sizeMbit")).toBe(decision.sizeMbit);
+    expect(core.get("decision.backlogMbit")).toBe(devices[decision.userIndex].backlogMbit);
+    expect(list("rateMbps")).toEqual([...decision.rateMbps]);
+    expect(list("cpuGHz")).toEqual(servers.map((server) => server.cpuGHz));
+    expect(list("activeTasks")).toEqual(servers.map((server) => server.activeTasks));
+    expect(list("workloadMbit")).toEqual(servers.map((server) => server.workloadMbit));
+    expect(list("isAvailable")).toEqual(servers.map((server) => (server.isThere ? 1 : 0)));
+    expect(core.calls.lookAhead(0, 1, -1)).toBe(0);
+    const expected = reference.lookAhead(lookAhead);
+    for (const name of ["latencySlots", "costSlots", "impactSlots", "reward"] as const) {
+      expect([...core.view(`lookAhead.${name}`).subarray(0, servers.length + 1)]).toEqual([...expected[name]]);
+    }
+    const action = d % 9 === 8 ? -5 : (d * stride) % (servers.length + 1);
+    const step = reference.step(action);
+    core.set("actions", action);
+    const numFinal = core.call(() => core.calls.step());
+    expect(numFinal).toBe(step.truncated ? 1 : 0);
+    expect(core.get("outputs.executedAction")).toBe(step.action);
+    expect(core.get("outputs.latencySlots")).toBe(step.latencySlots);
+    expect(core.get("outputs.costSlots")).toBe(step.costSlots);
+    expect(core.get("outputs.lostTasks")).toBe(step.lostTasks);
+    expect(core.get("outputs.lostOnTimeTasks")).toBe(step.lostOnTimeTasks);
+    if (numFinal === 0) continue;
+    const stats = reference.stats();
+    const [finalSeed, numDecisions, finished, late, realisedSum, unfinished, unfinishedLate, lost] =
+      core.view("final.stats");
+    expect([finalSeed, numDecisions]).toEqual([seed, d + 1]);
+    expect([finished, late]).toEqual([stats.numFinished, stats.numLate]);
+    expect([unfinished, unfinishedLate]).toEqual([stats.numUnfinished, stats.numUnfinishedLate]);
+    expect(lost).toBe(stats.numLost);
+    // the reference model adds up in the order of decisions
+    expect(realisedSum).toBeCloseTo(stats.realisedSum, 6);
+  }
 }
 
-function float64(value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return bytes;
-}
-
-function float32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeFloatLE(value);
-  return bytes;
-}
+it("the reference model says the same of random worlds", { timeout: 120_000 }, () => {
+  fc.assert(
+    fc.property(
+      scenarioArbitrary({ arrivals: "busy", maxSlots: 20 }),
+      lookAheadArbitrary,
+      fc.integer({ min: 0, max: 3_000_000 }),
+      fc.integer({ min: 1, max: 9 }),
+      (fields, lookAhead, seed, stride) => playBoth(resolveScenario({ ...fields, lookAhead }), seed, stride, {}),
+    ),
+    { seed: 14, numRuns: 250 },
+  );
+});

@@ -196,8 +196,8 @@ def lossy(report: Report, *, pairs: int, seconds: float, lanes: int, groups: int
         connection = connect(proxy.address)
         counts = {
             **proxy.counts(),
-            "sent again": connection.num_resent,
-            "dropped": connection.num_dropped,
+            "sent again": connection.traffic.num_resent,
+            "dropped": connection.traffic.num_dropped,
         }
         connection.close()
     finally:

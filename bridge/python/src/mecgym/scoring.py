@@ -1,4 +1,4 @@
-"""Old name of `mecgym.data.scores`."""
+"""Old name of `mecgym.data.scores` and `mecgym.bench.score`."""
 
+from .bench.score import *  # noqa: F403
 from .data.scores import *  # noqa: F403
-from .remote.queries.scoring import *  # noqa: F403

@@ -67,16 +67,16 @@ def test_lost_replies_of_groups_are_asked_for_again_before_any_timer(straight: l
         return [] if number % 13 == 12 else [frames]
 
     with FaultyProxy(shared_server().address, reply=lose) as proxy:
-        connection = connect(proxy.address)
-        connection._timer.first = lambda: 5.0  # type: ignore[method-assign]
+        endpoint = connect(proxy.address)
+        endpoint._timer.first = lambda: 5.0  # type: ignore[method-assign]
         start = time.monotonic()
         lanes = Lanes(8, SMALL, groups=4, address=proxy.address, timeout_seconds=20)
         assert play_groups(lanes) == straight
-        assert connection.num_resent >= NUM_STEPS * 4 // 13
+        assert endpoint.traffic.num_resent >= NUM_STEPS * 4 // 13
         # the last replies have nothing behind them that could overtake them
         assert time.monotonic() - start < 5.0 * 3
         lanes.close()
-        connection.close()
+        endpoint.close()
 
 
 def test_mixed_scenarios_play_each_its_own() -> None:

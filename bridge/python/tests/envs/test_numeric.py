@@ -397,7 +397,7 @@ def test_rendering_is_text(make_env: MakeEnv) -> None:
 
 def test_two_environments_share_a_server(make_env: MakeEnv) -> None:
     first, second = make_env(SMALL), make_env(SMALL)
-    assert first._session._link.connection is second._session._link.connection
+    assert first._session._link.endpoint is second._session._link.endpoint
     alone = play(first, [1])
     for env in (first, second):
         env.reset(seed=1)

@@ -72,7 +72,9 @@ def plain_data(value: Any, path: str = "scenario") -> Any:
     if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+        # −0 has no integer
+        is_whole = value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0"
+        return int(value) if is_whole else value
     if isinstance(value, int):
         return int(value)
     raise refusal("invalidScenario", path, "plain JSON data", value)

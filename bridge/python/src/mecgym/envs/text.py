@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from ..data.batch import Batch
 from ..data.scenarios import ScenarioInput
-from ..data.scores import NO_ACTION, PARSE_FAILURES
-from ..remote.queries.scoring import STATE_NUMBERS, score
 from ..remote.session.opening import open_session
 from ..remote.session.recovery import Recovery
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
@@ -149,22 +147,10 @@ class OffloadingTextEnv(SingleEnv[str]):
             return super().step(action)
         if not self._is_running:
             raise self._session.without_reset("step")
-        found, failure = self._read(action)
+        num_servers = int(self._current().arrays["numServers"][0])
+        found, failure = self._session.read_answer(action, num_servers)
         observation, reward, terminated, truncated, info = super().step(UNREADABLE if found is None else found)
         return observation, reward, terminated, truncated, {**info, "parse_failure": failure, "parsed_action": found}
-
-    def _read(self, text: str) -> tuple[int | None, str]:
-        """Let the server read a text; give the decision, or None, and why there is none."""
-        num_servers = int(self._current().arrays["numServers"][0])
-        # how a text is read hangs on the number of servers alone; a state of ones has it
-        ones = [1] * num_servers
-        servers = {"rateMbps": ones, "cpuGHz": ones, "workloadMbit": ones, "activeTasks": ones}
-        state = {**dict.fromkeys(STATE_NUMBERS, 1), **servers, "numServers": num_servers}
-        record = {"episodeSeed": 0, "state": state}
-        options = {name: self._arguments[name] for name in ("scenario", "address", "keys", "timeout_seconds")}
-        scores = score([record], [text], num_samples=1, **options)
-        action, failure = int(scores.action[0]), PARSE_FAILURES[int(scores.parse_failure[0])]
-        return (None if action == NO_ACTION else action), failure
 
     def _observation(self, batch: Batch) -> str:
         assert batch.texts is not None

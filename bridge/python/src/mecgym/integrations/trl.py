@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bench import datasets
+from ..bench.score import score
 from ..checks import check_timeout
 from ..data.look_ahead import look_ahead_fields
 from ..data.scenarios import ScenarioInput
 from ..data.scores import Scores
 from ..errors import MecgymError, ServerError, ServerNotFound
-from ..remote.queries.scoring import score
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
 from .turns import OffloadingTurns, environment_factory
 

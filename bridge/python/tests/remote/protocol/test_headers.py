@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import pickle
 from typing import Any
 
 import msgpack
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ from mecgym.remote.protocol.headers import (
     decode_reply,
     encode_header,
 )
-from mecgym.remote.protocol.reply_memo import ReplyMemo
+from mecgym.remote.protocol.results import Opened, read_result
 from mecgym.remote.transport.resend import ResendTimer
 
 IDS = {"session": "s", "epoch": 1, "group": 0, "seq": 3}
@@ -194,59 +197,134 @@ def test_the_resend_timer_follows_the_round_trips() -> None:
     assert timer.next(9.0) == 10.0
 
 
+@given(st.dictionaries(st.text(), plain, max_size=6))
+def test_headers_are_the_bytes_that_another_encoder_makes(fields: dict[str, Any]) -> None:
+    try:
+        data = encode_header(fields)
+    except MecgymError:
+        return
+    assert data == msgpack.packb(fields, use_bin_type=True)
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Number(int):
+    pass
+
+
+def test_derived_numbers_and_texts_are_plain() -> None:
+    fields = {"a": np.float64(1.5), "b": Text("x"), "c": Number(7), "d": True, "e": [np.float64(2)]}
+    assert encode_header(fields) == msgpack.packb({"a": 1.5, "b": "x", "c": 7, "d": True, "e": [2.0]})
+
+
+@pytest.mark.parametrize("value", [datetime.datetime(2026, 1, 1), np.int64(3), decimal.Decimal(1), {"b": {1}}])
+def test_types_that_the_protocol_has_none_for_are_refused(value: Any) -> None:
+    with pytest.raises(MecgymError) as caught:
+        encode_header({"a": value})
+    assert (caught.value.code, caught.value.path) == ("invalidRequest", "header")
+
+
 SESSION = "0123456789abcdef" * 2
-SEQUENCED = {"op": "step", "session": SESSION, "epoch": 1, "group": 0}
 
 
 def sequenced(seq: int, result: dict[str, Any], **fields: Any) -> bytes:
-    header = {"v": PROTOCOL_VERSION, **SEQUENCED, "seq": seq, "ok": True, "result": result, **fields}
+    ids = {"op": "step", "session": SESSION, "epoch": 1, "group": 0}
+    header = {"v": PROTOCOL_VERSION, **ids, "seq": seq, "ok": True, "result": result, **fields}
     return msgpack.packb(header)  # type: ignore[no-any-return]
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 2**53 - 1) | st.integers(0, 300),
-            st.sampled_from([{}, {"numFinal": 0}, {"numFinal": 1}, {"text": "\xa3seq\x05"}, {"seq": 5}]),
-            st.sampled_from([{}, {"group": 1}, {"op": "reset"}]),
-        ),
-        max_size=12,
-    )
+deep = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text() | st.binary(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=10,
 )
-def test_remembered_replies_are_the_decoded_ones(replies: list[tuple[int, dict[str, Any], dict[str, Any]]]) -> None:
-    memo = ReplyMemo()
-    for seq, result, fields in replies:
-        data = sequenced(seq, result, **fields)
-        assert memo.decode(data) == decode_reply(data)
 
 
-def test_replies_that_differ_in_their_number_alone_are_recognised() -> None:
-    memo = ReplyMemo()
-    first = memo.decode(sequenced(1, {"numFinal": 0}))
-    for seq in (2, 127, 128, 300, 70_000, 2**33):
-        reply = memo.decode(sequenced(seq, {"numFinal": 0}))
-        assert reply.key == (SESSION, 1, 0, seq)
-        assert reply.result is first.result
-    for number in range(1000):
-        memo.decode(sequenced(1, {"numFinal": number}))
-    assert len(memo._known) == 256
+@given(st.integers(0, 2**53 - 1), st.dictionaries(st.text(), deep, max_size=4), st.booleans())
+def test_replies_say_what_was_sent(seq: int, result: dict[str, Any], is_newer: bool) -> None:
+    """Whether a field is known, or a value takes the typed decoder's way or the other one."""
+    data = sequenced(seq, result, **({"since": [1, {"a": None}]} if is_newer else {}))
+    if len(data) <= MAX_HEADER_BYTES and depth_of(result) < MAX_HEADER_DEPTH:
+        reply = decode_reply(data)
+        assert (reply.key, reply.op, reply.result) == ((SESSION, 1, 0, seq), "step", result)
 
 
-@given(st.binary(max_size=80), st.integers(0, 200))
-def test_spoilt_replies_are_refused_as_they_are_without_a_memory(noise: bytes, at: int) -> None:
-    memo = ReplyMemo()
-    good = sequenced(7, {"numFinal": 0})
-    memo.decode(good)
-    data = good[: at % len(good)] + noise
-    try:
-        expected: Any = decode_reply(data)
-    except ServerError as error:
-        expected = error.code
-    try:
-        found: Any = memo.decode(data)
-    except ServerError as error:
-        found = error.code
-    if not isinstance(expected, str) and expected.error is not None:
-        assert (found.key, str(found.error)) == (expected.key, str(expected.error))
+def depth_of(value: Any) -> int:
+    if not isinstance(value, (dict, list)):
+        return 0
+    return 1 + max(map(depth_of, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@pytest.mark.parametrize("levels", range(5, 10))
+def test_replies_are_at_most_8_levels_deep(levels: int) -> None:
+    # the header and the result are two of them
+    data = sequenced(1, {"a": nested(levels)})
+    if levels + 2 <= MAX_HEADER_DEPTH:
+        assert decode_reply(data).result == {"a": nested(levels)}
     else:
-        assert found == expected
+        with pytest.raises(ServerError, match="at most 8 levels"):
+            decode_reply(data)
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "expected", "got"),
+    [
+        ({"op": 7}, "op", "text or nothing", 7),
+        ({"requestId": 7}, "requestId", "text or nothing", 7),
+        ({"ok": 1}, "ok", "true or false", 1),
+        ({"v": "9.0"}, "v", f"protocol version {PROTOCOL_VERSION}", "9.0"),
+        ({"v": None}, "v", f"protocol version {PROTOCOL_VERSION}", None),
+        ({"result": None}, "result", "a map", None),
+        ({"result": [1]}, "result", "a map", [1]),
+        ({"seq": [1]}, "seq", "an integer or text or nothing", [1]),
+        ({"epoch": None}, "session", "session, epoch, group and seq", ("s", None, 0, 3)),
+        ({"ok": False, "error": {"code": 7}}, "error", "a map with a code", {"code": 7}),
+        ({"result": {"a": {1: 1}}}, "header", "keys that are text", 1),
+    ],
+)
+def test_a_malformed_reply_says_where_and_what(fields: dict[str, Any], path: str, expected: str, got: Any) -> None:
+    with pytest.raises(ServerError) as caught:
+        decode_reply(reply(**fields))
+    error = caught.value
+    assert (error.code, error.path, error.expected, error.got) == ("malformedReply", path, expected, got)
+
+
+OPENED: dict[str, Any] = {
+    "session": SESSION,
+    "epoch": 1,
+    "numEnvs": 2,
+    "groups": 1,
+    "maxServers": 3,
+    "maxUsers": 6,
+    "observationSize": 9,
+    "historySlots": 0,
+    "observationHeader": ["sizeMbit"],
+    "observationServerFields": ["rateMbps"],
+    "episodeStatsFields": ["numDecisions"],
+    "scenarios": [{"id": "a", "hash": "b", "scenario": {}}],
+    "layouts": {"resetRequest": [], "stepRequest": [], "stepReply": []},
+}
+
+
+def test_results_are_read_by_field() -> None:
+    opened = read_result({**OPENED, "since": 1}, Opened, "open")
+    assert (opened.num_envs, opened.observation_header, opened.layouts.step_reply) == (2, ["sizeMbit"], [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "expected", "got"),
+    [
+        ({"maxServers": "3"}, "open/maxServers", "an integer", "3"),
+        ({"maxServers": True}, "open/maxServers", "an integer", True),
+        ({"observationHeader": ["a", 7]}, "open/observationHeader/1", "text", 7),
+        ({"layouts": None}, "open/layouts", "a map", None),
+        ({"layouts": {"stepReply": []}}, "open/layouts/resetRequest", "a field of this name", None),
+    ],
+)
+def test_a_malformed_result_says_where_and_what(fields: dict[str, Any], path: str, expected: str, got: Any) -> None:
+    with pytest.raises(ServerError) as caught:
+        read_result({**OPENED, **fields}, Opened, "open")
+    error = caught.value
+    assert (error.code, error.path, error.expected, error.got) == ("malformedReply", path, expected, got)

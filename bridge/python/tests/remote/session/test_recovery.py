@@ -135,8 +135,8 @@ def test_all_sessions_of_a_process_come_back(caplog: pytest.LogCaptureFixture) -
         assert len({env.step(1)[1] for env in envs}) == 1
     assert len(caplog.records) == 3
     assert "serverEnded" in caplog.text
-    connections = {id(env._session._link.connection) for env in envs}
-    assert len(connections) == 1  # one server was started, not three
+    endpoints = {id(env._session._link.endpoint) for env in envs}
+    assert len(endpoints) == 1  # one server was started, not three
     for env in envs:
         env.close()
 
@@ -265,16 +265,16 @@ def test_leases_are_renewed_while_a_session_rests_and_run_out_when_nobody_does_t
     server = LocalServer([*command, "--lease-seconds", "3"])
     env = OffloadingEnv(SMALL, address=server.address)
     env.reset(seed=3)
-    connection = connect(server.address)
+    endpoint = connect(server.address)
     time.sleep(4.5)
     assert env.step(1)[4]["decision_index"] == 1
-    connection.is_over.set()  # no more pings
-    assert wait_until(lambda: connection.request("stats")["reaped"] == 1, 20)
+    endpoint.is_over.set()  # no more pings
+    assert wait_until(lambda: endpoint.request("stats")["reaped"] == 1, 20)
     with pytest.raises(SessionLost) as caught:
         env.step(1)
     assert caught.value.code == "sessionLost"
     env.close()
-    connection.close()
+    endpoint.close()
     server.close()
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import mecgym
 from helpers import FaultyProxy, Frames, pass_on, play, wait_until
-from mecgym import DeadlineExceeded, LocalServer, MecgymError, OffloadingEnv, SessionLost
+from mecgym import DeadlineExceeded, Lanes, LocalServer, MecgymError, OffloadingEnv, SessionLost
 from mecgym.remote.transport.connection import Connection, Pending
 from mecgym.remote.transport.endpoints import connect
 from mecgym.remote.transport.server import shared_server
@@ -104,7 +104,7 @@ def test_late_replies_are_told_from_the_awaited_one(address: str, expected: tupl
     with FaultyProxy(address, reply=late) as proxy:
         env = OffloadingEnv(SMALL, address=proxy.address, timeout_seconds=15)
         assert play(env, [3, 4], "cheapest") == expected
-        assert env._session._link.connection.num_dropped > 0
+        assert env._session._link.endpoint.traffic.num_dropped > 0
         env.close()
 
 
@@ -298,7 +298,7 @@ def test_an_interrupt_leaves_the_environment_usable(own_server: LocalServer) -> 
     env.close()
 
 
-def test_threads_share_a_connection(expected: tuple[str, int]) -> None:
+def test_threads_play_on_one_server(expected: tuple[str, int]) -> None:
     found: list[object] = []
 
     def work() -> None:
@@ -315,25 +315,75 @@ def test_threads_share_a_connection(expected: tuple[str, int]) -> None:
 
 
 def test_requests_can_be_under_way_together(address: str) -> None:
-    connection = connect(address)
     header = {"v": "1.0", "op": "ping"}
     ids = [f"{i:032x}" for i in range(20)]
-    pending = [connection.send("ping", (one,), {**header, "requestId": one}) for one in ids]
-    for one in reversed(pending):
-        assert connection.receive(one, time.monotonic() + 5, 5) == ({}, None)
+    with connect(address).borrow() as connection:
+        pending = [connection.send("ping", (one,), {**header, "requestId": one}) for one in ids]
+        for one in reversed(pending):
+            assert connection.receive(one, time.monotonic() + 5, 5) == ({}, None)
 
 
-def test_sessions_left_behind_end_with_the_next_request(own_server: LocalServer) -> None:
+def test_sessions_left_behind_end_at_once(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address)
-    connection, session = env._session._link.connection, env._session
+    endpoint, connection, session = env._session._link.endpoint, env._session._link.connection, env._session
     ids = (session._link.session, session._link.epoch)
+    assert endpoint.sessions() == {ids[0]}
     del env, session
-    assert len(connection._last_words) == 1
-    connection.request("ping")
-    assert not connection._last_words
+    assert not connection.is_usable
+    assert not endpoint.sessions()
+    assert wait_until(lambda: endpoint.request("stats")["sessions"] == 0)
     header = {"v": "1.0", "op": "step", "session": ids[0], "epoch": ids[1], "group": 0, "seq": 1, "ack": 0}
-    with pytest.raises(SessionLost):
-        connection.receive(connection.send("step", (*ids, 0, 1), header), time.monotonic() + 5, 5)
+    with endpoint.borrow() as other, pytest.raises(SessionLost):
+        other.receive(other.send("step", (*ids, 0, 1), header), time.monotonic() + 5, 5)
+
+
+def test_sockets_are_used_again_after_their_session_has_ended(own_server: LocalServer) -> None:
+    env = OffloadingEnv(SMALL, address=own_server.address)
+    connection = env._session._link.connection
+    other = OffloadingEnv(SMALL, address=own_server.address)
+    assert other._session._link.connection is not connection
+    env.close()
+    again = OffloadingEnv(SMALL, address=own_server.address)
+    assert again._session._link.connection is connection
+    again.reset(seed=3)
+    for one in (again, other):
+        one.close()
+
+
+def test_a_socket_with_an_answer_to_come_is_not_used_again(own_server: LocalServer) -> None:
+    env = OffloadingEnv(SMALL, address=own_server.address)
+    connection = env._session._link.connection
+    env.reset(seed=3)
+    env._session._link.timeout_seconds = 0.2
+    os.kill(own_server.pid, signal.SIGSTOP)
+    with pytest.raises(DeadlineExceeded):
+        env.step(1)
+    env.close()
+    os.kill(own_server.pid, signal.SIGCONT)
+    again = OffloadingEnv(SMALL, address=own_server.address)
+    assert again._session._link.connection is not connection
+    assert play(again, [3]) == play(OffloadingEnv(SMALL), [3])
+    # the session that was given up has ended, too: its last request went out with the socket
+    assert wait_until(lambda: again._session._link.endpoint.request("stats")["sessions"] == 1)
+    again.close()
+
+
+def test_a_thread_that_waits_holds_up_no_other(own_server: LocalServer) -> None:
+    lanes = Lanes(256, "paper-v1", address=own_server.address)
+    lanes.reset(1)
+    env = OffloadingEnv(SMALL, address=own_server.address)
+    env.reset(seed=3)
+    waiting = lanes.session._link.connection
+    # a thread that holds a session's socket for good: no other session needs it
+    with waiting._lock:
+        done: list[object] = []
+        work = threading.Thread(target=lambda: done.append(play(env, [3])))
+        work.start()
+        work.join(15)
+        assert len(done) == 1
+        assert mecgym.scenario_hash(SMALL, address=own_server.address) == env.scenario_hash
+    env.close()
+    lanes.close()
 
 
 @settings(max_examples=200)
@@ -344,7 +394,7 @@ def test_whatever_comes_is_dropped_or_understood(frames: list[bytes]) -> None:
     connection._waiting[pending.key] = pending
     connection._take_in(pending, frames)
     assert pending.reply is None
-    assert connection.num_dropped == 1
+    assert connection.traffic.num_dropped == 1
 
 
 _connection: list[Connection] = []
@@ -353,7 +403,7 @@ _connection: list[Connection] = []
 def _unconnected() -> Connection:
     if not _connection:
         _connection.append(Connection("inproc://nobody"))
-    _connection[0].num_dropped = 0
+    _connection[0].traffic.num_dropped = 0
     return _connection[0]
 
 

@@ -97,8 +97,8 @@ def test_a_server_of_ones_own_has_keys_where_no_folder_is_private(
     try:
         assert server.address.startswith("tcp://127.0.0.1:")
         assert isinstance(server.keys, ClientKeys)
-        connection = connect(server.address, server.keys)
-        assert connection.request("ping") == {}
+        endpoint = connect(server.address, server.keys)
+        assert endpoint.request("ping") == {}
         with pytest.raises(DeadlineExceeded):
             connect(server.address, timeout_seconds=0.3)
     finally:

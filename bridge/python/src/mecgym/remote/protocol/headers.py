@@ -1,14 +1,15 @@
-"""The headers of requests and replies: one msgpack map each, checked on the way out and on the way in."""
+"""Headers of requests and replies: one msgpack map each, checked before it is sent and when it arrives."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
-import msgpack
+import msgspec
 
 from ...errors import MecgymError, ServerError, SessionLost, malformed
+from .results import refuse_field
 
 __all__ = [
     "MAX_HEADER_BYTES",
@@ -33,27 +34,47 @@ ERROR_KINDS: Mapping[str, type[MecgymError]] = {
     "staleSequence": SessionLost,
     "unknownSession": SessionLost,
 }
+#: Types a header may hold besides maps and lists.
+PLAIN_TYPES = (str, int, float, bytes, bytearray, memoryview, type(None))
+
+#: Any value of a header, as deep as a field of a result may be: `list` and `dict` at six levels.
+Plain: Any = None | bool | int | float | str
+for _level in range(MAX_HEADER_DEPTH - 2):
+    Plain = None | bool | int | float | str | list[Plain] | dict[str, Plain]
 
 
-def encode_header(fields: dict[str, Any]) -> bytes:
-    """Encode a request's header.
+class _Reply(msgspec.Struct, gc=False, rename={"request_id": "requestId"}, forbid_unknown_fields=True):
+    """A reply's header as every server of this version sends it."""
 
-    Raises
-    ------
-    MecgymError
-        ``invalidRequest`` where a value is not plain data, or the header is larger or deeper than servers accept.
-    """
-    if _is_deep(fields):
-        raise MecgymError("invalidRequest", path="header", expected=f"at most {MAX_HEADER_DEPTH} levels", got="more")
-    try:
-        data: bytes = msgpack.packb(fields, use_bin_type=True) or b""
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        expected = "plain data (text, numbers, lists, maps)"
-        raise MecgymError("invalidRequest", path="header", expected=expected, got=str(error)) from error
-    if len(data) > MAX_HEADER_BYTES:
-        expected = f"at most {MAX_HEADER_BYTES} bytes"
-        raise MecgymError("invalidRequest", path="header", expected=expected, got=f"{len(data)} bytes")
-    return data
+    op: str | None = None
+    ok: bool | msgspec.UnsetType = msgspec.UNSET
+    v: str | None = None
+    result: dict[str, Plain] | None = None
+    error: dict[str, Plain] | None = None
+    request_id: str | None = None
+    session: str | int | None = None
+    epoch: str | int | None = None
+    group: str | int | None = None
+    seq: str | int | None = None
+
+
+class _LooseReply(msgspec.Struct, gc=False, rename={"request_id": "requestId"}):
+    """A reply's header that has fields this version does not know, or refuses a request in another version's words."""
+
+    op: str | None = None
+    ok: bool | msgspec.UnsetType = msgspec.UNSET
+    v: Any = None
+    result: Any = None
+    error: Any = None
+    request_id: str | None = None
+    session: str | int | None = None
+    epoch: str | int | None = None
+    group: str | int | None = None
+    seq: str | int | None = None
+
+
+_decoder = msgspec.msgpack.Decoder(_Reply)
+_any_decoder = msgspec.msgpack.Decoder()
 
 
 @dataclass(frozen=True)
@@ -63,14 +84,14 @@ class ReplyHeader:
     Attributes
     ----------
     key : Hashable
-        Which request it answers: ``(requestId,)`` or ``(session, epoch, group, seq)``; None where the server could
-        not read the request's header.
+        Which request it answers: ``(requestId,)`` or ``(session, epoch, group, seq)``; None if the server could not
+        read the request's header.
     op : str or None
         The request's operation.
     result : dict or None
-        What came of it; None where the request failed.
+        What the request returned; None if it failed.
     error : MecgymError or None
-        Why it failed; None where it did not.
+        Why it failed; None if it did not.
     """
 
     key: Hashable
@@ -79,63 +100,62 @@ class ReplyHeader:
     error: MecgymError | None
 
 
+def encode_header(fields: dict[str, Any]) -> bytes:
+    """Encode a request's header.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidRequest`` if a value is not plain data, or the header is larger or deeper than servers accept.
+    """
+    try:
+        _check_plain_data(fields, MAX_HEADER_DEPTH)
+        data = _encoder.encode(fields)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        expected = "plain data (text, numbers, lists, maps)"
+        raise MecgymError("invalidRequest", path="header", expected=expected, got=str(error)) from error
+    if len(data) > MAX_HEADER_BYTES:
+        expected = f"at most {MAX_HEADER_BYTES} bytes"
+        raise MecgymError("invalidRequest", path="header", expected=expected, got=f"{len(data)} bytes")
+    return data
+
+
 def decode_reply(data: bytes) -> ReplyHeader:
-    """Decode a reply's header; fields that are not known are ignored.
+    """Decode a reply's header; unknown fields are ignored.
 
     Raises
     ------
     ServerError
-        ``malformedReply`` where it is not what the protocol says.
+        ``malformedReply`` if it is not what the protocol says.
     """
     if len(data) > MAX_HEADER_BYTES:
         malformed("header", f"at most {MAX_HEADER_BYTES} bytes", f"{len(data)} bytes")
     try:
-        fields = msgpack.unpackb(data, raw=False, strict_map_key=True, ext_hook=_refuse_extension)
-    except (ValueError, TypeError, OverflowError, RecursionError, msgpack.UnpackException) as error:
+        reply: _Reply | _LooseReply = _decoder.decode(data)
+    except (msgspec.ValidationError, RecursionError):
+        reply = _decode_loosely(data)
+    except (msgspec.DecodeError, ValueError) as error:
         raise ServerError("malformedReply", path="header", expected="one msgpack map", got=repr(error)) from error
-    if not isinstance(fields, dict):
-        malformed("header", "a map", fields)
-    _check_plain(fields)
 
-    op = fields.get("op")
-    if op is not None and not isinstance(op, str):
-        malformed("op", "text or nothing", op)
-    is_ok = fields.get("ok")
-    if is_ok is False:  # whatever the version: a server of another one says so in this way
-        return ReplyHeader(_key_of(fields), op, None, error_of(fields.get("error")))
-    version = fields.get("v")
+    if reply.ok is False:  # whatever the version: a server of another version says so in this way
+        return ReplyHeader(_key_of(reply), reply.op, None, error_of(reply.error))
+    version = reply.v
     if version != PROTOCOL_VERSION and (not isinstance(version, str) or version.split(".")[0] != MAJOR_VERSION):
         malformed("v", f"protocol version {PROTOCOL_VERSION}", version)
-    if is_ok is not True:
-        malformed("ok", "true or false", is_ok)
-    result = fields.get("result")
-    if not isinstance(result, dict):
-        malformed("result", "a map", result)
-    return ReplyHeader(_key_of(fields), op, result, None)
-
-
-def _key_of(fields: dict[str, Any]) -> Hashable:
-    request_id = fields.get("requestId")
-    if request_id is not None:
-        if not isinstance(request_id, str):
-            malformed("requestId", "text or nothing", request_id)
-        return (request_id,)
-    if fields.get("session") is None:
-        return None
-    key = (fields["session"], fields.get("epoch"), fields.get("group"), fields.get("seq"))
-    for part in key:
-        if not isinstance(part, (str, int)):
-            malformed("session", "session, epoch, group and seq", key)
-    return key
+    if reply.ok is not True:
+        malformed("ok", "true or false", None)
+    if not isinstance(reply.result, dict):
+        malformed("result", "a map", reply.result)
+    return ReplyHeader(_key_of(reply), reply.op, reply.result, None)
 
 
 def error_of(error: Any) -> MecgymError:
-    """Give the error that a reply or a job tells of.
+    """Return the error that a reply or a job reports.
 
     Raises
     ------
     ServerError
-        ``malformedReply`` where it is none.
+        ``malformedReply`` if it has no code.
     """
     if not isinstance(error, dict) or not isinstance(error.get("code"), str):
         malformed("error", "a map with a code", error)
@@ -150,7 +170,33 @@ def error_of(error: Any) -> MecgymError:
     )
 
 
-def _check_plain(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> None:
+def _decode_loosely(data: bytes) -> _LooseReply:
+    """Decode a header that the strict decoder refused; say what is wrong with it if this one refuses it too."""
+    try:
+        fields = _any_decoder.decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise ServerError("malformedReply", path="header", expected="one msgpack map", got=repr(error)) from error
+    if not isinstance(fields, dict):
+        malformed("header", "a map", fields)
+    _check_received(fields, MAX_HEADER_DEPTH)
+    try:
+        return msgspec.convert(fields, _LooseReply)
+    except msgspec.ValidationError as error:
+        refuse_field(fields, error)
+
+
+def _key_of(reply: _Reply | _LooseReply) -> Hashable:
+    if reply.request_id is not None:
+        return (reply.request_id,)
+    if reply.session is None:
+        return None
+    key = (reply.session, reply.epoch, reply.group, reply.seq)
+    if None in key:
+        malformed("session", "session, epoch, group and seq", key)
+    return key
+
+
+def _check_received(value: Any, levels_left: int) -> None:
     """Refuse keys that are not text, extension types and deep nesting.
 
     Raises
@@ -166,22 +212,40 @@ def _check_plain(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> None:
                 malformed("header", "keys that are text", key)
         value = value.values()
     for item in value:
-        kind = type(item)
-        if kind is dict or kind is list:
-            _check_plain(item, levels_left - 1)
-        elif kind is msgpack.Timestamp:
+        if isinstance(item, (dict, list)):
+            _check_received(item, levels_left - 1)
+        elif not isinstance(item, PLAIN_TYPES):
             malformed("header", "no extension types", item)
 
 
-def _is_deep(value: Any, levels_left: int = MAX_HEADER_DEPTH) -> bool:
-    """Whether a map or list has more levels than a header may have."""
+def _check_plain_data(value: Any, levels_left: int) -> None:
+    """Refuse deep nesting, and types that msgspec would encode although the protocol has none for them.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidRequest`` for deep nesting.
+    TypeError
+        For a type that is not plain data.
+    """
     if levels_left == 0:
-        return True
+        raise MecgymError("invalidRequest", path="header", expected=f"at most {MAX_HEADER_DEPTH} levels", got="more")
     for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, (dict, list, tuple)) and _is_deep(item, levels_left - 1):
-            return True
-    return False
+        if isinstance(item, (dict, list, tuple)):
+            _check_plain_data(item, levels_left - 1)
+        elif not isinstance(item, PLAIN_TYPES):
+            raise TypeError(f"no value of a header is a {type(item).__name__}")
 
 
-def _refuse_extension(code: int, _data: bytes) -> NoReturn:
-    raise ValueError(f"extension type {code}")
+def _plain_of(value: Any) -> Any:
+    """Return a value of a derived type, such as NumPy's float64, as a value of Python's own."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, str):
+        return "".join(value)  # `str` would ask a derived class for its own words
+    raise TypeError(f"no value of a header is a {type(value).__name__}")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_plain_of)

@@ -13,8 +13,9 @@ from typing import Any
 from ...errors import MecgymError, SessionLost, malformed
 from ..protocol.headers import error_of
 from ..protocol.layout import Body
+from ..protocol.results import JobStarted, JobStatus, read_result
 from ..transport.connection import Connection
-from ..transport.endpoints import MAX_ATTEMPTS, connect
+from ..transport.endpoints import MAX_ATTEMPTS, Endpoint, connect
 
 __all__ = ["run_job"]
 
@@ -37,37 +38,39 @@ def run_job(
     """Run a job to its end, from the start again where this process's own server is lost meanwhile."""
     plain = {name: value for name, value in fields.items() if value is not None}
     for _attempt in range(MAX_ATTEMPTS - 1):
-        connection = connect(address, keys)
+        endpoint = connect(address, keys)
         try:
-            return _run_once(connection, op, plain, body, progress)
+            return _run_once(endpoint, op, plain, body, progress)
         except SessionLost as loss:
-            if not connection.is_owned or loss.code == "forked":
+            if not endpoint.is_owned or loss.code == "forked":
                 raise
     return _run_once(connect(address, keys), op, plain, body, progress)
 
 
-def _run_once(
+def _run_once(endpoint: Endpoint, op: str, fields: Mapping[str, Any], body: bytes | None, progress: Progress) -> bytes:
+    with endpoint.borrow() as connection:
+        return _run_on(connection, op, fields, body, progress)
+
+
+def _run_on(
     connection: Connection, op: str, fields: Mapping[str, Any], body: bytes | None, progress: Progress
 ) -> bytes:
     started, _body = connection.exchange(op, fields, body)
-    job = started.get("job")
-    if not isinstance(job, str):
-        malformed("job", "an id", job)
+    job = read_result(started, JobStarted, op).job
     try:
         with progress() as update:
             wait_seconds = FIRST_POLL_SECONDS
             while True:
-                status = connection.request("job-status", {"job": job})
-                update(int(status.get("done", 0)), int(status.get("total", 0)))
-                state = status.get("state")
-                if state != "running":
+                status = read_result(connection.request("job-status", {"job": job}), JobStatus, "job-status")
+                update(status.done, status.total)
+                if status.state != "running":
                     break
                 time.sleep(wait_seconds)
                 wait_seconds = min(2 * wait_seconds, POLL_SECONDS)
-        if state == "failed":
-            raise error_of(status.get("error"))
-        if state != "done":
-            raise MecgymError("jobCancelled", path=op, expected="a job that is done", got=state)
+        if status.state == "failed":
+            raise error_of(status.error)
+        if status.state != "done":
+            raise MecgymError("jobCancelled", path=op, expected="a job that is done", got=status.state)
         return _fetch(connection, job, status)
     finally:
         # a job that is over is forgotten with its result, one that is not ends between two episodes
@@ -75,13 +78,13 @@ def _run_once(
             connection.request("cancel", {"job": job}, timeout_seconds=5.0)
 
 
-def _fetch(connection: Connection, job: str, status: Mapping[str, Any]) -> bytes:
+def _fetch(connection: Connection, job: str, status: JobStatus) -> bytes:
     pages: list[Body] = []
-    for page in range(int(status.get("pages", 0))):
+    for page in range(status.pages):
         _result, part = connection.exchange("job-result", {"job": job, "page": page})
         pages.append(b"" if part is None else part)
-    data = b"".join(pages)[: int(status.get("bytes", 0))]
+    data = b"".join(pages)[: status.bytes]
     digest = hashlib.sha256(data).hexdigest()
-    if digest != status.get("sha256"):
-        malformed("job-result/sha256", str(status.get("sha256")), digest)
+    if digest != status.sha256:
+        malformed("job-result/sha256", str(status.sha256), digest)
     return data

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...data.scenarios import ScenarioInfo, ScenarioInput, read_scenario
 from ...errors import malformed
+from ..protocol.results import Scenarios, read_result
 from ..transport.endpoints import connect
 
 __all__ = ["list_scenarios", "scenario_hash"]
@@ -49,18 +50,7 @@ def scenario_hash(
 
 
 def _ask(fields: Mapping[str, Any], address: str | None, keys: str | os.PathLike[str] | None) -> list[ScenarioInfo]:
-    entries = connect(address, keys).request("scenarios", fields).get("scenarios")
-    if not isinstance(entries, list) or not entries:
-        malformed("scenarios", "a list", entries)
-    return [_info(entry) for entry in entries]
-
-
-def _info(entry: Any) -> ScenarioInfo:
-    scenario = entry.get("scenario") if isinstance(entry, dict) else None
-    if not isinstance(scenario, dict):
-        malformed("scenarios", "a map with a scenario", entry)
-    texts = {name: entry.get(name) for name in ("id", "description", "hash")}
-    for name, text in texts.items():
-        if not isinstance(text, str):
-            malformed(f"scenarios/{name}", "text", text)
-    return ScenarioInfo(**texts, scenario=scenario)
+    result = read_result(connect(address, keys).request("scenarios", fields), Scenarios, "scenarios")
+    if not result.scenarios:
+        malformed("scenarios", "at least one scenario", result.scenarios)
+    return [ScenarioInfo(entry.id, entry.description, entry.hash, entry.scenario) for entry in result.scenarios]

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.look_ahead import look_ahead_fields
-from ...data.scenarios import ScenarioInput, read_scenario
-from ...data.scores import Scores
+from ...data.scores import NO_ACTION, PARSE_FAILURES, Scores
 from ...errors import MecgymError
 from ..protocol.bodies import pack_texts
 from ..protocol.layout import Layout
-from ..transport.connection import DEFAULT_TIMEOUT_SECONDS
-from ..transport.endpoints import call
+from ..transport.endpoints import Endpoint, call
 
-__all__ = ["STATE_NUMBERS", "score"]
+__all__ = ["read_answer", "score_states"]
 
 #: The arrays of a reply, in the order of the fields of `Scores`.
 ARRAYS = {
@@ -49,48 +45,28 @@ SERVER_NUMBERS = {
 }
 
 
-def score(
+def score_states(
+    connect: Callable[[], Endpoint],
     states: Sequence[Mapping[str, Any]],
     answers: Sequence[str] | NDArray[Any],
     *,
-    state_of_answer: Sequence[int] | NDArray[Any] | None = None,
-    scenario: ScenarioInput = "paper-v1",
-    num_samples: int | None = None,
-    weight: float | None = None,
-    size_factor: tuple[float, float] | None = None,
-    mode: str | None = None,
-    rates: str | None = None,
-    address: str | None = None,
-    keys: str | os.PathLike[str] | None = None,
-    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    state_of_answer: Sequence[int] | NDArray[Any] | None,
+    scenario: str | Mapping[str, Any],
+    options: Mapping[str, Any],
+    timeout_seconds: float,
 ) -> Scores:
-    """Score answers to recorded states, all in one request. The server reads the texts and does all the arithmetic.
+    """Score answers to recorded states in one request; see `mecgym.score`.
 
     Parameters
     ----------
-    states : sequence of dict
-        Records of a data set, or any maps with their `episodeSeed` and `state`.
-    answers : sequence of str, or array of int, length C
-        What a model wrote, or actions.
-    state_of_answer : sequence of int, length C, optional
-        Index of the state that each answer is about; answer i is about state i where left out.
-    scenario : str, path or dict
-        The scenario the states are of: density, deadline and penalty are its.
-    num_samples, weight, size_factor, mode, rates
-        As of `OffloadingEnv.look_ahead`; the scenario's where left out.
-    address : str, optional
-        Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
-    keys : str or path, optional
-        Folder of the keys for that address, where its server asks for some; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
-    timeout_seconds : float
-        How long the server may take, in seconds.
-
-    Raises
-    ------
-    MecgymError
-        ``invalidRecord`` where a state lacks something; what the server refuses otherwise. Nothing is scored then.
-    ServerError
-        There is no server, or it does not answer.
+    connect : callable
+        Returns the endpoint to ask; called only once the arguments have been checked.
+    states, answers, state_of_answer, timeout_seconds
+        As in `mecgym.score`.
+    scenario : str or dict
+        Id or fields of the scenario of all states.
+    options : dict
+        Options of the protocol's ``score``.
     """
     arrays = _pack_states(states)
     if len(answers) == 0:
@@ -106,17 +82,41 @@ def score(
     else:
         arrays["completionOffsets"], arrays["completionBytes"] = pack_texts(answers)
     layout = Layout.of(arrays)
-    options = {
-        "scenario": read_scenario(scenario),
-        "layout": layout.arrays,
-        **look_ahead_fields(num_samples, weight, size_factor, mode, rates),
-    }
-    request = layout.encode(arrays)
-    result, body = call("score", options, request, address=address, keys=keys, timeout_seconds=timeout_seconds)
+    fields = {"scenario": scenario, "layout": layout.arrays, **options}
+    result, body = call(connect(), "score", fields, layout.encode(arrays), timeout_seconds=timeout_seconds)
     found = Layout(result.get("layout"))
     found.check({name: (dtype, (len(answers),)) for name, dtype in ARRAYS.items()})
     decoded = found.decode(body)
     return Scores(*(decoded[name] for name in ARRAYS))
+
+
+def read_answer(
+    endpoint: Endpoint, text: str, num_servers: int, scenario: str | Mapping[str, Any], timeout_seconds: float
+) -> tuple[int | None, str]:
+    """Let the server read a model's answer.
+
+    Returns
+    -------
+    action : int or None
+        The decision; None if none could be read.
+    failure : str
+        One of `PARSE_FAILURES`.
+    """
+    # how a text is read depends only on the number of servers, so a state of ones will do
+    ones = [1] * num_servers
+    servers = {"rateMbps": ones, "cpuGHz": ones, "workloadMbit": ones, "activeTasks": ones}
+    state = {**dict.fromkeys(STATE_NUMBERS, 1), **servers, "numServers": num_servers}
+    scores = score_states(
+        lambda: endpoint,
+        [{"episodeSeed": 0, "state": state}],
+        [text],
+        state_of_answer=None,
+        scenario=scenario,
+        options={"numSamples": 1},
+        timeout_seconds=timeout_seconds,
+    )
+    action, failure = int(scores.action[0]), PARSE_FAILURES[int(scores.parse_failure[0])]
+    return (None if action == NO_ACTION else action), failure
 
 
 def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ...errors import DeadlineExceeded, MecgymError, SessionLost
+from ..protocol.results import Resumed, read_result
 from ..transport.connection import Connection
-from ..transport.endpoints import reconnect
+from ..transport.endpoints import Endpoint, reconnect
+from ..transport.leases import Lease
 from .recovery import NOT_RECOVERABLE, Recovery
 
 __all__ = ["SessionLink"]
@@ -30,8 +32,10 @@ class SessionLink:
 
     Parameters
     ----------
+    endpoint : Endpoint
+        The server.
     connection : Connection
-        The way to the server.
+        The session's own socket to it.
     fields : dict
         Fields of the protocol's ``open`` that made the session.
     session : str
@@ -50,6 +54,7 @@ class SessionLink:
 
     def __init__(
         self,
+        endpoint: Endpoint,
         connection: Connection,
         fields: Mapping[str, Any],
         session: str,
@@ -58,6 +63,7 @@ class SessionLink:
         timeout_seconds: float,
         recovery: Recovery | None,
     ) -> None:
+        self.endpoint = endpoint
         self.connection = connection
         self.session = session
         self.epoch = epoch
@@ -65,12 +71,11 @@ class SessionLink:
         self.timeout_seconds = timeout_seconds
         self.recovery = recovery
         self.groups: list[Recoverable] = []
-        self.is_closed = False
         #: How often the session was brought back.
         self.num_recoveries = 0
         self._fields = fields
         self._attempts = 0
-        connection.note_session(self)
+        self._lease: Lease | None = endpoint.lease(session)
         #: Why the session has to be brought back, where that was begun and not finished.
         self._unfinished: SessionLost | None = None
 
@@ -84,6 +89,10 @@ class SessionLink:
         """
         if self._unfinished is not None:
             raise self._unfinished
+
+    def release(self) -> None:
+        """Give up the lease: the session is over."""
+        self._lease = None
 
     def note_answer(self) -> None:
         """Take note that the server answers, so that the next loss is the first in a row."""
@@ -127,8 +136,11 @@ class SessionLink:
         remaining = max(0.1, deadline - time.monotonic())
         # a server that only gave up this session still has the others of the same connection
         if loss.code not in SESSION_LOSSES or not self.connection.is_usable:
-            self.connection = reconnect(self.connection, timeout_seconds=remaining)
-            self.connection.note_session(self)
+            # a fresh socket: what was queued for the old server must not reach the next one
+            self.connection.close()
+            self.endpoint = reconnect(self.endpoint, timeout_seconds=remaining)
+            self.connection = self.endpoint.take()
+            self._lease = self.endpoint.lease(self.session)
         ids = {"session": self.session, "epoch": self.epoch}
         try:
             resumed = self.connection.request("resume", {**self._fields, **ids}, timeout_seconds=remaining)
@@ -136,6 +148,6 @@ class SessionLink:
             raise
         except MecgymError as error:
             raise SessionLost("recoveryFailed", f"the server does not take the environments: {error}") from error
-        self.epoch = int(resumed["epoch"])
+        self.epoch = read_result(resumed, Resumed, "resume").epoch
         for group in self.groups:
             group.bring_back(deadline)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgpack
+import msgspec
 
 from ...errors import MecgymError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, encode_header
@@ -60,7 +60,7 @@ class RequestSequence:
         self._in_flight: deque[Request] = deque()
         self._ahead: Request | None = None
         self.log = ReplayLog()
-        self._packer = msgpack.Packer()
+        self._encode = msgspec.msgpack.Encoder().encode
         self._headers: dict[tuple[str, int], bytes] = {}
 
     @property
@@ -168,9 +168,8 @@ class RequestSequence:
             self.forget_all()
 
     def abandon(self) -> None:
-        """End the session together with the connection's next request; for finalisers."""
-        self._link.connection.send_last(self._header("close", {}, self._seq + 1))
-        self.forget_all()
+        """End the session without waiting for an answer, and close its socket; for finalisers."""
+        self._link.connection.close_with(self._header("close", {}, self._seq + 1))
 
     def forget_all(self) -> None:
         """Take no answers any more."""
@@ -256,8 +255,8 @@ class RequestSequence:
         if start is None:
             whole = encode_header(self._header(op, {}, 0, 0))
             start = self._headers[name] = whole.removesuffix(b"\xa3seq\x00\xa3ack\x00")
-        pack = self._packer.pack
-        return b"".join((start, b"\xa3seq", pack(seq), b"\xa3ack", pack(ack)))
+        encode = self._encode
+        return b"".join((start, b"\xa3seq", encode(seq), b"\xa3ack", encode(ack)))
 
     def _transmit(self, op: str, fields: Mapping[str, Any], body: bytes | None, is_start: bool = False) -> Request:
         while True:

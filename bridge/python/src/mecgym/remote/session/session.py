@@ -14,6 +14,7 @@ from ...data.snapshots import Snapshots
 from ..protocol.bodies import policy_expected, split_texts
 from ..protocol.layout import Layout
 from ..protocol.snapshots import read_snapshots, restore_body
+from ..queries.scoring import read_answer
 from .stepped import SteppedSession
 
 __all__ = ["Session"]
@@ -122,7 +123,7 @@ class Session(SteppedSession):
         child._is_closed = True
         child._fields = self._fields
         link = self._link
-        child._start(link.connection, opened, link.timeout_seconds, link.recovery)
+        child._start(link.endpoint, link.endpoint.take(), opened, link.timeout_seconds, link.recovery)
         for mine, its in zip(self._groups, child._groups, strict=True):
             its.log = copy.deepcopy(mine.log)
         return child
@@ -151,6 +152,12 @@ class Session(SteppedSession):
         arrays = self._step_reply.decode(body)
         layout = self._layout("policy", result.get("policyLayout"), policy_expected(self.lanes_per_group))
         return Batch(arrays, None, self.episode_stats_fields), layout.decode(body)
+
+    def read_answer(self, text: str, num_servers: int) -> tuple[int | None, str]:
+        """Read a model's answer to a decision among `num_servers` servers; see `mecgym.remote.queries.scoring`."""
+        self.check_open("step")
+        link = self._link
+        return read_answer(link.endpoint, text, num_servers, self._fields["scenarios"][0], link.timeout_seconds)
 
     def prompts(
         self, fields: Mapping[str, Any], mask: NDArray[np.uint8] | None = None, group: int = 0

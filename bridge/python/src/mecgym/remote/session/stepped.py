@@ -14,8 +14,9 @@ from ...data.batch import Batch
 from ...errors import MecgymError, SessionLost, malformed
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
+from ..protocol.results import Opened, read_result
 from ..transport.connection import DEFAULT_TIMEOUT_SECONDS, Connection
-from ..transport.endpoints import reconnect
+from ..transport.endpoints import Endpoint, reconnect
 from .link import SessionLink
 from .recovery import NOT_RECOVERABLE, Recovery
 from .sequence import Answer, RequestSequence
@@ -33,8 +34,8 @@ class SteppedSession:
 
     Parameters
     ----------
-    connection : Connection
-        The way to the server.
+    endpoint : Endpoint
+        The server.
     fields : dict
         Fields of the protocol's ``open``.
     timeout_seconds : float
@@ -61,7 +62,7 @@ class SteppedSession:
 
     def __init__(
         self,
-        connection: Connection,
+        endpoint: Endpoint,
         fields: Mapping[str, Any],
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
@@ -69,20 +70,27 @@ class SteppedSession:
     ) -> None:
         self._is_closed = True
         self._fields = dict(fields)
-        connection, opened = _open(connection, fields, timeout_seconds, recovery)
-        self._start(connection, opened, timeout_seconds, recovery)
+        endpoint, connection, opened = _open(endpoint, fields, timeout_seconds, recovery)
+        self._start(endpoint, connection, opened, timeout_seconds, recovery)
 
     def _start(
-        self, connection: Connection, opened: dict[str, Any], timeout_seconds: float, recovery: Recovery | None
+        self,
+        endpoint: Endpoint,
+        connection: Connection,
+        opened: dict[str, Any],
+        timeout_seconds: float,
+        recovery: Recovery | None,
     ) -> None:
-        self.num_envs: int = _field(opened, "numEnvs", int)
-        self.num_groups: int = _field(opened, "groups", int)
-        self.lanes_per_group: int = self.num_envs // self.num_groups
+        session = read_result(opened, Opened, "open")
+        self.num_envs = session.num_envs
+        self.num_groups = session.groups
+        self.lanes_per_group = self.num_envs // self.num_groups
         self._link = SessionLink(
+            endpoint,
             connection,
             self._fields,
-            _field(opened, "session", str),
-            _field(opened, "epoch", int),
+            session.session,
+            session.epoch,
             self.lanes_per_group,
             timeout_seconds,
             recovery,
@@ -94,19 +102,18 @@ class SteppedSession:
         self.in_use = threading.RLock()
         self._is_same_step = self._fields.get("autoreset") == "same-step"
         self.is_text = self._fields.get("observation") == "text"
-        self.max_servers: int = _field(opened, "maxServers", int)
-        self.max_users: int = _field(opened, "maxUsers", int)
-        self.observation_size: int = _field(opened, "observationSize", int)
-        self.history_slots: int = _field(opened, "historySlots", int)
-        self.bytes_per_lane: int = int(opened.get("bytesPerLane", 0))
-        self.observation_header: list[str] = _field(opened, "observationHeader", list)
-        self.observation_server_fields: list[str] = _field(opened, "observationServerFields", list)
-        self.episode_stats_fields: list[str] = _field(opened, "episodeStatsFields", list)
-        self.scenarios: list[dict[str, Any]] = _field(opened, "scenarios", list)
-        layouts = _field(opened, "layouts", dict)
-        self._reset_request = Layout(layouts.get("resetRequest"))
-        self._step_request = Layout(layouts.get("stepRequest"))
-        self._step_reply = Layout(layouts.get("stepReply"))
+        self.max_servers = session.max_servers
+        self.max_users = session.max_users
+        self.observation_size = session.observation_size
+        self.history_slots = session.history_slots
+        self.bytes_per_lane = int(session.bytes_per_lane)
+        self.observation_header = session.observation_header
+        self.observation_server_fields = session.observation_server_fields
+        self.episode_stats_fields = session.episode_stats_fields
+        self.scenarios = session.scenarios
+        self._reset_request = Layout(session.layouts.reset_request)
+        self._step_request = Layout(session.layouts.step_request)
+        self._step_reply = Layout(session.layouts.step_reply)
         n = self.lanes_per_group
         self._reset_request.check({"seeds": ("uint64", (n,)), "mask": ("uint8", (n,))})
         self._step_request.check({"actions": ("int32", (n,))})
@@ -222,15 +229,19 @@ class SteppedSession:
         """End the session; does nothing the second time, and does not mind a server that is gone."""
         if not self._is_closed:
             self._is_closed = True
-            self._link.is_closed = True
+            self._link.release()
+            is_settled = not self.is_unanswered
             self._groups[0].close()
             for group in self._groups:
                 group.forget_all()
+            if is_settled:
+                self._link.endpoint.put_back(self._link.connection)
+            else:
+                self._link.connection.close_with()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_closed", True):
-            for group in self._groups[1:]:
-                group.forget_all()
+            self._link.release()
             self._groups[0].abandon()
 
     def _group(self, group: int, path: str) -> RequestSequence:
@@ -284,22 +295,20 @@ class SteppedSession:
 
 
 def _open(
-    connection: Connection, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
-) -> tuple[Connection, dict[str, Any]]:
-    """Open a session, on another server where this one is lost meanwhile."""
+    endpoint: Endpoint, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
+) -> tuple[Endpoint, Connection, dict[str, Any]]:
+    """Open a session on a socket of its own; on another server if this one is lost meanwhile."""
     attempts = 1 if recovery is None else recovery.max_attempts
     while True:
+        connection = endpoint.take()
         try:
-            return connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
-        except SessionLost as loss:  # noqa: PERF203 - it is a round trip that may fail, not a computation
+            return endpoint, connection, connection.request("open", fields, timeout_seconds=timeout_seconds)
+        except SessionLost as loss:
+            connection.close()
             attempts -= 1
             if attempts == 0 or loss.code in NOT_RECOVERABLE:
                 raise
-            connection = reconnect(connection, timeout_seconds=timeout_seconds)
-
-
-def _field(result: Mapping[str, Any], name: str, kind: type | tuple[type, ...]) -> Any:
-    value = result.get(name)
-    if not isinstance(value, kind) or isinstance(value, bool):
-        malformed(f"open/{name}", "another type", value)
-    return value
+        except BaseException:
+            endpoint.put_back(connection)
+            raise
+        endpoint = reconnect(endpoint, timeout_seconds=timeout_seconds)

@@ -1,4 +1,4 @@
-"""A connection to a server: requests with deadlines, sent again where an answer is late, each carried out once."""
+"""A connection: one socket to a server, with deadlines; late answers are asked for again, each request runs once."""
 
 from __future__ import annotations
 
@@ -7,55 +7,57 @@ import secrets
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
-from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, encode_header
+from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
 from ..protocol.layout import Body
-from ..protocol.reply_memo import ReplyMemo
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
     from .keys import ClientKeys
     from .server import LocalServer
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending"]
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending", "Traffic", "check_process", "close_all"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
-#: Longest sleep in one go, so that a server that died is noticed soon.
+#: Longest single wait, so that a dead server is noticed soon.
 SLICE_SECONDS = 0.05
-#: How often a request that the server could not read is sent again before that counts as its answer.
+#: How long a socket that is closed may still deliver its last message, in milliseconds.
+LINGER_MS = 300
+#: How often a request that the server could not read is sent again before the refusal counts as its answer.
 MAX_UNREAD = 3
-#: A request is taken for lost, and sent again at once, when so many later ones of its session were answered before it.
+#: A request counts as lost, and is sent again at once, when this many later ones of its session were answered first.
 MAX_OVERTAKEN = 1
+#: Sockets of one process. ZeroMQ's own limit is 1,023, and a server may allow more sessions than that.
+MAX_SOCKETS = 65_535
 
-#: As a number, because an enumeration's member takes longer to combine than to send.
+#: As a number, because combining the enumeration's member takes longer than sending.
 SEND_MORE = int(zmq.SNDMORE)
 
 
 @dataclass
 class Pending:
-    """A request on its way: what was sent, and what came back.
+    """A request that was sent, and its reply once it arrives.
 
     Attributes
     ----------
     op : str
         Operation.
     key : Hashable
-        What its reply is told by.
+        What identifies its reply.
     frames : list of bytes
         The message, kept so that it can be sent again.
     stream : Hashable
-        What it is in order with: requests of one session are answered in about the order they were sent.
+        The session it belongs to: its requests are answered roughly in the order they were sent.
     reply : ReplyHeader or None
-        Header of the reply once it is there.
+        Header of the reply; None until it arrives.
     body : bytes or memoryview or None
-        Body of the reply, where it has one.
+        Body of the reply, if it has one.
     """
 
     op: str
@@ -71,57 +73,81 @@ class Pending:
     resend_after: float = 0.0
 
 
-class Leaseholder(Protocol):
-    """A session whose lease is renewed while it is open."""
+@dataclass
+class Traffic:
+    """Counts over all connections to a server.
 
-    connection: Connection
-    session: str
-    is_closed: bool
+    Attributes
+    ----------
+    num_dropped : int
+        Messages that answered no request: duplicates, and what could not be read.
+    num_resent : int
+        Requests sent again, counting each repetition.
+    """
+
+    num_dropped: int = 0
+    num_resent: int = 0
 
 
 class Connection:
-    """One DEALER socket, shared by all environments of this process that use the same server.
+    """One DEALER socket. Each session has its own, so a thread that waits in one session never delays another.
+
+    Threads may share a connection, as the groups of a session do; they take turns in slices of a wait.
 
     Parameters
     ----------
     address : str
         ZeroMQ address of the server.
     server : LocalServer, optional
-        The server, where this process owns it: its end is noticed at once, and its log is part of error messages.
+        The server, if this process owns it: its end is noticed at once, and error messages quote its log.
     keys : ClientKeys, optional
-        Keys for a server that answers those it knows alone.
+        Keys for a server that accepts only known clients.
+    timer : ResendTimer, optional
+        Round-trip times, shared with other connections to the same server.
+    traffic : Traffic, optional
+        Counts, likewise shared.
 
     Raises
     ------
     MecgymError
         ``invalidAddress``.
+    ServerError
+        ``transport`` if the process has no room for another socket.
     """
 
-    def __init__(self, address: str, server: LocalServer | None = None, keys: ClientKeys | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        server: LocalServer | None = None,
+        keys: ClientKeys | None = None,
+        *,
+        timer: ResendTimer | None = None,
+        traffic: Traffic | None = None,
+    ) -> None:
         self.address = address
-        self.keys = keys
         self._server = server
         self._owner_pid = os.getpid()
         self._lock = threading.RLock()
         self._waiting: dict[Hashable, Pending] = {}
-        self._last_words: deque[bytes] = deque()
         self._is_closed = False
-        #: Set when the connection is closed, for threads that serve it.
-        self.is_over = threading.Event()
-        self._links: weakref.WeakSet[Leaseholder] = weakref.WeakSet()
         self._receive_timeout_ms = -1
-        self._timer = ResendTimer()
-        self._replies = ReplyMemo()
-        self.num_dropped = 0
-        #: Requests sent more than once, counting each repetition.
-        self.num_resent = 0
-        #: Whether bodies stay in the memory they came in; worth its price from some 32 KiB on.
+        self._timer = ResendTimer() if timer is None else timer
+        self.traffic = Traffic() if traffic is None else traffic
+        #: Whether a request was given up, so that its answer may still arrive.
+        self.has_given_up = False
+        #: Whether bodies stay in the memory they came in; this pays off from about 32 KiB on.
         self.maps_bodies = False
-        #: Requests a group of a session may have under way; `connect` asks the server.
+        #: Requests that one group of a session may have in flight; the server says how many.
         self.max_in_flight = 1
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
+            self._socket: zmq.Socket[bytes] = _context().socket(zmq.DEALER)
+        except zmq.ZMQError as error:
+            raise ServerError(
+                "transport",
+                f"no room for another socket: {error}. Each open session has one; close some, or raise this process's "
+                "limit of open files",
+            ) from error
+        try:
             self._socket.setsockopt(zmq.LINGER, 0)
             self._socket.setsockopt(zmq.SNDTIMEO, 0)
             self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
@@ -129,10 +155,11 @@ class Connection:
                 keys.apply(self._socket)
             self._socket.connect(address)
         except (zmq.ZMQError, TypeError, ValueError) as error:
-            self._context.destroy(linger=0)
+            self._socket.close(linger=0)
             raise MecgymError(
                 "invalidAddress", path="address", expected="a ZeroMQ address such as tcp://127.0.0.1:5555", got=address
             ) from error
+        _connections.add(self)
 
     @property
     def is_usable(self) -> bool:
@@ -141,18 +168,10 @@ class Connection:
             return False
         return self._server is None or self._server.is_alive()
 
-    def sessions(self) -> set[str]:
-        """Give the ids of the sessions that use this connection."""
-        return {link.session for link in list(self._links) if link.connection is self and not link.is_closed}
-
-    def note_session(self, link: Leaseholder) -> None:
-        """Take note of a session that uses this connection."""
-        self._links.add(link)
-
     @property
-    def is_owned(self) -> bool:
-        """Whether the server is this process's own."""
-        return self._server is not None
+    def is_idle(self) -> bool:
+        """Whether it can serve another session: it is usable, and no answer is still expected."""
+        return self.is_usable and not self._waiting and not self.has_given_up
 
     def request(
         self, op: str, fields: Mapping[str, Any] | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
@@ -208,8 +227,6 @@ class Connection:
         with self._lock:
             self._check_open()
             pending.resend_after = self._timer.first()
-            while self._last_words:
-                self._transmit(Pending("", None, [self._last_words.popleft()]))
             self._waiting[key] = pending
             self._transmit(pending)
         return pending
@@ -251,24 +268,36 @@ class Connection:
         assert pending.reply.result is not None
         return pending.reply.result, pending.body
 
-    def send_last(self, header: dict[str, Any]) -> None:
-        """Leave a request to be sent with the next one; its answer is dropped. For finalisers: it takes no lock."""
-        if self.is_usable:
-            self._last_words.append(encode_header(header))
-
     def forget(self, pending: Pending) -> None:
-        """Take no answer to a request any more."""
+        """Stop waiting for the answer to a request."""
+        if pending.reply is None:
+            self.has_given_up = True
         self._waiting.pop(pending.key, None)
 
     def close(self) -> None:
         """Close the socket; does nothing the second time, or in a forked child."""
         if self._is_closed or os.getpid() != self._owner_pid:
             return
-        self.is_over.set()
         with self._lock:
             self._is_closed = True
             self._waiting.clear()
-            self._context.destroy(linger=0)
+            self._socket.close(linger=0)
+
+    def close_with(self, header: dict[str, Any] | None = None) -> None:
+        """Send one last request, do not wait for its answer, and close the socket.
+
+        Finalisers call this, so it takes no lock: nobody else uses the socket by then.
+        """
+        if self._is_closed or os.getpid() != self._owner_pid:
+            return
+        self._is_closed = True
+        try:
+            if header is not None:
+                self._socket.send(encode_header(header))
+        except zmq.ZMQError:
+            pass  # the server does not read, or is gone; its lease or its end takes the session
+        finally:
+            self._socket.close(linger=LINGER_MS)
 
     def check_usable(self) -> None:
         """Refuse a connection that cannot be used any more.
@@ -283,20 +312,11 @@ class Connection:
             raise self._server_ended()
 
     def check_process(self) -> None:
-        """Refuse to be used in a forked child.
-
-        Raises
-        ------
-        SessionLost
-            ``forked``.
-        """
-        if os.getpid() != self._owner_pid:
-            raise SessionLost(
-                "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
-            )
+        """Refuse to be used in a forked child; see `check_process`."""
+        check_process(self._owner_pid)
 
     def _check_open(self) -> None:
-        self.check_process()
+        check_process(self._owner_pid)
         if self._is_closed:
             if self._server is not None and not self._server.is_alive():
                 raise self._server_ended()
@@ -334,14 +354,14 @@ class Connection:
         try:
             if len(frames) > 2:
                 raise ServerError("malformedReply", path="message", expected="at most 2 parts", got=len(frames))
-            reply = self._replies.decode(frames[0])
+            reply = decode_reply(frames[0])
         except ServerError:
-            self.num_dropped += 1
+            self.traffic.num_dropped += 1
             return
         if reply.key is None:
             # the server could not read a request's header, so it cannot say whose it was: it came spoilt, and is sent
             # again, unless the server will never take it
-            self.num_dropped += 1
+            self.traffic.num_dropped += 1
             if reply.error is None:
                 return
             pending.num_unread += 1
@@ -351,7 +371,7 @@ class Connection:
             reply = ReplyHeader(pending.key, pending.op, None, reply.error)
         match = self._waiting.get(reply.key)
         if match is None or reply.op != match.op:
-            self.num_dropped += 1
+            self.traffic.num_dropped += 1
             return
         del self._waiting[reply.key]
         match.body = frames[1] if len(frames) == 2 else None
@@ -374,7 +394,7 @@ class Connection:
         if pending.num_sent > 0:
             pending.resend_after = self._timer.next(pending.resend_after)
             pending.num_overtaken = 0
-            self.num_resent += 1
+            self.traffic.num_resent += 1
         try:
             for frame in pending.frames[:-1]:
                 self._socket.send(frame, SEND_MORE)
@@ -396,9 +416,11 @@ class Connection:
 
     def _too_late(self, pending: Pending, timeout_seconds: float) -> DeadlineExceeded:
         times = "once" if pending.num_sent == 1 else f"{pending.num_sent} times"
+        num_dropped = self.traffic.num_dropped
+        dropped = f", {num_dropped} other replies dropped" if num_dropped else ""
         message = (
             f"the server at {self.address} did not answer `{pending.op}` within {timeout_seconds:g} s (sent {times}"
-            f"{f', {self.num_dropped} other replies dropped' if self.num_dropped else ''}){self._describe_log()}"
+            f"{dropped}){self._describe_log()}"
         )
         if self.address.startswith("tcp:"):
             message += ". Such a server answers only clients whose keys it knows, and that know its own"
@@ -409,3 +431,51 @@ class Connection:
     def _describe_log(self) -> str:
         log = self._server.log_tail() if self._server is not None else ""
         return f"\nThe server's log ends with:\n{log}" if log else ""
+
+
+def check_process(owner_pid: int) -> None:
+    """Refuse what a parent process has made in its forked child.
+
+    Raises
+    ------
+    SessionLost
+        ``forked``.
+    """
+    if os.getpid() != owner_pid:
+        raise SessionLost(
+            "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
+        )
+
+
+_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
+#: This process's one ZeroMQ context, and those of the processes it was forked from.
+_contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
+_context_lock = threading.Lock()
+
+
+def _context() -> zmq.Context[zmq.Socket[bytes]]:
+    """Return this process's context; a forked child gets its own, and never finalises its parent's."""
+    with _context_lock:
+        context = _contexts.get(os.getpid())
+        if context is None:
+            context = _contexts[os.getpid()] = zmq.Context()
+            context.set(zmq.MAX_SOCKETS, min(MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT)))
+        return context
+
+
+def close_all() -> None:
+    """Close every connection of this process."""
+    for connection in list(_connections):
+        connection.close()
+    context = _contexts.get(os.getpid())
+    if context is not None:
+        context.destroy(linger=0)
+
+
+def _after_fork_in_child() -> None:
+    global _context_lock
+    _context_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

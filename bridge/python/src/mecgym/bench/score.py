@@ -1,0 +1,72 @@
+"""`score`: what answers or actions in recorded states cost, for reward functions; it needs no episode."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ..data.look_ahead import look_ahead_fields
+from ..data.scenarios import ScenarioInput, read_scenario
+from ..data.scores import Scores
+from ..remote.queries.scoring import score_states
+from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
+from ..remote.transport.endpoints import connect
+
+__all__ = ["score"]
+
+
+def score(
+    states: Sequence[Mapping[str, Any]],
+    answers: Sequence[str] | NDArray[Any],
+    *,
+    state_of_answer: Sequence[int] | NDArray[Any] | None = None,
+    scenario: ScenarioInput = "paper-v1",
+    num_samples: int | None = None,
+    weight: float | None = None,
+    size_factor: tuple[float, float] | None = None,
+    mode: str | None = None,
+    rates: str | None = None,
+    address: str | None = None,
+    keys: str | os.PathLike[str] | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> Scores:
+    """Score answers to recorded states, all in one request. The server reads the texts and does all the arithmetic.
+
+    Parameters
+    ----------
+    states : sequence of dict
+        Records of a data set, or any maps with their `episodeSeed` and `state`.
+    answers : sequence of str, or array of int, length C
+        What a model wrote, or actions.
+    state_of_answer : sequence of int, length C, optional
+        Index of the state that each answer is about; answer i is about state i where left out.
+    scenario : str, path or dict
+        The scenario the states are of: density, deadline and penalty are its.
+    num_samples, weight, size_factor, mode, rates
+        As of `OffloadingEnv.look_ahead`; the scenario's where left out.
+    address : str, optional
+        Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+    keys : str or path, optional
+        Folder of the keys for that address, where its server asks for some; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
+    timeout_seconds : float
+        How long the server may take, in seconds.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidRecord`` where a state lacks something; what the server refuses otherwise. Nothing is scored then.
+    ServerError
+        There is no server, or it does not answer.
+    """
+    return score_states(
+        lambda: connect(address, keys, timeout_seconds=timeout_seconds),
+        states,
+        answers,
+        state_of_answer=state_of_answer,
+        scenario=read_scenario(scenario),
+        options=look_ahead_fields(num_samples, weight, size_factor, mode, rates),
+        timeout_seconds=timeout_seconds,
+    )

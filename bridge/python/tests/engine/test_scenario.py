@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scenario_strategy import scenarios
 
 import mecgym
 from mecgym.engine.refusals import describe_value
 from mecgym.engine.scenario import describe_scenario, frozen_ids, max_servers_of, max_users_of, resolve_scenario
 from mecgym.errors import MecgymError
 from mecgym.remote.transport.endpoints import connect
+from scenario_strategy import scenarios
 
 pytestmark = pytest.mark.limit_seconds(600)
 
@@ -79,7 +79,8 @@ def spoiled_scenarios(draw: st.DrawFn) -> dict[str, Any]:
         elif what == "remove":
             parent.pop(path[-1], None)
         else:
-            parent[draw(st.sampled_from(["colour", "min", "count", "churn", "numServers"]))] = copy.deepcopy(draw(strange))
+            name = draw(st.sampled_from(["colour", "min", "count", "churn", "numServers"]))
+            parent[name] = copy.deepcopy(draw(strange))
     return scenario
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..checks import NEXT_EPISODE
-from ..data.batch import Batch
+from ..data.batch import FLAG_INVALID_ACTION, FLAG_RESET, Batch
+from ..data.snapshots import Snapshots
+from ..errors import MecgymError
 from .core import MEMORY_BYTES, Core, machine_bytes
 from .failures import failure_of
+from .look_ahead import LookAheadCalls
 from .module import CompiledModule
 from .options import AUTORESETS, SPLITS, EngineOptions
 from .outputs import Outputs, num_output_sets
 from .refusals import refusal
 from .scenario_input import add_scenario
+from .snapshots import SnapshotCalls
 
-__all__ = ["EPISODE_STATS_FIELDS", "OBSERVATION_HEADER", "OBSERVATION_SERVER_FIELDS", "EngineBatch"]
+__all__ = ["EPISODE_STATS_FIELDS", "OBSERVATION_HEADER", "OBSERVATION_SERVER_FIELDS", "POLICIES", "EngineBatch"]
+
+#: Native policies that the module has itself.
+POLICIES = ("oracle", "lacs")
 
 #: Names of the numbers that begin an observation, of those of each server, and of an episode's statistics.
 OBSERVATION_HEADER = (
@@ -102,7 +111,6 @@ class EngineBatch:
         releases_gil = self.num_lanes >= GIL_FREE_LANES
         self._step = core.fast("step", releases_gil=releases_gil)
         self._reset = core.fast("reset", releases_gil=releases_gil)
-        self._choose_cheapest = core.fast("chooseCheapest", releases_gil=releases_gil)
         self._actions = core.view("actions")
         self._outputs = Outputs(core)
         self._has_final_rows = self._options.autoreset == "same-step"
@@ -157,26 +165,107 @@ class EngineBatch:
         final = self._final_rows(num_final) if num_final else None
         return Batch(self._outputs.take(), final, EPISODE_STATS_FIELDS)
 
-    def choose_cheapest(self) -> NDArray[np.int32]:
-        """Give the action of the smallest cost of each lane (the policy ``oracle``).
+    def look_ahead(
+        self, fields: Mapping[str, Any], actions: NDArray[np.int32] | None = None
+    ) -> list[NDArray[np.float64]]:
+        """Evaluate every action of the current decisions; see `LookAheadCalls.evaluate`."""
+        return self._look_ahead.evaluate(fields, actions)
+
+    def snapshot(self, mask: NDArray[np.uint8] | None = None) -> Snapshots:
+        """Give the states of lanes as bytes, of all or of those whose mask is not 0; nothing changes.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset`` if a lane was never reset.
+        """
+        lanes = np.arange(self.num_lanes) if mask is None else np.flatnonzero(mask)
+        return self._snapshots.take(lanes.tolist())
+
+    def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None) -> Batch:
+        """Put lanes into the states of snapshots; those they were taken of if `lanes` is left out.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSnapshot``, ``invalidRequest``, ``invalidOption``; no lane changes.
+        """
+        targets = snapshots.lanes if lanes is None else np.asarray(lanes, dtype=np.int32)
+        if targets.shape != snapshots.lanes.shape:
+            expected = f"{len(snapshots)} lanes"
+            raise MecgymError("invalidOption", path="lanes", expected=expected, got=targets.tolist())
+        options, first = self._options, self._group * self.num_lanes
+        known = [0 <= lane < self.num_lanes for lane in targets.tolist()]
+        hashes = [
+            options.hashes[options.scenario_of(first + lane)] if is_known else ""
+            for lane, is_known in zip(targets.tolist(), known, strict=True)
+        ]
+        self._outputs.prepare()
+        self._snapshots.restore(snapshots, targets, hashes)
+        return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
+
+    def fork_lanes(self, sources: Sequence[int], targets: Sequence[int]) -> Batch:
+        """Make lanes `targets` copies of lanes `sources` as these are now.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset``, ``invalidOption``, ``invalidRequest``; no lane changes.
+        """
+        first = self._group * self.num_lanes
+        scenarios = [self._options.scenario_of(first + lane) for lane in range(self.num_lanes)]
+        self._outputs.prepare()
+        self._snapshots.fork_lanes(np.asarray(sources, np.int32), np.asarray(targets, np.int32), scenarios)
+        return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
+
+    def choose(self, policy: str) -> NDArray[np.int32]:
+        """Give the action that a policy of `POLICIES` takes in each lane.
 
         Raises
         ------
         MecgymError
             ``needsReset``.
         """
-        _check(self.core, self._choose_cheapest())
+        _check(self.core, self._policies[policy]())
         chosen: NDArray[np.int32] = self._actions.copy()
         return chosen
+
+    def run_policy(self, policy: str, steps: int) -> tuple[Batch, dict[str, NDArray[Any]]]:
+        """Play with a policy of `POLICIES`; see `Session.run_policy`."""
+        sums = PolicySums(self.num_lanes)
+        batch: Batch | None = None
+        for step in range(steps):
+            if batch is not None and batch.final is not None and self._options.autoreset == "disabled":
+                break
+            batch = self.step(self.choose(policy))
+            sums.add(batch, step)
+        assert batch is not None
+        return Batch(batch.arrays, None, EPISODE_STATS_FIELDS), sums.arrays()
 
     def fork(self) -> EngineBatch:
         """Give a copy that goes its own way from here on; nothing is shared."""
         core = Core(self.core.compiled, is_fast=self.core.is_fast)
         core.copy_from(self.core)
+        _check(core, core.call(core.slow("forgetStep")))
         other = EngineBatch.__new__(EngineBatch)
         other._options, other._group = self._options, self._group
         other._attach(core)
         return other
+
+    @cached_property
+    def _look_ahead(self) -> LookAheadCalls:
+        return LookAheadCalls(self.core, self._options, self._group * self.num_lanes)
+
+    @cached_property
+    def _snapshots(self) -> SnapshotCalls:
+        return SnapshotCalls(self.core)
+
+    @cached_property
+    def _policies(self) -> dict[str, Callable[[], int]]:
+        releases_gil = self.num_lanes >= GIL_FREE_LANES
+        cheapest = self.core.fast("chooseCheapest", releases_gil=releases_gil)
+        largest = self.core.fast("chooseLookAhead", releases_gil=releases_gil)
+        return {"oracle": cheapest, "lacs": lambda: largest(1)}
 
     def _final_rows(self, num_final: int) -> dict[str, NDArray[Any]]:
         core = self.core
@@ -185,6 +274,41 @@ class EngineBatch:
         if self._has_final_rows:
             final["finalObservation"] = core.view("final.observation")[:num_final].copy()
         return final
+
+
+class PolicySums:
+    """What a policy's steps add up to, lane by lane, and the episodes that ended in them."""
+
+    def __init__(self, num_lanes: int) -> None:
+        self._cost_sum = np.zeros(num_lanes)
+        self._decisions = np.zeros(num_lanes, np.int32)
+        self._invalid = np.zeros(num_lanes, np.int32)
+        self._finals: list[tuple[int, Any]] = []
+
+    def add(self, batch: Batch, step: int) -> None:
+        """Add what one step brought."""
+        flags = batch.arrays["flags"]
+        has_stepped = (flags & FLAG_RESET) == 0
+        self._cost_sum[has_stepped] += batch.arrays["costSlots"][has_stepped]
+        self._decisions += has_stepped
+        self._invalid += has_stepped & ((flags & FLAG_INVALID_ACTION) != 0)
+        if batch.final is not None:
+            self._finals.append((step, batch.final))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the sums, and of each episode that ended its step, lane, statistics and slot."""
+        finals = [final for _step, final in self._finals]
+        steps = [np.full(len(final["finalLane"]), step, np.int32) for step, final in self._finals]
+        empty: dict[str, NDArray[Any]] = {"finalLane": np.zeros(0, np.int32), "finalSlot": np.zeros(0, np.int32)}
+        empty["finalStats"] = np.zeros((0, len(EPISODE_STATS_FIELDS)))
+        ended = {name: np.concatenate([none, *(final[name] for final in finals)]) for name, none in empty.items()}
+        return {
+            "costSumSlots": self._cost_sum,
+            "decisions": self._decisions,
+            "invalidActions": self._invalid,
+            "finalStep": np.concatenate([np.zeros(0, np.int32), *steps]),
+            **ended,
+        }
 
 
 def _check(core: Core, status: int) -> int:

@@ -46,7 +46,7 @@ def failure_of(core: Core, status: int) -> MecgymError:
             place = OPTION_NAMES.get(name, place)
             return refusal("invalidOption", place, f"an integer {bounds}", got)
         case _ if status == INVALID_SNAPSHOT:
-            return refusal("invalidSnapshot", place, f"a number {bounds}", got)
+            return refusal("invalidSnapshot", f"snapshot/{place}", f"a number {bounds}", got)
         case _:
             return refusal("invalidScenario", f"/{name}", f"a number {bounds}", got)
 

@@ -62,6 +62,7 @@ class Outputs:
         self._scratch = core.bytes_at(firsts[0], self._num_bytes)
         self._use_outputs: Call = core.fast("useOutputs")
         self._current = 0
+        self._use_outputs(0)
         #: For each set, what is alive while somebody holds an array over it.
         self._lent: list[weakref.ref[NDArray[np.uint8]] | None] = [None] * len(sets)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.batch import Batch
+from ..data.snapshots import Snapshots
 from ..errors import MecgymError, SessionLost
-from .batch import EPISODE_STATS_FIELDS, OBSERVATION_HEADER, OBSERVATION_SERVER_FIELDS, EngineBatch
+from .batch import EPISODE_STATS_FIELDS, OBSERVATION_HEADER, OBSERVATION_SERVER_FIELDS, POLICIES, EngineBatch
 from .options import EngineOptions, resolve_options
+from .refusals import refusal
 
 __all__ = ["EngineSession"]
 
@@ -138,6 +140,41 @@ class EngineSession:
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
+
+    def look_ahead(
+        self, fields: Mapping[str, Any], actions: NDArray[np.int32] | None = None, group: int = 0
+    ) -> list[NDArray[np.float64]]:
+        """Evaluate every action of the current decisions, or one of each; see `Session.look_ahead`."""
+        with self._batch(group, "look_ahead") as batch:
+            return batch.look_ahead(fields, actions)
+
+    def snapshot(self, mask: NDArray[np.uint8] | None = None, group: int = 0) -> Snapshots:
+        """Give the whole state of lanes as bytes, bit for bit; see `Session.snapshot`."""
+        with self._batch(group, "snapshot") as batch:
+            return batch.snapshot(mask)
+
+    def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None, group: int = 0) -> Batch:
+        """Bring lanes back to where snapshots were taken; see `Session.restore`."""
+        with self._batch(group, "restore") as batch:
+            return batch.restore(snapshots, lanes)
+
+    def fork_lanes(self, sources: Sequence[int], targets: Sequence[int], group: int = 0) -> Batch:
+        """Make lanes `targets` copies of lanes `sources` of the same group, as these are now."""
+        with self._batch(group, "fork_lanes") as batch:
+            return batch.fork_lanes(sources, targets)
+
+    def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, Mapping[str, NDArray[Any]]]:
+        """Play a group with a policy that the module has; see `Session.run_policy`.
+
+        Raises
+        ------
+        MecgymError
+            ``unknownPolicy`` for any other, which only a server has.
+        """
+        with self._batch(group, "run_policy") as batch:
+            if policy not in POLICIES:
+                raise refusal("unknownPolicy", "policy", f"one of {', '.join(POLICIES)}", policy)
+            return batch.run_policy(policy, steps)
 
     def fork(self) -> EngineSession:
         """Copy the whole session to a new one, which goes its own way from here on."""

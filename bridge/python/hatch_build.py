@@ -7,15 +7,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class BundledFiles(BuildHookInterface[Any]):
-    """Adds `server/` and `data/`, which `npm run wheel` makes and a source distribution has."""
+    """Adds `server/` and `data/`, which `npm run wheel` makes and source distributions contain."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Say which files the wheel has beside the package's own.
+        """Add the server's files to those of the package.
 
         Raises
         ------
         FileNotFoundError
-            The server or the data were not gathered: the wheel would lack them.
+            The server or the data were not gathered, so the wheel would lack them.
         """
         if version == "editable":
             return

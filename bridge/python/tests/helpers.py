@@ -1,4 +1,4 @@
-"""Trajectories, comparisons, and a proxy that loses, doubles and spoils messages on their way."""
+"""Helpers: trajectories, comparisons, and a proxy that loses, doubles and damages messages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import zmq
 
-from mecgym import OffloadingEnv, TrajectoryDigest
+from mecgym import Lanes, OffloadingEnv, TrajectoryDigest
+from mecgym.remote.session.session import Session
 
 Frames = list[bytes]
-#: Given the number of a message (from 0) and its parts: the messages that go on in its place.
+#: Takes the number of a message (from 0) and its parts; returns the messages that replace it.
 Fault = Callable[[int, Frames], Sequence[Frames]]
 
 
@@ -24,7 +25,7 @@ def pass_on(_number: int, frames: Frames) -> Sequence[Frames]:
 
 
 class FaultyProxy:
-    """A proxy before a server, for one client at a time, on real sockets."""
+    """A proxy in front of a server, for one client at a time, on real sockets."""
 
     def __init__(self, server_address: str, *, request: Fault = pass_on, reply: Fault = pass_on) -> None:
         self._faults = (request, reply)
@@ -83,7 +84,7 @@ def choose(rule: str, env: OffloadingEnv, info: dict[str, Any]) -> int:
 
 
 def play(env: OffloadingEnv, seeds: Sequence[int | None], rule: str = "cycle") -> tuple[str, int]:
-    """Play episodes; give the trajectory's digest and the number of decisions."""
+    """Play episodes; return the trajectory's digest and the number of decisions."""
     digest = TrajectoryDigest()
     num_steps = 0
     for seed in seeds:
@@ -99,8 +100,15 @@ def play(env: OffloadingEnv, seeds: Sequence[int | None], rule: str = "cycle") -
     return digest.hexdigest(), num_steps
 
 
+def session_of(player: Any) -> Session:
+    """Return the session on a server that plays an environment, or lanes."""
+    session = player.session if isinstance(player, Lanes) else player._session
+    assert isinstance(session, Session)
+    return session
+
+
 def process_is_alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits for its parent does not."""
+    """Whether a process runs; a zombie does not."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
             return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
@@ -116,7 +124,7 @@ def process_is_alive(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait for a condition; whether it came true in time."""
+    """Wait for a condition; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

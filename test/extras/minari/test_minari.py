@@ -61,7 +61,7 @@ def test_one_command_writes_data_sets_that_minari_reads(capsys: pytest.CaptureFi
         env.close()
     assert costs["oracle"] != costs["rollout"]
     assert main(arguments) == 2
-    assert "a data set that is not there" in capsys.readouterr().err
+    assert "a data set that does not exist" in capsys.readouterr().err
 
 
 def test_what_cannot_be_played_is_refused(place: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checks of what a user gives, made before anything is sent: nothing that is refused here has changed a state."""
+"""Checks of what users pass, before anything is sent: what is refused here has changed nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
     "random_seed",
 ]
 
-#: Largest seed: 2^53 − 1, so that every language has it exactly.
+#: Largest seed: 2^53 − 1, which every language represents exactly.
 MAX_SEED = 2**53 - 1
 #: The seed that stands for the next episode of the split.
 NEXT_EPISODE = 2**64 - 1
@@ -32,7 +32,7 @@ ACTION_EXPECTED = "an integer: 0 for local execution, e for server e"
 
 
 def check_action(action: Any) -> int:
-    """Give an action as a Python integer.
+    """Return an action as a Python integer.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def check_action(action: Any) -> int:
 
 
 def check_actions(actions: Any, num_envs: int) -> NDArray[np.int32]:
-    """Give one action for each of `num_envs` lanes as an array of int32, shape (num_envs,).
+    """Return one action for each of `num_envs` lanes as an array of int32, shape (num_envs,).
 
     Raises
     ------
@@ -76,7 +76,7 @@ def check_actions(actions: Any, num_envs: int) -> NDArray[np.int32]:
 
 
 def check_seed(seed: Any, path: str = "seed") -> int:
-    """Give a seed as a Python integer.
+    """Return a seed as a Python integer.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def check_seed(seed: Any, path: str = "seed") -> int:
 
 
 def check_reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_]:
-    """Give which environments to reset, an array of bool, shape (num_envs,); all of them where `mask` is None.
+    """Return which environments to reset, an array of bool, shape (num_envs,); all of them if `mask` is None.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def check_reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_]:
 
 
 def check_lanes(lanes: Any, num_envs: int, path: str) -> NDArray[np.intp]:
-    """Give indices of environments, none of them twice, as an array.
+    """Return indices of environments, all different, as an array.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def check_lanes(lanes: Any, num_envs: int, path: str) -> NDArray[np.intp]:
 
 
 def check_count(value: Any, path: str) -> int:
-    """Give a count as a Python integer.
+    """Return a count as a Python integer.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def check_count(value: Any, path: str) -> int:
 
 
 def check_timeout(value: Any) -> float:
-    """Give a waiting time in seconds.
+    """Return a waiting time in seconds.
 
     Raises
     ------
@@ -148,5 +148,5 @@ def check_timeout(value: Any) -> float:
 
 
 def random_seed() -> int:
-    """Give a seed nobody has chosen."""
+    """Return a seed nobody has chosen."""
     return secrets.randbits(53)

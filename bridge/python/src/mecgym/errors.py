@@ -1,4 +1,4 @@
-"""The errors of mecgym: a code to branch on, where it happened, what was expected and what came."""
+"""Errors: each has a code to branch on, a place, what was expected and what came."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["DeadlineExceeded", "MecgymError", "ServerError", "ServerNotFound", "
 
 
 class MecgymError(Exception):
-    """Bad input, or a server that cannot do what was asked; the base of every error this package raises.
+    """Bad input, or a server that cannot do what was asked: the base class of all errors of this package.
 
     Parameters
     ----------
     code : str
-        Short name to branch on, such as ``"invalidAction"``; the server's own codes are listed in the protocol.
+        Short name to branch on, such as ``"invalidAction"``; the protocol lists the server's codes.
     message : str, optional
-        The whole sentence; built from the other parts where left out.
+        The whole sentence; by default it is built from the other parts.
     path : str, optional
-        Where it happened: a JSON path such as ``"/numServers"``, or the name of an argument.
+        The place: a JSON path such as ``"/numServers"``, or the name of an argument.
     expected, got : Any, optional
         What was expected, and what came.
     """
@@ -32,7 +32,7 @@ class MecgymError(Exception):
         expected: Any = None,
         got: Any = None,
     ) -> None:
-        # gymnasium.vector.AsyncVectorEnv raises a worker's error anew as `type(error)(error)`
+        # gymnasium.vector.AsyncVectorEnv raises a worker's error again as `type(error)(error)`
         if isinstance(code, MecgymError):
             error = code
             code, message = error.code, error.message
@@ -48,16 +48,16 @@ class MecgymError(Exception):
         self.got: Any = got
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the five parts, so that the error survives the way out of a worker process."""
+        """Pickle the five parts, so that the error can leave a worker process."""
         return _rebuild, (type(self), self.code, self.message, self.path, self.expected, self.got)
 
 
 class ServerError(MecgymError):
-    """The server could not be started, has ended, or answered something that is not in the protocol."""
+    """The server could not be started, has ended, or sent something that is not in the protocol."""
 
 
 class ServerNotFound(ServerError):
-    """There is no server to start: no command was configured, no checkout is near, or Node is missing."""
+    """There is no server to start: no command is configured, the package lies in no checkout, or Node is missing."""
 
 
 class SessionLost(ServerError):
@@ -67,7 +67,7 @@ class SessionLost(ServerError):
 class DeadlineExceeded(ServerError):
     """The server did not answer in time.
 
-    Whether it carried the request out is not known, so an environment asks for a reset before its next step.
+    Nobody knows whether it carried the request out, so an environment needs a reset before its next step.
     """
 
 
@@ -89,7 +89,7 @@ def _rebuild(
 
 
 def _describe(value: Any) -> str:
-    """Give a value as one short piece of text; what was expected is already in words."""
+    """Describe a value in a short text; what was expected is already in words."""
     if value is None:
         return "nothing"
     if isinstance(value, float) and not math.isfinite(value):

@@ -61,7 +61,7 @@ def test_suites_are_those_of_the_command(result: dict[str, Any], tmp_path: Path)
     assert written == result
 
 
-def test_policies_of_ones_own_are_measured_like_the_others() -> None:
+def test_external_policies_are_measured_like_the_others() -> None:
     """What the cheapest action of every state costs is what the oracle's figures say, whoever played it."""
     seeds = range(1_000_000, 1_000_003)
     played = play_seeds(random_policy(3), seeds, "paper-v1")
@@ -180,6 +180,6 @@ def test_a_server_that_dies_once_is_asked_again(monkeypatch: pytest.MonkeyPatch)
     assert make_dataset("grpo", count=20, show_progress=False) == expected
 
 
-def test_a_bar_shows_on_standard_error_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_shows_on_standard_error_only(capsys: pytest.CaptureFixture[str]) -> None:
     make_dataset("test", count=3)
     assert capsys.readouterr().out == ""

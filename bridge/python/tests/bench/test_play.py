@@ -43,7 +43,7 @@ def test_gives_what_single_environments_give(scenario: str, seeds: list[int]) ->
     assert played.mean_cost_slots == -played.returns_slots.sum() / played.num_decisions.sum()
 
 
-def test_random_policy_draws_available_actions_alone_and_the_same_again() -> None:
+def test_random_policy_draws_only_available_actions_and_repeats_them() -> None:
     masks = np.asarray([[1, 0, 1, 0], [0, 0, 0, 1], [1, 1, 1, 1]], np.bool_)
     nothing = np.zeros((3, 1), np.float32)
     policy, twin = random_policy(1), random_policy(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.limit_seconds(600)
 
 
 def open_both(fields: dict[str, Any]) -> tuple[EngineSession, Session]:
-    return EngineSession(fields), Session(connect(None, None), fields)
+    return EngineSession(fields), Session(connect(None, None, timeout_seconds=60), fields)
 
 
 def assert_same(found: Batch, expected: Batch) -> None:
@@ -32,7 +32,7 @@ def assert_same(found: Batch, expected: Batch) -> None:
         assert found.arrays[name].shape == expected.arrays[name].shape, name
     assert (found.final is None) == (expected.final is None)
     if expected.final is not None and found.final is not None:
-        for name in cast("np.ndarray[Any, Any]", expected.final).dtype.names or ():
+        for name in expected.final.dtype.names or ():
             assert found.final[name].tobytes() == expected.final[name].tobytes(), name
             assert found.final[name].shape == expected.final[name].shape, name
     assert list(found.stats_fields) == list(expected.stats_fields)
@@ -284,7 +284,7 @@ def test_wrong_snapshots_are_refused_alike(change: str) -> None:
 def test_wrong_options_are_refused_alike(wrong: dict[str, Any]) -> None:
     fields = {"scenarios": ["paper-v1"], "numEnvs": 4, **wrong}
     with pytest.raises(MecgymError) as expected:
-        Session(connect(None, None), fields)
+        Session(connect(None, None, timeout_seconds=60), fields)
     with pytest.raises(MecgymError) as found:
         EngineSession(fields)
     assert_same_error(found.value, expected.value)

@@ -24,7 +24,7 @@ CHURN = {**SMALL, "churn": {"leaveProbability": 0.2, "returnProbability": 0.3}}
 
 
 def steps(env: OffloadingEnv, actions: list[int]) -> list[Any]:
-    """Play, and give all that came of it."""
+    """Play, and return all results."""
     return [env.step(action) for action in actions]
 
 
@@ -118,7 +118,7 @@ def test_wrapped_environments_are_copied_whole() -> None:
     assert ends[0] == ends[1]
 
 
-def test_unpickled_is_made_anew() -> None:
+def test_unpickling_makes_a_new_environment() -> None:
     env: Any = gymnasium.make("mecgym/Offloading-v0", scenario=SMALL, history=True, max_servers=5, seed=4)
     first = env.reset()[1]["episode_seed"]
     again = pickle.loads(pickle.dumps(env.unwrapped))  # noqa: S301 - it is this test's own

@@ -1,4 +1,4 @@
-"""Lanes: groups in flight together bring what a vector environment brings step by step."""
+"""Lanes: groups in flight together return what a vector environment returns step by step."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from helpers import FaultyProxy, Frames
+from helpers import FaultyProxy, Frames, session_of
 from mecgym import Lanes, MecgymError, OffloadingVectorEnv
 from mecgym.data.batch import Batch
 from mecgym.remote.transport.endpoints import connect
@@ -23,7 +23,7 @@ def actions_of(step: int, num_lanes: int, first: int = 0) -> np.ndarray:
 
 
 def play_groups(lanes: Lanes) -> list[list[bytes]]:
-    """Step all groups with all of them in flight; give each group's steps."""
+    """Step all groups with all of them in flight; return each group's steps."""
     n = lanes.lanes_per_group
     found: list[list[bytes]] = [[] for _ in range(lanes.num_groups)]
     for group in range(lanes.num_groups):
@@ -73,7 +73,7 @@ def test_lost_replies_of_groups_are_asked_for_again_before_any_timer(straight: l
         lanes = Lanes(8, SMALL, groups=4, address=proxy.address, timeout_seconds=20)
         assert play_groups(lanes) == straight
         assert endpoint.traffic.num_resent >= NUM_STEPS * 4 // 13
-        # the last replies have nothing behind them that could overtake them
+        # nothing follows the last replies that could overtake them
         assert time.monotonic() - start < 5.0 * 3
         lanes.close()
         endpoint.close()
@@ -109,7 +109,7 @@ def test_requests_that_are_none_are_refused() -> None:
             lanes.step([1, 2])
         assert caught.value.code == "needsReset"
         lanes.reset(1)
-        limit = lanes.session._link.connection.max_in_flight
+        limit = session_of(lanes)._link.connection.max_in_flight
         for _ in range(limit):
             lanes.send_step([1, 2])
         with pytest.raises(MecgymError) as caught:
@@ -150,7 +150,7 @@ def test_look_aheads_of_given_actions_are_columns_of_all() -> None:
 def test_large_bodies_stay_where_they_came() -> None:
     with Lanes(600, SMALL) as lanes:
         batch = lanes.reset(1)
-        assert lanes.session._link.connection.maps_bodies
+        assert session_of(lanes)._link.connection.maps_bodies
         costs = lanes.step(np.zeros(600, np.int64)).arrays["costSlots"]
         assert not costs.flags.writeable
         assert not costs.flags.owndata

@@ -15,7 +15,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import mecgym
-from helpers import play
+from helpers import play, session_of
 from mecgym import MecgymError, OffloadingEnv
 
 MakeEnv = Callable[..., OffloadingEnv]
@@ -397,7 +397,7 @@ def test_rendering_is_text(make_env: MakeEnv) -> None:
 
 def test_two_environments_share_a_server(make_env: MakeEnv) -> None:
     first, second = make_env(SMALL), make_env(SMALL)
-    assert first._session._link.endpoint is second._session._link.endpoint
+    assert session_of(first)._link.endpoint is session_of(second)._link.endpoint
     alone = play(first, [1])
     for env in (first, second):
         env.reset(seed=1)

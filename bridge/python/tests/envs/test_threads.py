@@ -1,4 +1,4 @@
-"""Threads: one environment refuses a second one, and environments of several threads play what they play alone."""
+"""Threads: an environment refuses a second one, and environments in several threads play what they play in one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_in_use(env: Any) -> bool:
 
 
 def refusals(calls: dict[str, Callable[[], Any]]) -> dict[str, str]:
-    """Give the code that each call is refused with."""
+    """Return the code that each call is refused with."""
     codes = {}
     for name, call in calls.items():
         with pytest.raises(MecgymError) as caught:
@@ -54,7 +54,7 @@ def calls_of(env: Any, action: Any) -> dict[str, Callable[[], Any]]:
 
 @pytest.mark.parametrize("kind", [OffloadingEnv, OffloadingTextEnv, OffloadingVectorEnv])
 def test_a_second_thread_is_refused_and_changes_nothing(kind: Any, own_server: LocalServer) -> None:
-    """The server stands still, so that the first thread is in its step for as long as the second one tries."""
+    """The server is stopped, so the first thread stays in its step while the second one tries."""
     is_vector = kind is OffloadingVectorEnv
     arguments: dict[str, Any] = {"num_envs": 2} if is_vector else {}
     action: Any = [1, 2] if is_vector else 1
@@ -74,13 +74,13 @@ def test_a_second_thread_is_refused_and_changes_nothing(kind: Any, own_server: L
         os.kill(own_server.pid, signal.SIGCONT)
         first.join(20)
     assert_equal(dict(enumerate(found[0])), dict(enumerate(alone.step(action))))
-    # with the first thread gone, the second one may
+    # once the first thread is done, the second one may
     assert_equal(dict(enumerate(env.step(action))), dict(enumerate(alone.step(action))))
     for one in (env, alone):
         one.close()
 
 
-def test_a_lock_of_ones_own_lets_threads_take_turns() -> None:
+def test_with_a_lock_threads_take_turns() -> None:
     env = OffloadingEnv("paper-v1")
     env.reset(seed=3)
     lock = threading.Lock()
@@ -96,7 +96,7 @@ def test_a_lock_of_ones_own_lets_threads_take_turns() -> None:
     assert indices == list(range(1, 81))
 
 
-def test_threads_play_what_their_environments_play_alone() -> None:
+def test_threads_play_what_one_thread_plays() -> None:
     def vector(seed: int) -> list[bytes]:
         envs = OffloadingVectorEnv(16, scenario=MIXED)
         rows = [envs.reset(seed=seed)[0].tobytes()]

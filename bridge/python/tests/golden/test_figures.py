@@ -90,7 +90,7 @@ def test_results(golden: dict[str, Any]) -> None:
 
 
 def leaves(value: Any) -> list[bytes]:
-    """Give a JSON value as the golden file's maker adds it to its hash, which says how."""
+    """Return a JSON value as the program that makes the golden file hashes it."""
     if isinstance(value, list):
         return [leaf for one in value for leaf in leaves(one)]
     if isinstance(value, dict):

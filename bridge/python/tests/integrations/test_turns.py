@@ -13,7 +13,7 @@ SEED = 7
 
 
 def slot_by_hand(actions: list[int]) -> tuple[int, list[float]]:
-    """Play the oracle up to slot 20, then these actions; give the slot, and the rewards of its tasks."""
+    """Play the oracle up to slot 20, then these actions; return the slot and the rewards of its tasks."""
     env = OffloadingEnv("paper-v1")
     _observation, info = env.reset(seed=SEED)
     while info["slot"] < 20:

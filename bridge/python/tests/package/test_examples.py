@@ -1,4 +1,4 @@
-"""The examples of the documentation print what is kept beside them."""
+"""The examples of the documentation print the output that is stored with them."""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ LINT = [sys.executable, "-c", "from importlinter.cli import lint_imports_command
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PYTHONPATH": str(folder / "src"), "PATH": ""}
     command = [*LINT, "--config", str(folder / "pyproject.toml")]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=25, env=environment, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, env=environment, check=False
+    )
 
 
 @pytest.fixture

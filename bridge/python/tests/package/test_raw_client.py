@@ -1,4 +1,4 @@
-"""The client that knows the protocol's page alone: its trajectories are the golden ones, to the last bit."""
+"""A client written from the protocol's page only: its trajectories are the golden ones, to the last bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no checkout: it brings its server, and says what to do where Node is missing."""
+"""The wheel, installed outside a checkout: it contains its server, and says what to do if Node is missing."""
 
 from __future__ import annotations
 

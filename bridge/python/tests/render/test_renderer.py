@@ -30,7 +30,7 @@ def has_colour(picture: NDArray[np.uint8], colour: str, box: tuple[float, float,
 
 
 def framed(picture: NDArray[np.uint8], num_servers: int, colour: str) -> list[int]:
-    """Give the servers whose frames, by their upper edges, have a colour."""
+    """Return the servers whose frames, by their upper edges, have a colour."""
     places = enumerate(cells_of(num_servers), start=1)
     return [e for e, (x0, y0, x1, _y1) in places if has_colour(picture, colour, (x0 + 10, y0, x1 - 10, y0 + 2))]
 

@@ -33,7 +33,7 @@ def make_dataset(
     address: str | None = None,
     keys: str | os.PathLike[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Make training or test data, the same bytes as the command ``mecgym dataset`` writes.
+    """Make training or test data: the same bytes as the command ``mecgym dataset`` writes.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def make_dataset(
     scenario : str, path or dict
         What they are drawn from.
     split, count, first_seed, labels, template, perturbation, output_instruction, system, form
-        As the options of the command; its defaults where left out.
+        As the options of the command, with its defaults.
     out : str or path, optional
-        File to write the JSON lines to, too.
+        File that also gets the JSON lines.
     show_progress : bool
         Whether to show a bar (with ``tqdm``), or lines, on standard error.
     address, keys
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The trajectory digest: one string that says whether two trajectories are the same."""
+"""Trajectory digests: one string that tells whether two trajectories are the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["TrajectoryDigest"]
 
 
 class TrajectoryDigest:
-    """SHA-256 over the episodes of a trajectory, in the order that the model's description gives.
+    """SHA-256 over the episodes of a trajectory, in the order given in the description of the model.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class TrajectoryDigest:
         Parameters
         ----------
         observation : array of float32
-            Row the decision was taken on, without history; it is copied.
+            Observation the decision was based on, without history; it is copied.
         action : int
             Action that was carried out.
         latency_slots, cost_slots : float
@@ -59,5 +59,5 @@ class TrajectoryDigest:
             values.clear()
 
     def hexdigest(self) -> str:
-        """Give the digest of all ended episodes, 64 hexadecimal digits."""
+        """Return the digest of all ended episodes, 64 hexadecimal digits."""
         return self._hash.hexdigest()

@@ -1,4 +1,4 @@
-"""Long work done by the server: data sets, whole suites, and results that are verified, with a bar while one waits."""
+"""`evaluate` and `verify`: suites played by the server, and results replayed by it, with a progress bar."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def evaluate(
     address: str | None = None,
     keys: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Play native policies on a suite, and give the result that the command ``mecgym run`` writes.
+    """Play native policies on a suite, and return the result that the command ``mecgym run`` writes.
 
-    With `external`, it holds policies of your own, too: what they did is played again, and measured like the others.
+    With `external`, the result also has your own policies: their actions are replayed and measured like the others'.
 
     Parameters
     ----------
@@ -45,24 +45,24 @@ def evaluate(
     policies : sequence of str
         Names of native policies.
     episodes : int, optional
-        Episodes of each setting; the suite's own number where left out.
+        Episodes of each setting; by default the suite's own number.
     first_seed : int, optional
-        Seed of the first; that of the test split where left out.
+        Seed of the first; by default that of the test split.
     settings : sequence of str, optional
-        Ids of the suite's settings to play; where left out, those of `external`, or else all of them.
+        Ids of the suite's settings to play; by default those of `external`, or else all.
     external : dict of str to dict of str to lists, optional
         By the name of a policy and the id of a setting, the actions of each episode from `first_seed` on, as
         `play_seeds` logs them; of the static protocol, one action for each state.
     parameters : dict of str to dict, optional
-        What the result says of external policies by their names, such as the seed they were trained with.
+        What the result says about external policies, by name, such as the seed they were trained with.
     show_progress, address, keys
-        As of `make_dataset`.
+        As in `make_dataset`.
 
     Raises
     ------
     MecgymError
         ``unknownSuite``, ``unknownPolicy``, ``invalidSeed``; ``invalidRecord`` for actions that cannot have been taken,
-        or do not end where their episode does.
+        or do not end when their episode does.
     """
     if external and settings is None:
         settings = list(next(iter(external.values())))
@@ -87,7 +87,7 @@ def evaluate(
 
 
 def _pack_logs(external: Mapping[str, ActionLogs], settings: Sequence[str]) -> tuple[list[dict[str, Any]], bytes]:
-    """Give the layout and the body with the logs, policy by policy, setting by setting."""
+    """Return the layout and the body of the logs, policy by policy and setting by setting."""
     lists: list[Sequence[int]] = []
     for name, logs in external.items():
         for setting in settings:
@@ -112,14 +112,14 @@ def verify(
     address: str | None = None,
     keys: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Replay the action log of a result in the simulator, and compute every metric anew.
+    """Replay the action log of a result in the simulator, and compute every metric again.
 
     Parameters
     ----------
     result : dict or bytes
         What `evaluate` gave, or a result file's bytes.
     show_progress, address, keys
-        As of `make_dataset`.
+        As in `make_dataset`.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def verify(
     Raises
     ------
     MecgymError
-        ``invalidBody``, ``invalidRecord`` where it is no result.
+        ``invalidBody``, ``invalidRecord`` if it is no result.
     """
     body = result if isinstance(result, bytes) else json.dumps(result).encode()
     padded = body + b" " * (-len(body) % 8)

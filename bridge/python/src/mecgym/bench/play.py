@@ -1,4 +1,4 @@
-"""Plays a policy on given episodes, to see how good it is: all of them in one batch, each from its seed to its end."""
+"""`play_seeds`: plays a policy on given episodes, all in one batch, each from its seed to its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Policy = Callable[[NDArray[np.float32], NDArray[np.bool_]], NDArray[Any]]
 
 @dataclass(frozen=True)
 class Played:
-    """What came of some episodes.
+    """Results of some episodes.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Played:
     returns_slots : array of float64, shape (n,)
         Sum of the rewards of each, slots: minus the costs of its tasks.
     actions : list of list of int
-        Decisions of each as they were carried out, for `mecgym.evaluate`.
+        Executed actions of each, for `mecgym.evaluate`.
     """
 
     seeds: NDArray[np.int64]
@@ -53,12 +53,12 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
     ----------
     policy : callable
         Takes observations, array of float32, shape (n, observation_size), and masks, array of bool, shape
-        (n, max_servers + 1), and gives n actions. It is asked for every lane at every step, also for those whose
-        episode has ended; what it says there is not counted.
+        (n, max_servers + 1), and returns n actions. It is called with every lane at every step, also with those whose
+        episode has ended; their actions do not count.
     seeds : sequence of int
         Seeds of the n episodes. Those of the validation split are 1,000,000 to 1,009,999.
     scenario : str, path or dict
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
     **options
         Further arguments of `OffloadingVectorEnv`, such as ``history``, ``max_servers`` or ``address``.
 
@@ -78,7 +78,7 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         while is_running.any():
             actions = policy(observations, env.action_masks())
             observations, rewards, _terminations, truncations, infos = env.step(actions)
-            # where all episodes end there are last infos alone, where none does there are none
+            # if all episodes end there are only final infos; if none ends there are no final infos
             ended, others = (one.get("executed_action", 0) for one in (infos.get("final_info", {}), infos))
             executed.append(np.where(truncations, ended, others))
             num_decisions += is_running
@@ -86,13 +86,13 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
             is_running &= ~truncations
     finally:
         env.close()
-    # a lane plays its own episode first, so its decisions are the first so many of what it did
+    # a lane plays its own episode first, so that episode's decisions are its first ones
     logs = [done[:count].tolist() for done, count in zip(np.transpose(executed), num_decisions, strict=True)]
     return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs)
 
 
 def random_policy(seed: int = 0) -> Policy:
-    """Give a policy that draws each action from those that exist, to compare others with."""
+    """Return a policy that draws each action from those that exist, as a baseline."""
     generator = np.random.default_rng(seed)
 
     def choose(_observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ __all__ = ["Update", "show_progress"]
 #: Takes how much is done, and of how much.
 Update = Callable[[int, int], None]
 
-#: Time between two lines where there is no bar, in seconds.
+#: Time between two lines if there is no bar, in seconds.
 LINE_SECONDS = 10.0
 
 

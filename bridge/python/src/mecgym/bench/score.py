@@ -42,22 +42,22 @@ def score(
     answers : sequence of str, or array of int, length C
         What a model wrote, or actions.
     state_of_answer : sequence of int, length C, optional
-        Index of the state that each answer is about; answer i is about state i where left out.
+        Index of the state that each answer is about; by default answer i is about state i.
     scenario : str, path or dict
         The scenario the states are of: density, deadline and penalty are its.
     num_samples, weight, size_factor, mode, rates
-        As of `OffloadingEnv.look_ahead`; the scenario's where left out.
+        As in `OffloadingEnv.look_ahead`; by default the scenario's.
     address : str, optional
-        Address of a running server; where left out, ``MECGYM_ADDRESS``, or else this process's own server.
+        Address of a running server; by default ``MECGYM_ADDRESS``, or else this process's own server.
     keys : str or path, optional
-        Folder of the keys for that address, where its server asks for some; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
+        Folder of the keys for that address, if its server needs keys; ``MECGYM_KEYS`` for ``MECGYM_ADDRESS``.
     timeout_seconds : float
         How long the server may take, in seconds.
 
     Raises
     ------
     MecgymError
-        ``invalidRecord`` where a state lacks something; what the server refuses otherwise. Nothing is scored then.
+        ``invalidRecord`` if a state lacks a field; or what the server refuses. Nothing is scored then.
     ServerError
         There is no server, or it does not answer.
     """

@@ -1,4 +1,4 @@
-"""`python -m mecgym.demo`: plays the closed-loop oracle through Gymnasium and prints what came of it."""
+"""`python -m mecgym.demo`: plays the closed-loop oracle through Gymnasium and prints the result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def play(num_episodes: int, first_seed: int, *, show_progress: bool = False) -> 
     num_episodes : int
         How many episodes.
     first_seed : int
-        Seed of the first one; each one after it has the next seed.
+        Seed of the first one; each further one has the next seed.
     show_progress : bool
         Whether to count the episodes on standard error.
 
@@ -77,7 +77,7 @@ def play(num_episodes: int, first_seed: int, *, show_progress: bool = False) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m mecgym.demo", description=__doc__)
     parser.add_argument("--episodes", type=_count, default=20, help="how many episodes (default: 20)")
     parser.add_argument("--seed", type=_seed, default=2_000_000, help="seed of the first (default: 2000000)")

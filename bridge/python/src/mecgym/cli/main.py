@@ -1,4 +1,4 @@
-"""The command ``mecgym`` of an installed package: runs the one that comes with it, in Node."""
+"""The command ``mecgym`` of the installed package: runs the bundled command in Node."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PYTHON_VARIABLE = "MECGYM_COMMAND_PYTHON"
 
 
 def main() -> int:
-    """Run the command with this process's arguments; give its exit code, 1 where it cannot be run."""
+    """Run the command with this process's arguments; return its exit code, 1 if it cannot be run."""
     try:
         command = [*find_command(), *sys.argv[1:]]
     except ServerNotFound as error:
@@ -25,11 +25,11 @@ def main() -> int:
         return 1
     os.environ.setdefault(PYTHON_VARIABLE, sys.executable)
     if os.name != "nt":
-        # signals, standard input and standard output are the command's own
+        # the command gets signals, standard input and standard output directly
         os.execv(command[0], command)  # noqa: S606
     process = subprocess.Popen(command)  # noqa: S603
     while True:
-        # Ctrl-C reaches the command too, which ends in its own way
+        # Ctrl-C reaches the command too, which ends by itself
         with contextlib.suppress(KeyboardInterrupt):
             return process.wait()
 

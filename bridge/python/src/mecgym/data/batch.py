@@ -1,9 +1,9 @@
-"""What a reset or a step brings: arrays with one row for each lane, and what became of the episodes that ended."""
+"""Batches: what a reset or a step returns, with one row for each lane, and a row for each episode that ended."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,26 +33,26 @@ class Batch:
     ----------
     arrays : structured array
         The arrays of the protocol's ``stepReply``, by name; read-only, the first axis of each has n rows.
-    final : structured array, dict of arrays, or None
-        Those of ``finalLayout``, one row for each episode that ended; None where none did.
+    final : structured array or None
+        Those of ``finalLayout``, one row for each episode that ended; None if none did.
     stats_fields : list of str
         Names of the columns of ``finalStats``.
     texts : list of str or None
-        The decisions in words, where the session was opened for text.
+        The decisions in words, if the session was opened for text.
     """
 
     arrays: NDArray[Any]
-    final: NDArray[Any] | Mapping[str, NDArray[Any]] | None
+    final: NDArray[Any] | None
     stats_fields: Sequence[str]
     texts: Sequence[str] | None = None
 
     def ended_lanes(self) -> list[int]:
-        """Give the lanes whose episode ended, in the order of the rows of `final`."""
+        """Return the lanes whose episode ended, in the order of the rows of `final`."""
         lanes: list[int] = [] if self.final is None else self.final["finalLane"].tolist()
         return lanes
 
     def episode_stats(self, row: int) -> dict[str, int | float]:
-        """Give what became of the tasks of an ended episode.
+        """Return statistics of the tasks of an ended episode.
 
         Counts are integers; ``realised_latency_sum_slots`` is the sum over finished tasks, in slots.
         """
@@ -65,5 +65,5 @@ class Batch:
 
 
 def snake_case(name: str) -> str:
-    """Give a name of the protocol as Python writes it: ``latencySlots`` is ``latency_slots``."""
+    """Return a name of the protocol in Python's style: ``latencySlots`` is ``latency_slots``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,4 +1,4 @@
-"""The look-ahead: what each action would cost now, and what it leaves for the tasks that may follow."""
+"""Look-aheads: what each action would cost now, and what it costs the tasks that may follow."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class LookAhead:
     """What each action of the current decision would cost (eq. 22-26).
 
     The last axis has one entry for each action: num_servers + 1 of a single environment. A vector environment has a
-    row for each of its environments, max_servers + 1 wide, with NaN where no action exists. A server that is absent
-    has infinite latency and cost, and a reward of −infinity.
+    row for each of its environments, max_servers + 1 wide, with NaN for actions that do not exist. An absent server has
+    infinite latency and cost, and a reward of −infinity.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ def look_ahead_fields(
     mode: str | None,
     rates: str | None,
 ) -> dict[str, Any]:
-    """Give the fields of the protocol's ``lookahead``; what is None is left to the scenario.
+    """Return the fields of the protocol's ``lookahead``; the scenario decides whatever is None.
 
     Raises
     ------
     MecgymError
-        ``invalidOption`` where the size factor is not two values; the server checks the rest.
+        ``invalidOption`` if the size factor is not two values; the server checks the rest.
     """
     fields: dict[str, Any] = {
         "numSamples": _plain(num_samples),
@@ -71,5 +71,5 @@ def look_ahead_fields(
 
 
 def _plain(value: Any) -> Any:
-    """Give a NumPy number as a Python one."""
+    """Return a NumPy number as a Python one."""
     return value.item() if isinstance(value, np.generic) else value

@@ -28,7 +28,7 @@ class ScenarioInfo:
     description : str
         One sentence.
     hash : str
-        Content hash, 64 hexadecimal digits; two scenarios with one hash are the same world.
+        Content hash, 64 hexadecimal digits; scenarios with the same hash are the same world.
     scenario : dict
         Every field, in the units their names say.
     """
@@ -40,12 +40,12 @@ class ScenarioInfo:
 
 
 def read_scenario(scenario: ScenarioInput) -> str | dict[str, Any]:
-    """Give an id or the fields of a scenario as the server takes them; a name that ends in ``.json`` is a file's.
+    """Return the id or the fields of a scenario; a name that ends in ``.json`` is a file.
 
     Raises
     ------
     MecgymError
-        ``invalidScenario`` where it is neither, or the file cannot be read.
+        ``invalidScenario`` if it is neither, or the file cannot be read.
     """
     if isinstance(scenario, Mapping):
         return dict(scenario)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["NO_ACTION", "PARSE_FAILURES", "Scores"]
 
-#: What `action` says where no decision could be read.
+#: Value of `action` if no decision could be read.
 NO_ACTION = -(2**31)
 #: Names of the values of `parse_failure`.
 PARSE_FAILURES = ("none", "empty", "noDecision", "ambiguous", "unfinishedReasoning")
@@ -17,18 +17,18 @@ PARSE_FAILURES = ("none", "empty", "noDecision", "ambiguous", "unfinishedReasoni
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """What C answers cost, in slots.
+    """Costs of C answers, in slots.
 
     Attributes
     ----------
     action : array of int32, shape (C,)
-        The decision that was read; `NO_ACTION` where none could be.
+        The decision that was read; `NO_ACTION` if none could be read.
     parse_failure : array of uint8, shape (C,)
         Index into `PARSE_FAILURES`.
     charged_action : array of int32, shape (C,)
-        The action whose figures stand here: the costliest available one where none was read, or it is not available.
+        The action these figures are of: the costliest available one if none was read, or it is not available.
     is_invalid : array of uint8, shape (C,)
-        1 where a decision was read that is not available.
+        1 if a decision was read that is not available.
     latency_slots, cost_slots : array of float64, shape (C,)
         Latency C and cost J of the charged action (eq. 2-8, 11), slots.
     impact_slots : array of float64, shape (C,)

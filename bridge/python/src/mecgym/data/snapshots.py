@@ -1,4 +1,4 @@
-"""Snapshots of lanes: their whole state as bytes, with the hashes that name the states."""
+"""Snapshots: the whole state of lanes as bytes, with hashes that name the states."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Snapshots:
     hashes : array of uint8, shape (k, 8)
         The state hash of each; equal states have equal hashes, in every language.
     offsets : array of uint32, shape (k + 1,)
-        Where each snapshot begins and ends in `data`.
+        Start and end of each snapshot in `data`.
     data : array of uint8
-        The snapshots, one behind the other.
+        The snapshots, one after the other.
     """
 
     lanes: NDArray[np.int32]
@@ -33,21 +33,21 @@ class Snapshots:
     data: NDArray[np.uint8]
 
     def __len__(self) -> int:
-        """Give how many lanes there are."""
+        """Return how many lanes there are."""
         return len(self.lanes)
 
     def state_hashes(self) -> list[str]:
-        """Give the name of each state, 16 hexadecimal digits."""
+        """Return the name of each state, 16 hexadecimal digits."""
         return [row.tobytes().hex() for row in self.hashes]
 
     def to_bytes(self, index: int) -> bytes:
-        """Give one snapshot: bytes that any server of this version takes, whatever language asks."""
+        """Return one snapshot: bytes that any server of this version accepts from a client in any language."""
         start, end = self.offsets[index : index + 2].tolist()
         return self.data[start:end].tobytes()
 
     @staticmethod
     def join(pages: Sequence[Snapshots]) -> Snapshots:
-        """Put the pages of a long reply together."""
+        """Join the pages of a long reply."""
         if len(pages) == 1:
             return pages[0]
         starts = np.cumsum([0, *(int(page.offsets[-1]) for page in pages)])

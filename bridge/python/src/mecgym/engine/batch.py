@@ -85,8 +85,8 @@ class EngineBatch:
         self, options: EngineOptions, group: int = 0, compiled: CompiledModule | None = None, *, is_fast: bool = True
     ) -> None:
         core = Core(compiled, is_fast=is_fast)
-        for scenario, content_hash in zip(options.scenarios, options.hashes, strict=True):
-            _check(core, add_scenario(core, scenario, content_hash))
+        for i, (scenario, content_hash) in enumerate(zip(options.scenarios, options.hashes, strict=True)):
+            _check(core, add_scenario(core, scenario, content_hash, is_after_another=i > 0))
         _write_options(core, options, group)
         num_bytes = int(core.function("requiredBytes")(core.store))
         if num_bytes < 0:
@@ -113,7 +113,7 @@ class EngineBatch:
         self._reset = core.fast("reset", releases_gil=releases_gil)
         self._actions = core.view("actions")
         self._outputs = Outputs(core)
-        self._has_final_rows = self._options.autoreset == "same-step"
+        self._final_dtypes: dict[int, np.dtype[Any]] = {}
 
     def reset(self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None) -> Batch:
         """Start episodes.
@@ -172,7 +172,7 @@ class EngineBatch:
         return self._look_ahead.evaluate(fields, actions)
 
     def snapshot(self, mask: NDArray[np.uint8] | None = None) -> Snapshots:
-        """Give the states of lanes as bytes, of all or of those whose mask is not 0; nothing changes.
+        """Return the states of lanes as bytes, of all or of those whose mask is not 0; nothing changes.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class EngineBatch:
         return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
 
     def choose(self, policy: str) -> NDArray[np.int32]:
-        """Give the action that a policy of `POLICIES` takes in each lane.
+        """Return the action that a policy of `POLICIES` takes in each lane.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class EngineBatch:
         chosen: NDArray[np.int32] = self._actions.copy()
         return chosen
 
-    def run_policy(self, policy: str, steps: int) -> tuple[Batch, dict[str, NDArray[Any]]]:
+    def run_policy(self, policy: str, steps: int) -> tuple[Batch, NDArray[Any]]:
         """Play with a policy of `POLICIES`; see `Session.run_policy`."""
         sums = PolicySums(self.num_lanes)
         batch: Batch | None = None
@@ -243,7 +243,7 @@ class EngineBatch:
         return Batch(batch.arrays, None, EPISODE_STATS_FIELDS), sums.arrays()
 
     def fork(self) -> EngineBatch:
-        """Give a copy that goes its own way from here on; nothing is shared."""
+        """Return a copy that goes its own way from here on; nothing is shared."""
         core = Core(self.core.compiled, is_fast=self.core.is_fast)
         core.copy_from(self.core)
         _check(core, core.call(core.slow("forgetStep")))
@@ -267,13 +267,27 @@ class EngineBatch:
         largest = self.core.fast("chooseLookAhead", releases_gil=releases_gil)
         return {"oracle": cheapest, "lacs": lambda: largest(1)}
 
-    def _final_rows(self, num_final: int) -> dict[str, NDArray[Any]]:
-        core = self.core
-        rows = {name: core.view(f"final.{name}")[:num_final].copy() for name in ("lane", "slot", "stats")}
-        final = {"finalLane": rows["lane"], "finalStats": rows["stats"], "finalSlot": rows["slot"]}
-        if self._has_final_rows:
-            final["finalObservation"] = core.view("final.observation")[:num_final].copy()
+    def _final_rows(self, num_final: int) -> NDArray[Any]:
+        final: NDArray[Any] = np.empty((), self._final_dtype(num_final))
+        for name, view in self._final_views.items():
+            final[name] = view[:num_final]
         return final
+
+    @cached_property
+    def _final_views(self) -> dict[str, NDArray[Any]]:
+        names = {"finalLane": "lane", "finalStats": "stats", "finalSlot": "slot"}
+        if self._options.autoreset == "same-step":
+            names["finalObservation"] = "observation"
+        return {name: self.core.view(f"final.{field}") for name, field in names.items()}
+
+    def _final_dtype(self, num_final: int) -> np.dtype[Any]:
+        """Return the type of what is told of `num_final` episodes; the same few numbers come again and again."""
+        known = self._final_dtypes.get(num_final)
+        if known is None:
+            views = self._final_views.items()
+            known = np.dtype([(name, view.dtype, (num_final, *view.shape[1:])) for name, view in views])
+            self._final_dtypes[num_final] = known
+        return known
 
 
 class PolicySums:
@@ -295,20 +309,24 @@ class PolicySums:
         if batch.final is not None:
             self._finals.append((step, batch.final))
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the sums, and of each episode that ended its step, lane, statistics and slot."""
+    def arrays(self) -> NDArray[Any]:
+        """Return the sums, and of each episode that ended its step, lane, statistics and slot."""
         finals = [final for _step, final in self._finals]
         steps = [np.full(len(final["finalLane"]), step, np.int32) for step, final in self._finals]
         empty: dict[str, NDArray[Any]] = {"finalLane": np.zeros(0, np.int32), "finalSlot": np.zeros(0, np.int32)}
         empty["finalStats"] = np.zeros((0, len(EPISODE_STATS_FIELDS)))
         ended = {name: np.concatenate([none, *(final[name] for final in finals)]) for name, none in empty.items()}
-        return {
+        arrays: dict[str, NDArray[Any]] = {
             "costSumSlots": self._cost_sum,
             "decisions": self._decisions,
             "invalidActions": self._invalid,
             "finalStep": np.concatenate([np.zeros(0, np.int32), *steps]),
             **ended,
         }
+        sums: NDArray[Any] = np.empty((), [(name, array.dtype, array.shape) for name, array in arrays.items()])
+        for name, array in arrays.items():
+            sums[name] = array
+        return sums
 
 
 def _check(core: Core, status: int) -> int:

@@ -23,7 +23,7 @@ RAW_BYTES = 16
 
 
 def make_call(store: wasmtime.Store, func: wasmtime.Func, *, releases_gil: bool) -> Call:
-    """Give a fast call of a function that takes 32-bit integers and gives one.
+    """Return a fast call of a function that takes 32-bit integers and gives one.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def make_call(store: wasmtime.Store, func: wasmtime.Func, *, releases_gil: bool)
 
 
 def make_slow_call(store: wasmtime.Store, func: wasmtime.Func) -> Call:
-    """Give a call in wasmtime's own way."""
+    """Return a call in wasmtime's own way."""
 
     def call(*arguments: int) -> int:
         result: int = func(store, *arguments)

@@ -60,17 +60,17 @@ class Core:
         self.read_map()
 
     def function(self, name: str) -> wasmtime.Func:
-        """Give a function of the module."""
+        """Return a function of the module."""
         function = self._exports[name]
         assert isinstance(function, wasmtime.Func)
         return function
 
     def slow(self, name: str) -> Call:
-        """Give a call for what is done once, or whose result is no integer."""
+        """Return a call for what is done once, or whose result is no integer."""
         return make_slow_call(self.store, self.function(name))
 
     def fast(self, name: str, *, releases_gil: bool = False) -> Call:
-        """Give a call for what is done often."""
+        """Return a call for what is done often."""
         if not self.is_fast:
             return self.slow(name)
         return make_call(self.store, self.function(name), releases_gil=releases_gil)
@@ -88,11 +88,11 @@ class Core:
         return int(self._memory.data_len(self.store))
 
     def bytes_at(self, address: int, num_bytes: int) -> NDArray[np.uint8]:
-        """Give a view of bytes of the memory."""
+        """Return a view of bytes of the memory."""
         return self._bytes[address : address + num_bytes]
 
     def view(self, name: str) -> NDArray[Any]:
-        """Give a view of a field; it stays valid when memory grows, since memory does not move."""
+        """Return a view of a field; it stays valid when memory grows, since memory does not move."""
         view = self._views.get(name)
         if view is None:
             field = self.fields[name]
@@ -172,7 +172,7 @@ class Core:
 
 
 def machine_bytes() -> int:
-    """Give the bytes of memory that this process may use, as far as the system says."""
+    """Return the bytes of memory that this process may use, as far as the system says."""
     limits = [2**62]
     with contextlib.suppress(AttributeError, OSError, ValueError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))

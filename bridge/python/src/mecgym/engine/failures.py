@@ -27,7 +27,7 @@ OPTION_NAMES = {"numLanes": "numEnvs", "showsHistory": "history"}
 
 
 def failure_of(core: Core, status: int) -> MecgymError:
-    """Give the error of a call that has just answered `status`, less than 0."""
+    """Return the error of a call that has just answered `status`, less than 0."""
     name = core.text("failure.name")
     index, value = int(core.get("failure.index")), core.get("failure.value")
     low, high = core.get("failure.low"), core.get("failure.high")
@@ -52,7 +52,7 @@ def failure_of(core: Core, status: int) -> MecgymError:
 
 
 def needs_reset(lane: int, *, is_unused: bool) -> MecgymError:
-    """Give the error of a lane that has no decision to take."""
+    """Return the error of a lane that has no decision to take."""
     got = "a lane before its first reset" if is_unused else "a lane after its end"
     return refusal("needsReset", f"lanes/{lane}", "a reset first", got)
 

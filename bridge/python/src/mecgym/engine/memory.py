@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,7 @@ ENTRY = np.dtype(
 )
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """Where a field stands, and what it is.
 
     Attributes
@@ -45,16 +44,17 @@ class Field:
     @property
     def num_bytes(self) -> int:
         """Bytes of the whole field."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def parse_field_table(table: NDArray[np.uint8]) -> dict[str, Field]:
     """Read the module's table of fields, by name."""
     fields = {}
+    dtypes = {kind: np.dtype(kind.decode("ascii")) for kind in set(table.view(ENTRY)["type"].tolist())}
     for name, address, kind, rows, columns in table.view(ENTRY).tolist():
         shape = () if rows == 0 and columns == 0 else (rows,) if columns == 0 else (rows, columns)
         text = name.decode("ascii")
-        fields[text] = Field(text, address, np.dtype(kind.decode("ascii")), shape)
+        fields[text] = Field(text, address, dtypes[kind], shape)
     return fields
 
 
@@ -71,5 +71,5 @@ class MemoryBlock:
         }
 
     def array(self) -> NDArray[np.uint8]:
-        """Give the bytes."""
+        """Return the bytes."""
         return np.asarray(self)

@@ -42,7 +42,7 @@ class CompiledModule:
 
 
 def make_config() -> wasmtime.Config:
-    """Give the settings of the runtime: those under which every machine computes the same bits."""
+    """Return the settings of the runtime: those under which every machine computes the same bits."""
     config = wasmtime.Config()
     # relaxed instructions may round differently on different machines
     config.wasm_relaxed_simd = False
@@ -84,7 +84,7 @@ _compiled: CompiledModule | None = None
 
 
 def the_module() -> CompiledModule:
-    """Give this process's compiled module."""
+    """Return this process's compiled module."""
     global _compiled
     if _compiled is None:
         with _lock:
@@ -94,7 +94,7 @@ def the_module() -> CompiledModule:
 
 
 def find_cache_folder() -> Path | None:
-    """Give the folder for compiled modules, made if need be; None if there is none that only this user can write to.
+    """Return the folder for compiled modules, made if need be; None if there is none that only this user can write to.
 
     What lies in it is run as machine code, so a folder that others may write to will not do.
     """

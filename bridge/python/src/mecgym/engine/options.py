@@ -81,7 +81,7 @@ class EngineOptions:
         return max(map(max_servers_of, self.scenarios))
 
     def scenario_of(self, lane: int) -> int:
-        """Give the index of the scenario that a lane plays."""
+        """Return the index of the scenario that a lane plays."""
         return 0 if self.lane_scenario is None else self.lane_scenario[lane]
 
 

@@ -27,7 +27,7 @@ PREFIX = "outputs."
 
 
 def num_output_sets(num_lanes: int, observation_size: int, max_servers: int) -> int:
-    """Give how many sets of outputs a batch should have."""
+    """Return how many sets of outputs a batch should have."""
     num_bytes = num_lanes * (4 * observation_size + max_servers + 66)
     return NUM_SETS if COPIED_BYTES < num_bytes <= MAX_LENT_BYTES else 1
 

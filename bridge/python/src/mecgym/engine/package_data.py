@@ -17,7 +17,7 @@ IN_CHECKOUT = {CORE: "env/core/generated", FROZEN_SCENARIOS: "env/scenario/froze
 
 @cache
 def data_folder(name: str) -> Path:
-    """Give the folder of one kind of file.
+    """Return the folder of one kind of file.
 
     Raises
     ------

@@ -16,14 +16,14 @@ MAX_LENGTH = 120
 
 
 def refusal(code: str, path: str, expected: str, got: Any) -> MecgymError:
-    """Give an error whose `got` is one short piece of text, as it comes from a server."""
+    """Return an error whose `got` is one short piece of text, as it comes from a server."""
     text = describe_value(got)
     message = f"{code} at {path}: expected {expected}, got {text}"
     return MecgymError(code, message, path=path, expected=expected, got=text)
 
 
 def describe_value(value: Any) -> str:
-    """Give a value as JavaScript writes it, cut if it is long."""
+    """Return a value as JavaScript writes it, cut if it is long."""
     if isinstance(value, float):
         if not math.isfinite(value):
             return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

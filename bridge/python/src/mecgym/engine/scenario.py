@@ -23,12 +23,12 @@ LABELS = ("id", "description")
 
 @cache
 def frozen_ids() -> tuple[str, ...]:
-    """Give the ids of the frozen scenarios, in order."""
+    """Return the ids of the frozen scenarios, in order."""
     return tuple(sorted(file.stem for file in data_folder(FROZEN_SCENARIOS).glob("*.json")))
 
 
 def resolve_scenario(scenario: str | Mapping[str, Any]) -> dict[str, Any]:
-    """Give every field of a scenario, checked, defaults filled in.
+    """Return every field of a scenario, checked, defaults filled in.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def resolve_scenario(scenario: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def content_hash(scenario: Mapping[str, Any]) -> str:
-    """Give the content hash of a complete scenario: 64 hexadecimal digits, the same in every language.
+    """Return the content hash of a complete scenario: 64 hexadecimal digits, the same in every language.
 
     SHA-256 of ``mecgym-scenario-v1``, a newline, and the fields except `id` and `description` as canonical JSON (RFC
     8785). Two scenarios with one hash are the same world.
@@ -62,20 +62,20 @@ def content_hash(scenario: Mapping[str, Any]) -> str:
 
 
 def describe_scenario(scenario: str | Mapping[str, Any]) -> ScenarioInfo:
-    """Give what there is to know of a scenario."""
+    """Return what there is to know of a scenario."""
     fields = resolve_scenario(scenario)
     return ScenarioInfo(fields["id"], fields["description"], content_hash(fields), fields)
 
 
 def max_servers_of(scenario: Mapping[str, Any]) -> int:
-    """Give the most servers that an episode of a complete scenario can have."""
+    """Return the most servers that an episode of a complete scenario can have."""
     number = scenario["numServers"]
     most: int = number["max"] if isinstance(number, Mapping) else max(number) if isinstance(number, list) else number
     return most
 
 
 def max_users_of(scenario: Mapping[str, Any]) -> int:
-    """Give the most users that an episode of a complete scenario can have."""
+    """Return the most users that an episode of a complete scenario can have."""
     users: dict[str, int] = scenario["users"]
     return users["count"] if "count" in users else users["perServer"] * max_servers_of(scenario)
 

@@ -15,7 +15,7 @@ FIXED, LIST, RANGE = 0, 1, 2
 ARRIVAL_PROCESSES = {"bernoulli": 0, "poisson": 1, "bursty": 2}
 
 
-def add_scenario(core: Core, scenario: Mapping[str, Any], content_hash: str) -> int:
+def add_scenario(core: Core, scenario: Mapping[str, Any], content_hash: str, *, is_after_another: bool) -> int:
     """Hand a complete scenario in; give what `addScenario` gives.
 
     Parameters
@@ -26,10 +26,13 @@ def add_scenario(core: Core, scenario: Mapping[str, Any], content_hash: str) -> 
         Every field of a scenario that was checked.
     content_hash : str
         Its content hash, 64 hexadecimal digits.
+    is_after_another : bool
+        Whether the fields hold the numbers of another scenario.
     """
-    for name in core.fields:
-        if name.startswith("scenario."):
-            core.view(name)[...] = 0
+    if is_after_another:
+        for name in core.fields:
+            if name.startswith("scenario."):
+                core.view(name)[...] = 0
     numbers = {
         **_plain_numbers(scenario),
         **_user_numbers(scenario["users"]),

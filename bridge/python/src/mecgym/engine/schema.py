@@ -56,7 +56,7 @@ class Problem:
 
 
 def plain_data(value: Any, path: str = "scenario") -> Any:
-    """Give data as JSON has it: maps, lists, texts, numbers; whole numbers as integers, as every language writes them.
+    """Return data as JSON has it: maps, lists, texts and numbers; whole numbers are integers.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def _schema(name: str) -> dict[str, Any]:
 
 
 def complete(name: str, value: Any) -> dict[str, Any]:
-    """Give a copy of data with the schema's defaults filled in."""
+    """Return a copy of data with the schema's defaults filled in."""
     schema = _schema(name)
     completed: dict[str, Any] = _complete(schema, value)
     return completed
@@ -108,7 +108,7 @@ def _complete(schema: Mapping[str, Any], value: Any) -> Any:
 
 
 def find_problem(name: str, value: Any, definition: str | None = None) -> Problem | None:
-    """Give the first disagreement of data with a schema; None if there is none.
+    """Return the first disagreement of data with a schema; None if there is none.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _is_integer(checker: object, value: Any) -> bool:
 
 
 def _in_order(schema: Any) -> Any:
-    """Give a schema with its keywords in Ajv's order."""
+    """Return a schema with its keywords in Ajv's order."""
     if isinstance(schema, list):
         return [_in_order(one) for one in schema]
     if not isinstance(schema, dict):
@@ -166,7 +166,7 @@ def _in_order(schema: Any) -> Any:
 
 
 def _first_errors(errors: Iterable[Any]) -> list[Any]:
-    """Give the first error, after the first one of each branch if it is of a union."""
+    """Return the first error, after the first one of each branch if it is of a union."""
     first = next(iter(errors), None)
     if first is None:
         return []
@@ -229,6 +229,6 @@ def _expected(keyword: str, bound: Any, value: Any) -> str:
 
 
 def _equal_items(items: Sequence[Any]) -> tuple[int, int]:
-    """Give the indices of two equal items, those that Ajv finds first."""
+    """Return the indices of two equal items, those that Ajv finds first."""
     pairs = ((i, j) for i in range(len(items) - 1, 0, -1) for j in range(i - 1, -1, -1))
     return next((i, j) for i, j in pairs if items[i] == items[j])

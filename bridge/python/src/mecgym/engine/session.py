@@ -54,6 +54,8 @@ class EngineSession:
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._is_closed = True
+        #: As given.
+        self.fields = dict(fields)
         options = resolve_options(fields)
         self._start(options, [EngineBatch(options, group) for group in range(options.num_groups)])
 
@@ -124,7 +126,7 @@ class EngineSession:
         self._send(group, "send_step", lambda batch: batch.step(actions))
 
     def receive(self, group: int = 0) -> Batch:
-        """Give what the first request of a group that was sent brings.
+        """Return what the first request of a group that was sent brings.
 
         Raises
         ------
@@ -149,7 +151,7 @@ class EngineSession:
             return batch.look_ahead(fields, actions)
 
     def snapshot(self, mask: NDArray[np.uint8] | None = None, group: int = 0) -> Snapshots:
-        """Give the whole state of lanes as bytes, bit for bit; see `Session.snapshot`."""
+        """Return the whole state of lanes as bytes, bit for bit; see `Session.snapshot`."""
         with self._batch(group, "snapshot") as batch:
             return batch.snapshot(mask)
 
@@ -163,7 +165,7 @@ class EngineSession:
         with self._batch(group, "fork_lanes") as batch:
             return batch.fork_lanes(sources, targets)
 
-    def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, Mapping[str, NDArray[Any]]]:
+    def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
         """Play a group with a policy that the module has; see `Session.run_policy`.
 
         Raises
@@ -181,6 +183,7 @@ class EngineSession:
         self.check_open("fork")
         other = EngineSession.__new__(EngineSession)
         other._is_closed = True
+        other.fields = self.fields
         batches = []
         for group in range(self.num_groups):
             with self._batch(group, "fork", is_settled=False) as batch:
@@ -200,7 +203,7 @@ class EngineSession:
             raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
 
     def occupied(self, path: str) -> MecgymError:
-        """Give the error of a call that comes while another thread is in one.
+        """Return the error of a call that comes while another thread is in one.
 
         Raises
         ------
@@ -215,7 +218,7 @@ class EngineSession:
         return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
 
     def without_reset(self, path: str) -> MecgymError:
-        """Give the error of what needs an episode if there is none.
+        """Return the error of what needs an episode if there is none.
 
         Raises
         ------
@@ -226,7 +229,7 @@ class EngineSession:
         return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
 
     def close(self) -> None:
-        """Give the memory back; does nothing the second time. Arrays that somebody holds stay as they are."""
+        """Return the memory back; does nothing the second time. Arrays that somebody holds stay as they are."""
         self._is_closed = True
         self._batches = []
         self._sent = []
@@ -250,7 +253,7 @@ class EngineSession:
 
     @contextmanager
     def _batch(self, group: int, path: str, *, is_settled: bool = True) -> Iterator[EngineBatch]:
-        """Give a group's batch to this thread only.
+        """Return a group's batch to this thread only.
 
         Parameters
         ----------

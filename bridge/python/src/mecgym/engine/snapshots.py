@@ -44,7 +44,7 @@ class SnapshotCalls:
         self._fork = core.fast("fork")
 
     def take(self, lanes: Sequence[int]) -> Snapshots:
-        """Give the states of lanes as bytes.
+        """Return the states of lanes as bytes.
 
         Raises
         ------

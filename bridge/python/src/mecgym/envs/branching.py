@@ -1,4 +1,4 @@
-"""What single and vector environments share: a session, its last reply, and ways to branch off, copy and come back."""
+"""What single and vector environments share: a backend, its last batch, forks, copies and snapshots."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .exclusive import exclusive
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..backend import Backend
     from ..data.batch import Batch
     from ..data.snapshots import Snapshots
-    from ..remote.session.session import Session
 
 __all__ = ["EnvSnapshot", "SessionEnv", "check_snapshot"]
 
 
 @dataclass(frozen=True, eq=False)
 class EnvSnapshot:
-    """Where an environment, or several of a batch, stood: their whole state, bit for bit.
+    """The whole state of an environment, or of several of a batch, bit for bit.
 
-    It may be pickled, and restored in any environment of the same scenario, on any server of the same version.
+    It can be pickled, and restored in any environment of the same scenario, on any server of the same version.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class EnvSnapshot:
     lanes : Snapshots
         Their states, as bytes.
     is_running : tuple of bool
-        Which of them are in an episode that goes on.
+        Which of them are in a running episode.
     """
 
     scenario_hash: str
@@ -46,13 +46,13 @@ class EnvSnapshot:
 
 
 class SessionEnv:
-    """An environment that a session plays: `copy.deepcopy` forks it, and unpickling makes it anew."""
+    """An environment that a backend plays: `copy.deepcopy` forks it, and unpickling makes a new one."""
 
     scenario: dict[str, Any]
     scenario_hash: str
     max_servers: int
     spec: Any
-    _session: Session
+    _session: Backend
     _batch: Batch | None
     #: Arguments that make such an environment again.
     _arguments: dict[str, Any]
@@ -79,7 +79,7 @@ class SessionEnv:
 
     @exclusive
     def fork(self) -> Self:
-        """Give a copy that goes its own way from here on: same state, same futures, nothing shared.
+        """Return an independent copy: the same state, the same futures, nothing shared.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class SessionEnv:
         """
         session = self._session.fork()
         other = type(self).__new__(type(self))
-        # replies are never written to, so both may keep the last one
+        # nobody writes to batches, so both may keep the last one
         shared = ("_session", "_batch", "_arguments", "spec")
         own = {name: value for name, value in self.__dict__.items() if name not in shared}
         other.__dict__.update(copy.deepcopy(own))
@@ -103,7 +103,7 @@ class SessionEnv:
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the arguments: the copy is a new environment with a session of its own, and needs a reset."""
+        """Pickle the arguments: the copy is a new environment with its own session, and needs a reset."""
         return _make_again, (type(self), self._arguments, self.__dict__.get("spec"))
 
     def _current(self) -> Batch:
@@ -114,12 +114,12 @@ class SessionEnv:
 
 
 def check_snapshot(snapshot: Any, scenario_hash: str) -> EnvSnapshot:
-    """Give a snapshot that fits.
+    """Return a snapshot that fits the scenario.
 
     Raises
     ------
     MecgymError
-        ``invalidSnapshot`` for what is none, or one of another scenario.
+        ``invalidSnapshot`` for anything else, or a snapshot of another scenario.
     """
     if not isinstance(snapshot, EnvSnapshot):
         expected = "what `snapshot()` of an environment gives"

@@ -1,4 +1,4 @@
-"""`exclusive`: a method of an environment that two threads cannot be in at once; the second one is told so."""
+"""`exclusive`: marks methods of an environment that only one thread may be in; a second one gets an error."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def exclusive(method: Method) -> Method:
-    """Refuse a call while another thread is in the same environment, in this method or any other that is exclusive.
+    """Refuse a call while another thread is in this method, or in any other exclusive one of the same environment.
 
-    To wait would hide a mistake: which thread's decision came first would hang on chance, and with it the episode.
+    Waiting would hide a mistake: chance would decide which thread's decision comes first, and so the episode.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def exclusive(method: Method) -> Method:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         session = self.__dict__.get("_session")
-        if session is None:  # it could not be made, and is closed all the same
+        if session is None:  # its constructor failed, but it is closed all the same
             return method(self, *args, **kwargs)
         if not session.in_use.acquire(blocking=False):
             raise session.occupied(method.__name__)

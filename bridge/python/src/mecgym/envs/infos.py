@@ -1,4 +1,4 @@
-"""The infos of vector environments: one array for each name, and a mask of the rows that have it."""
+"""Infos of vector environments: an array for each name, and a mask of the rows that have it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["decisions_of", "masked", "outcomes_of"]
 
 
 def decisions_of(batch: Batch) -> dict[str, NDArray[Any]]:
-    """Give what is known of the decisions to take now; the first axis of each array has n rows."""
+    """Return the facts about the current decisions; the first axis of each array has n rows."""
     arrays = batch.arrays
     return {
         "episode_seed": arrays["episodeSeed"].astype(np.int64),
@@ -25,7 +25,7 @@ def decisions_of(batch: Batch) -> dict[str, NDArray[Any]]:
 
 
 def outcomes_of(batch: Batch) -> dict[str, NDArray[Any]]:
-    """Give what came of the decisions just taken; latencies and costs in slots."""
+    """Return the outcomes of the last decisions; latencies and costs in slots."""
     arrays, flags = batch.arrays, batch.arrays["flags"]
     return {
         "latency_slots": arrays["latencySlots"].astype(np.float64),
@@ -39,12 +39,12 @@ def outcomes_of(batch: Batch) -> dict[str, NDArray[Any]]:
 
 
 def masked(values: dict[str, NDArray[Any]], mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """Give arrays and their masks, zero outside, as Gymnasium's ``VectorEnv._add_info`` makes them.
+    """Return arrays and their masks, zero outside, as Gymnasium's ``VectorEnv._add_info`` does.
 
     Parameters
     ----------
     values : dict of str to array
-        Arrays of this call's own, which are changed.
+        Arrays that this function may change.
     mask : array of bool, shape (n,)
         The rows that have the values.
     """

@@ -1,24 +1,23 @@
-"""`Lanes`: thousands of episodes in groups, one of which is stepped while a trainer decides for another."""
+"""`Lanes`: thousands of episodes in groups; one group is stepped while a trainer decides for another."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..checks import NEXT_EPISODE, check_actions, check_count, check_seed, check_timeout, random_seed
+from ..backend import Backend, SessionKeywords, SessionOptions, open_backend
+from ..checks import NEXT_EPISODE, check_actions, check_count, check_seed
 from ..data.batch import Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
-from ..data.scenarios import ScenarioInput, read_scenario
+from ..data.scenarios import ScenarioInput
 from ..data.snapshots import Snapshots
 from ..errors import MecgymError
-from ..remote.session.recovery import Recovery, resolve_recovery
-from ..remote.session.session import Session
-from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
-from ..remote.transport.endpoints import connect
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["Lanes"]
 
@@ -26,24 +25,24 @@ __all__ = ["Lanes"]
 class Lanes:
     """N episodes in G groups of n = N / G lanes, of one scenario or of several.
 
-    Where `OffloadingVectorEnv` waits for every step, a group here is sent its actions with `send_step`, and its step is
-    taken with `receive`, so that a trainer decides for one group while the server steps the others. Bodies are not
-    copied: the arrays of a `Batch` are views of the message.
+    `OffloadingVectorEnv` waits for every step. Here `send_step` sends the actions of a group, and `receive` returns
+    its step, so that a trainer decides for one group while the server steps the others. Bodies are not copied: the
+    arrays of a `Batch` are views of the message.
 
     Parameters
     ----------
     num_lanes : int
         Episodes at once, N.
     scenario : str, path or dict, or a list of these
-        What the lanes play; of several, observations have room for the most servers any of them has.
+        What the lanes play; with several, observations have room for the most servers that any of them has.
     lane_scenario : sequence of int, length N, optional
-        Which of the scenarios each lane plays; the first where left out.
+        Which of the scenarios each lane plays; by default the first.
     groups : int
         Number of groups, G, a divisor of N. Lane i of group g is lane g·n + i of all.
     autoreset : {"next-step", "same-step", "disabled"}
-        What becomes of a lane whose episode has ended, as in Gymnasium.
+        What happens to a lane whose episode has ended, as in Gymnasium.
     history, max_servers, split, seed, address, keys, timeout_seconds, recovery
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
 
     Attributes
     ----------
@@ -66,33 +65,16 @@ class Lanes:
         lane_scenario: Sequence[int] | None = None,
         groups: int = 1,
         autoreset: str = "next-step",
-        history: bool = False,
-        max_servers: int | None = None,
-        split: str = "train",
-        seed: int | None = None,
-        address: str | None = None,
-        keys: str | os.PathLike[str] | None = None,
-        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        recovery: Recovery | bool | None = None,
+        **options: Unpack[SessionKeywords],
     ) -> None:
-        scenarios: Sequence[Any] = scenario if isinstance(scenario, (list, tuple)) else [scenario]
         fields: dict[str, Any] = {
-            "scenarios": [read_scenario(one) for one in scenarios],
             "numEnvs": check_count(num_lanes, "num_lanes"),
             "groups": check_count(groups, "groups"),
             "autoreset": autoreset,
-            "history": bool(history),
-            "split": split,
-            "seed": random_seed() if seed is None else check_seed(seed),
         }
         if lane_scenario is not None:
             fields["laneScenario"] = [int(index) for index in lane_scenario]
-        if max_servers is not None:
-            fields["maxServers"] = check_count(max_servers, "max_servers")
-        timeout_seconds = check_timeout(timeout_seconds)
-        connection = connect(address, keys, timeout_seconds=timeout_seconds)
-        how = resolve_recovery(recovery, is_owned=connection.is_owned)
-        self.session = Session(connection, fields, timeout_seconds=timeout_seconds, recovery=how)
+        self.session: Backend = open_backend(SessionOptions(scenario, **options), fields)
         self.num_lanes = self.session.num_envs
         self.num_groups = self.session.num_groups
         self.lanes_per_group = self.session.lanes_per_group
@@ -101,7 +83,7 @@ class Lanes:
         self.scenarios = self.session.scenarios
 
     def __enter__(self) -> Lanes:
-        """Give the lanes themselves."""
+        """Return the lanes themselves."""
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -114,9 +96,9 @@ class Lanes:
         Parameters
         ----------
         seed : int or sequence of int, length n, optional
-            Lane i of the group plays episode seed + i, or seed[i]; the next ones of the split where left out.
+            Lane i of the group plays episode seed + i, or seed[i]; by default the next ones of the split.
         mask : array of bool, shape (n,), optional
-            Which lanes to reset; all where left out.
+            Which lanes to reset; by default all.
         group : int
             Index of the group.
 
@@ -130,16 +112,16 @@ class Lanes:
     def send_reset(
         self, seed: int | Sequence[int] | None = None, mask: NDArray[Any] | None = None, group: int = 0
     ) -> None:
-        """Send what `reset` does, and do not wait; `receive` does."""
+        """Send the request of `reset` without waiting; `receive` returns its batch."""
         self.session.send_reset(*self._reset_arrays(seed, mask), group=group)
 
     def step(self, actions: NDArray[Any] | Sequence[int], group: int = 0) -> Batch:
-        """Carry out one decision in each lane of a group, and wait for what it brings.
+        """Carry out one decision in each lane of a group, and return the result.
 
         Parameters
         ----------
         actions : array of int, shape (n,)
-            0 for the user's device, e for server e; that of a lane which only resets is ignored.
+            0 for the user's device, e for server e; the action of a lane that only resets is ignored.
         group : int
             Index of the group.
 
@@ -151,21 +133,21 @@ class Lanes:
         return self.session.step(check_actions(actions, self.lanes_per_group), group=group)
 
     def send_step(self, actions: NDArray[Any] | Sequence[int], group: int = 0) -> None:
-        """Send what `step` does, and do not wait; `receive` does."""
+        """Send the request of `step` without waiting; `receive` returns its batch."""
         self.session.send_step(check_actions(actions, self.lanes_per_group), group=group)
 
     def receive(self, group: int = 0) -> Batch:
-        """Wait for what the first request of a group that is on its way brings.
+        """Return the result of a group's first request in flight.
 
         Raises
         ------
         MecgymError
-            ``nothingInFlight`` where there is none; or why it was refused.
+            ``nothingInFlight`` if there is no such request; or why it was refused.
         """
         return self.session.receive(group)
 
     def look_ahead(self, group: int = 0, actions: NDArray[Any] | None = None, **options: Any) -> LookAhead:
-        """Evaluate every action of a group's current decisions, or one of each; changes nothing.
+        """Evaluate every action of a group's current decisions, or one action of each; this changes nothing.
 
         Parameters
         ----------
@@ -174,7 +156,7 @@ class Lanes:
         actions : array of int, shape (n,), optional
             The actions to evaluate; the arrays then have shape (n,), else (n, max_servers + 1).
         **options
-            As of `OffloadingEnv.look_ahead`.
+            As in `OffloadingEnv.look_ahead`.
         """
         names = ("num_samples", "weight", "size_factor", "mode", "rates")
         unknown = set(options) - set(names)
@@ -185,15 +167,15 @@ class Lanes:
         return LookAhead(*self.session.look_ahead(fields, checked, group))
 
     def snapshot(self, group: int = 0) -> Snapshots:
-        """Give the state of all lanes of a group as bytes, bit for bit, with a hash that names each."""
+        """Return the states of all lanes of a group, bit for bit, with a hash that names each."""
         return self.session.snapshot(group=group)
 
     def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None, group: int = 0) -> Batch:
-        """Bring lanes of a group to where snapshots were taken."""
+        """Put lanes of a group into the states of snapshots."""
         return self.session.restore(snapshots, lanes, group)
 
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
-        """Let the server play a group with one of its own policies; see `Session.run_policy`."""
+        """Let the server play a group with one of its own policies; see `mecgym.backend.Backend.run_policy`."""
         return self.session.run_policy(policy, check_count(steps, "steps"), group)
 
     def close(self) -> None:

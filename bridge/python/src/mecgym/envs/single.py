@@ -1,4 +1,4 @@
-"""`SingleEnv`: what environments with one lane share, whatever their observations are."""
+"""`SingleEnv`: the base of environments with one lane, whatever their observations are."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from ..backend import Backend
 from ..checks import NEXT_EPISODE, check_action, check_seed
 from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
-from ..remote.session.session import Session
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .exclusive import exclusive
@@ -24,19 +24,19 @@ Observation = TypeVar("Observation")
 
 
 class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
-    """One lane of a session as an environment.
+    """One lane of a backend as an environment.
 
     Parameters
     ----------
-    session : Session
-        A session of one lane.
+    session : Backend
+        A backend with one lane.
     arguments : dict
-        What such an environment is made with again.
+        Arguments that make such an environment again.
     """
 
     metadata = {"render_modes": RENDER_MODES, "render_fps": 10}  # noqa: RUF012
 
-    def __init__(self, session: Session, renderer: Renderer, arguments: dict[str, Any]) -> None:
+    def __init__(self, session: Backend, renderer: Renderer, arguments: dict[str, Any]) -> None:
         self._session = session
         self._renderer = renderer
         self._arguments = arguments
@@ -47,7 +47,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         self.action_space = spaces.Discrete(self.max_servers + 1)
         self._batch: Batch | None = None
         self._is_running = False
-        #: Fields of the last look-ahead, if it was at the current decision.
+        #: Fields of the last look-ahead, if it was about the current decision.
         self._looked_ahead: dict[str, Any] | None = None
 
     @exclusive
@@ -59,7 +59,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         Parameters
         ----------
         seed : int, optional
-            Plays exactly this episode, 0 to 2^53 − 1; the next one of the split where left out.
+            Plays exactly this episode, 0 to 2^53 − 1; by default the next one of the split.
         options : dict, optional
             Not used.
 
@@ -68,7 +68,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         observation : array of float32, shape (observation_size,), or str
         info : dict
             ``episode_seed``, ``decision_index``, ``slot``, ``num_servers`` and ``action_mask`` (int8, shape
-            (max_servers + 1,), 1 where an action exists and its server is there).
+            (max_servers + 1,), 1 for actions that exist and whose server is available).
 
         Raises
         ------
@@ -99,14 +99,14 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         observation : array of float32, shape (observation_size,), or str
             The next decision.
         reward : float
-            −J, less the penalty of each of the lost tasks that were in time so far, slots.
+            −J, less the penalty of each lost task that was on time so far, slots.
         terminated : bool
             Always False.
         truncated : bool
             Whether the episode has ended.
         info : dict
-            As of `reset`, and ``latency_slots``, ``cost_slots`` (slots), ``is_late``, ``invalid_action``,
-            ``executed_action``; ``lost_tasks``, the tasks lost since with servers that left, and
+            As in `reset`, and ``latency_slots``, ``cost_slots`` (slots), ``is_late``, ``invalid_action``,
+            ``executed_action``; ``lost_tasks``, the tasks lost since then with servers that left, and
             ``lost_on_time_tasks``, those of them that cost the penalty only now, both 0 without churn; at the end of
             an episode ``episode_stats``.
 
@@ -122,7 +122,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         if not self._is_running:
             raise self._session.without_reset("step")
         actions = np.asarray([action], dtype=np.int32)
-        # who has looked ahead at this decision is likely to do so at the next
+        # a caller that looked ahead at this decision is likely to do so at the next
         ahead, self._looked_ahead = self._looked_ahead, None
         batch = self._play(lambda: self._session.step(actions, ahead))
         arrays = batch.arrays
@@ -144,7 +144,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         return self._observation(batch), float(arrays["reward"][0]), False, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Give which actions exist and are available, an array of bool, shape (max_servers + 1,)."""
+        """Return which actions exist and are available, an array of bool, shape (max_servers + 1,)."""
         masks: NDArray[np.bool_] = self._current().arrays["actionMask"][0].astype(np.bool_)
         return masks
 
@@ -158,12 +158,12 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         mode: str | None = None,
         rates: str | None = None,
     ) -> LookAhead:
-        """Evaluate every action of the current decision; changes nothing, and gives the same when asked again.
+        """Evaluate every action of the current decision; this changes nothing, and repeats give the same result.
 
         Parameters
         ----------
         num_samples : int, optional
-            Future tasks K; as in the scenario where left out, like all that follow.
+            Future tasks K. This and all further options default to the scenario's.
         weight : float, optional
             Weight λ of the future in the reward.
         size_factor : (float, float), optional
@@ -186,7 +186,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
 
     @exclusive
     def snapshot(self) -> EnvSnapshot:
-        """Give the whole state, bit for bit; nothing changes.
+        """Return the whole state, bit for bit; nothing changes.
 
         Raises
         ------
@@ -198,7 +198,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
 
     @exclusive
     def restore(self, snapshot: EnvSnapshot) -> tuple[Observation, dict[str, Any]]:
-        """Come back to where a snapshot was taken, of this environment or of another one of the same scenario.
+        """Go back to the state of a snapshot of this environment, or of another one of the same scenario.
 
         Parameters
         ----------
@@ -209,7 +209,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         -------
         observation : array of float32, shape (observation_size,), or str
         info : dict
-            As of `reset`.
+            As in `reset`.
 
         Raises
         ------
@@ -228,7 +228,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         Returns
         -------
         str, array of uint8, shape (544, 960, 3), or None
-            As the render mode says. The picture in colour also shows what each action would cost now.
+            Depends on the render mode. The picture in colour also shows what each action would cost now.
         """
         if self.render_mode is None:
             gymnasium.logger.warn('render() without a render mode; make the environment with render_mode="ansi"')
@@ -237,7 +237,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
 
     @exclusive
     def close(self) -> None:
-        """End the session on the server; may be called again."""
+        """Free the environment on the server; may be called again."""
         if hasattr(self, "_session"):
             self._session.close()
 
@@ -245,7 +245,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         try:
             self._batch = request()
         except BaseException:
-            if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
+            if self._session.is_unanswered:  # nobody knows whether it was carried out, so the state is unknown
                 self._batch, self._is_running = None, False
             raise
         self._renderer.note(self._session, self._batch)

@@ -1,4 +1,4 @@
-"""The bounds of observations: finite ones that no episode of a scenario leaves."""
+"""Observation spaces: finite bounds that no episode of a scenario leaves."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ..remote.session.session import Session
+from ..backend import Backend
 
 __all__ = ["observation_space"]
 
 #: Largest −ln(u + 2^−33) for a draw u in [0, 1): the strongest fading gain there is.
 MAX_FADING_GAIN = 33 * math.log(2)
-#: Room for the rounding to float32.
+#: Room for rounding to float32.
 MARGIN = 1.001
-#: Bound of a number this package does not know, from a newer server.
+#: Bound of a number that this package does not know, from a newer server.
 UNKNOWN_BOUND = float(np.finfo(np.float32).max)
 
 
-def observation_space(session: Session) -> spaces.Box:
-    """Give the space of one lane's observation.
+def observation_space(session: Backend) -> spaces.Box:
+    """Return the space of one lane's observation.
 
-    Every number is at least 0, which is also what padding is. Above, each has a bound of its own that follows from the
-    scenario: the largest task, the fastest server, the most tasks that an episode can bring.
+    Every number is at least 0, the value of padding. Each has its own upper bound, which follows from the scenario: the
+    largest task, the fastest server, the most tasks that an episode can have.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def observation_space(session: Session) -> spaces.Box:
 
 
 def _bounds(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:
-    """Give the largest value of each field of an observation, in the units of the field's name."""
+    """Return the largest value of each field of an observation, in the units of the field's name."""
     arrivals = scenario["arrivals"]
     tasks_per_slot = _poisson_bound(arrivals["ratePerSlot"]) if arrivals["process"] == "poisson" else 1.0
     # the first task of an episode may come after its last slot
@@ -71,12 +71,12 @@ def _bounds(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:
 
 
 def _poisson_bound(rate: float) -> float:
-    """More tasks than a 32-bit draw can bring: beyond the quantile of 1 − 2^−32 for every rate up to 20."""
+    """Return more tasks than a 32-bit draw can give: beyond the quantile of 1 − 2^−32 for every rate up to 20."""
     return rate + 10 * math.sqrt(rate) + 20
 
 
 def _rate_bound(uplink: Mapping[str, float]) -> float:
-    """Give a bound of the uplink rate in Mbit/s: eq. 1 at the strongest fading.
+    """Return a bound of the uplink rate in Mbit/s: eq. 1 at the strongest fading.
 
     The bandwidth is meanRateMbps/(e^x·E1(x)) with x = 1/s, and e^x·E1(x) > ln(1 + 2/x)/2.
     """

@@ -1,4 +1,4 @@
-"""Observations in other shapes: functions of arrays whose last axis is an observation, and the results' spaces."""
+"""Transforms: functions that give observations, the last axis of an array, other shapes and spaces."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TokenTransform:
     Attributes
     ----------
     fields : list of str
-        Names of the columns: the task's and the device's numbers, in every row alike; those of the row's server, 0 for
-        the device; its workload history where there is one, oldest slot first; and ``isDevice``, 1 in row 0.
+        Names of the columns: the task's and the device's numbers, the same in every row; those of the row's server, 0
+        for the device; its workload history, if there is one, oldest slot first; and ``isDevice``, 1 in row 0.
     """
 
     def __init__(self, env: SessionEnv, space: spaces.Space[Any]) -> None:
@@ -40,11 +40,11 @@ class TokenTransform:
         history = [f"workloadMbit{i - self._num_history}" for i in range(self._num_history)]
         self.fields = [*env.observation_header, *env.observation_server_fields, *history, "isDevice"]
         box = check_flat(env, space)
-        # what is always 0 has room up to 1, for bounds that are equal make other libraries suspicious
+        # what is always 0 gets an upper bound of 1, because some libraries object to equal bounds
         self.space = spaces.Box(0.0, np.maximum(self(box.high), 1.0), dtype=np.float32)
 
     def __call__(self, observations: NDArray[Any]) -> NDArray[np.float32]:
-        """Give tokens, float32 of shape (..., max_servers + 1, len(fields)), of observations of shape (..., size)."""
+        """Return tokens, float32 of shape (..., max_servers + 1, len(fields)), of observations of shape (..., size)."""
         leading, n = observations.shape[:-1], self._num_servers
         task, rest = np.split(observations, [self._num_task], axis=-1)
         servers, history = np.split(rest, [n * self._num_server], axis=-1)
@@ -59,9 +59,9 @@ class TokenTransform:
 
 
 class ScaleTransform:
-    """Divides each number of observations by one that follows from the scenario, so that most are of the order of 1.
+    """Divides each number of an observation by a scale that follows from the scenario, so that most are of order 1.
 
-    Nothing is learned and nothing depends on what was seen, so two runs scale alike. Sizes, workloads and histories
+    Nothing is learned from data, so two runs scale alike. Sizes, workloads and histories
     are divided by the largest task, rates by their mean, clocks by the fastest server's, times by the deadline, the
     user's index by the number of users; counts of tasks stay. Long queues bring numbers beyond 1.
     """
@@ -78,7 +78,7 @@ class ScaleTransform:
         self.space = spaces.Box(self(box.low), self(box.high), dtype=np.float32)
 
     def __call__(self, observations: NDArray[Any]) -> NDArray[np.float32]:
-        """Give scaled observations, float32 of the same shape."""
+        """Return scaled observations, float32 of the same shape."""
         return np.asarray(observations / self._scale, dtype=np.float32)
 
 
@@ -100,12 +100,12 @@ def _scales(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:
 
 
 def check_flat(env: SessionEnv, space: spaces.Space[Any]) -> spaces.Box:
-    """Give the space of flat observations.
+    """Return the space of flat observations.
 
     Raises
     ------
     MecgymError
-        ``invalidOption`` where it is something else: a wrapper has changed it already.
+        ``invalidOption`` if a wrapper has already changed it.
     """
     size = len(env.observation_header) + env.max_servers * (len(env.observation_server_fields) + env.history_slots)
     if not isinstance(space, spaces.Box) or space.shape != (size,):

@@ -1,10 +1,9 @@
-"""`OffloadingVectorEnv`: many environments with Gymnasium's vector interface, one round trip for all of them."""
+"""`OffloadingVectorEnv`: many environments with Gymnasium's vector interface, stepped in one round trip."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -12,19 +11,20 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from ..backend import SessionKeywords, SessionOptions, open_backend
 from ..checks import MAX_SEED, NEXT_EPISODE, check_actions, check_count, check_lanes, check_reset_mask, check_seed
 from ..data.batch import FLAG_RESET, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
 from ..data.scenarios import ScenarioInput
 from ..errors import MecgymError
-from ..remote.session.opening import open_session
-from ..remote.session.recovery import Recovery
-from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .exclusive import exclusive
 from .infos import decisions_of, masked, outcomes_of
 from .spaces import observation_space
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["OffloadingVectorEnv"]
 
@@ -43,13 +43,13 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     num_envs : int
         How many environments, n.
     scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery, render_mode
-        As of `OffloadingEnv`. Without seeds in `reset`, every environment plays episodes of its own.
+        As in `OffloadingEnv`. Without seeds in `reset`, each environment plays different episodes.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
-        ``"SameStep"`` at once, ``"Disabled"`` never, `reset` with the option ``reset_mask`` does.
+        ``"SameStep"`` at once. ``"Disabled"`` never does; `reset` with the option ``reset_mask`` does.
     copy : bool
-        Whether observations and rewards are the caller's own. Otherwise they are read-only views of the message they
-        came in, which stays in memory as long as they do.
+        Whether observations and rewards are copies. Otherwise they are read-only views of the message they came in,
+        which stays in memory as long as they do.
     """
 
     def __init__(
@@ -59,42 +59,26 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         *,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
-        history: bool = False,
-        max_servers: int | None = None,
-        split: str = "train",
-        seed: int | None = None,
-        address: str | None = None,
-        keys: str | os.PathLike[str] | None = None,
-        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
-        recovery: Recovery | bool | None = None,
         render_mode: str | None = None,
+        **options: Unpack[SessionKeywords],
     ) -> None:
-        self.closed = True  # until it is open, so that closing half an environment does nothing
+        self.closed = True  # until it is open, so that closing an unfinished environment does nothing
         try:
             mode = AutoresetMode(autoreset_mode)
         except ValueError as error:
             modes = ", ".join(member.value for member in AutoresetMode)
             raise MecgymError("invalidOption", path="autoreset_mode", expected=modes, got=autoreset_mode) from error
         self._renderer = Renderer(render_mode)
+        session = SessionOptions(scenario, **options)
         self._arguments = {
+            **session.keywords(),
             "num_envs": num_envs,
-            "scenario": scenario,
             "autoreset_mode": mode,
             "copy": copy,
-            "history": history,
-            "max_servers": max_servers,
-            "split": split,
-            "seed": seed,
-            "address": address,
-            "keys": keys,
-            "timeout_seconds": timeout_seconds,
-            "recovery": recovery,
             "render_mode": render_mode,
         }
         fields = {"numEnvs": check_count(num_envs, "num_envs"), "autoreset": AUTORESET_NAMES[mode]}
-        self._session = open_session(
-            fields, scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery
-        )
+        self._session = open_backend(session, fields)
         self.closed = False
         self.num_envs = self._session.num_envs
         self.metadata = {"render_modes": RENDER_MODES, "render_fps": 10, "autoreset_mode": mode}
@@ -121,7 +105,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         Parameters
         ----------
         seed : int or sequence of (int or None), optional
-            Environment i plays episode seed + i, or seed[i]; the next one of the split where there is none.
+            Environment i plays episode seed + i, or seed[i]; by default the next one of the split.
         options : dict, optional
             ``reset_mask``, an array of bool of shape (n,) with at least one True: which environments to reset.
 
@@ -129,7 +113,8 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         -------
         observations : array of float32, shape (n, observation_size)
         infos : dict
-            As of `OffloadingEnv.reset`, an array of n rows each, and a mask under the same name after an underscore.
+            As in `OffloadingEnv.reset`: an array of n rows for each name, and its mask under the name after an
+            underscore.
 
         Raises
         ------
@@ -160,13 +145,13 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         -------
         observations : array of float32, shape (n, observation_size)
         rewards : array of float64, shape (n,)
-            −J, slots; 0 where an environment only reset.
+            −J, slots; 0 for an environment that only reset.
         terminations : array of bool, shape (n,)
             All False.
         truncations : array of bool, shape (n,)
         infos : dict
-            As of `OffloadingEnv.step`, with masks as of `reset`. With same-step autoreset, ``final_obs`` and
-            ``final_info`` tell of the episodes that ended.
+            As in `OffloadingEnv.step`, with masks as in `reset`. With same-step autoreset, ``final_obs`` and
+            ``final_info`` describe the episodes that ended.
 
         Raises
         ------
@@ -194,7 +179,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Give which actions exist, an array of bool, shape (n, max_servers + 1)."""
+        """Return which actions exist, an array of bool, shape (n, max_servers + 1)."""
         return self._current().arrays["actionMask"].astype(np.bool_)
 
     @exclusive
@@ -214,12 +199,12 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
 
     @exclusive
     def snapshot(self, lanes: Sequence[int] | None = None) -> EnvSnapshot:
-        """Give the whole states of environments, bit for bit; nothing changes.
+        """Return the whole states of environments, bit for bit; nothing changes.
 
         Parameters
         ----------
         lanes : sequence of int, optional
-            Which environments; all of them where left out.
+            Which environments; by default all.
 
         Raises
         ------
@@ -238,20 +223,20 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     def restore(
         self, snapshot: EnvSnapshot, lanes: Sequence[int] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Bring environments back to where a snapshot was taken, of these or of others of the same scenario.
+        """Put environments into the states of a snapshot of these, or of others of the same scenario.
 
         Parameters
         ----------
         snapshot : EnvSnapshot
             Of k environments.
         lanes : sequence of int, length k, optional
-            Which environments to bring there; those it was taken of where left out.
+            Which environments to restore; by default those it was taken of.
 
         Returns
         -------
         observations : array of float32, shape (n, observation_size)
         infos : dict
-            As of `reset`, with masks of the environments that were restored.
+            As in `reset`, with masks of the environments that were restored.
 
         Raises
         ------
@@ -267,7 +252,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
 
     @exclusive
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int]) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Make the environments `targets` copies of `sources` as these are now; the sources stay as they are.
+        """Make the environments `targets` copies of `sources`; the sources stay as they are.
 
         Parameters
         ----------
@@ -278,7 +263,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         -------
         observations : array of float32, shape (n, observation_size)
         infos : dict
-            As of `reset`, with masks of the targets.
+            As in `reset`, with masks of the targets.
 
         Raises
         ------
@@ -325,7 +310,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         try:
             self._batch = request()
         except BaseException:
-            if self._session.is_unanswered:  # whether it was carried out is not known, so neither is the state
+            if self._session.is_unanswered:  # nobody knows whether it was carried out, so the state is unknown
                 self._batch = None
             raise
         self._renderer.note(self._session, self._batch)
@@ -340,7 +325,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         return self._observations(batch), masked(decisions_of(batch), mask)
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
-        """Add what same-step autoreset tells of ended episodes, whose rows already show the next ones."""
+        """Add the final infos of same-step autoreset; the rows of ended episodes already show the next ones."""
         if batch.final is None:
             return
         outcomes = outcomes_of(batch)

@@ -1,8 +1,7 @@
-"""Wrappers that give observations other shapes, for single environments and for native batches of them.
+"""Wrappers that change the shape of observations, for single environments and for native batches.
 
-They go around each other in this order: `ScaledObservation`, `ServerTokens`, `ActionMaskObservation`. Each has a twin
-for batches, whose name begins with ``Vector`` and which knows all three autoreset modes. Without any of them an
-observation is flat.
+Apply them in this order: `ScaledObservation`, `ServerTokens`, `ActionMaskObservation`. Each has a twin for batches,
+whose name begins with ``Vector`` and which supports all three autoreset modes. Without wrappers, observations are flat.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ Transform = ScaleTransform | TokenTransform
 
 
 class _Transformed(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
-    """Puts a transform between an environment and who plays it."""
+    """Applies a transform to the observations of an environment."""
 
     transform_type: ClassVar[type[Transform]]
 
@@ -50,7 +49,7 @@ class _Transformed(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructo
 
 
 class ScaledObservation(_Transformed):
-    """Observations of the order of 1; see `ScaleTransform` for what each number is divided by.
+    """Observations of order 1; see `ScaleTransform` for what each number is divided by.
 
     Parameters
     ----------
@@ -65,8 +64,8 @@ class ServerTokens(_Transformed):
     """Observations as a matrix with a row for each action, for policies with attention over servers.
 
     Row 0 is the user's device, row e server e; `TokenTransform` says what the columns are, and ``transform.fields``
-    names them. Float32, shape (max_servers + 1, number of fields); rows of servers that do not exist have zeros but for
-    the task.
+    names them. Float32, shape (max_servers + 1, number of fields); rows of servers that do not exist are zero except
+    for the task.
 
     Parameters
     ----------
@@ -78,7 +77,7 @@ class ServerTokens(_Transformed):
 
 
 class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
-    """Observations as a dict that has the action mask too, from the same source as ``info["action_mask"]``.
+    """Observations as a dict with the action mask, from the same source as ``info["action_mask"]``.
 
     Parameters
     ----------
@@ -103,9 +102,9 @@ class ActionMaskObservation(gymnasium.ObservationWrapper[Any, Any, Any], RecordC
 
 
 class _VectorTransformed(VectorWrapper):
-    """Puts a function of observations between a batch and who plays it, final observations among them."""
+    """Applies a function to the observations of a batch, final observations included."""
 
-    # Gymnasium 1.2 has no arguments for this class
+    # in Gymnasium 1.2 this class takes no type arguments
 
     def __init__(self, env: VectorEnv[Any, Any, Any], space: spaces.Space[Any]) -> None:
         super().__init__(env)
@@ -186,17 +185,17 @@ class VectorActionMaskObservation(_VectorTransformed):
 
 def _masked_space(space: spaces.Space[Any], max_servers: int, keys: tuple[str, str]) -> spaces.Dict:
     mask = spaces.Box(0, 1, (max_servers + 1,), np.int8)
-    # a list of pairs, for a dict would be sorted by its keys
+    # a list of pairs, because a dict would be sorted by its keys
     return spaces.Dict(list(zip(keys, (space, mask), strict=True)))
 
 
 def _base_of(env: Any) -> Any:
-    """Give the environment below all wrappers.
+    """Return the environment below all wrappers.
 
     Raises
     ------
     MecgymError
-        ``invalidOption`` where it is not one of this package's.
+        ``invalidOption`` if it is not one of this package's.
     """
     base = env.unwrapped
     if not isinstance(base, SessionEnv):

@@ -1,6 +1,6 @@
-"""Data sets for offline learning, as Minari keeps them: ``python -m mecgym.minari oracle rollout --episodes 100``.
+"""Minari data sets for offline learning: ``python -m mecgym.minari oracle rollout --episodes 100``.
 
-Needs ``pip install 'mecgym[minari]'``. The server plays its own policies; every step of theirs is recorded.
+Needs ``pip install 'mecgym[minari]'``. The server plays its own policies, and every step is recorded.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from ..errors import MecgymError
 
 __all__ = ["create_dataset", "record_episodes"]
 
-#: Episodes that are played side by side.
+#: Episodes that are played in parallel.
 LANES = 64
 
 
 def record_episodes(
     policy: str, episodes: int, *, scenario: ScenarioInput = "paper-v1", first_seed: int = 0, **options: Any
 ) -> list[EpisodeBuffer]:
-    """Let the server play episodes with one of its policies, and keep every step.
+    """Let the server play episodes with one of its policies, and record every step.
 
     Parameters
     ----------
     policy : str
         Name of a native policy.
     episodes : int
-        How many; they have the seeds from `first_seed` on.
+        How many; their seeds start at `first_seed`.
     scenario : str, path or dict
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
     first_seed : int
         Seed of the first episode.
     **options
@@ -67,7 +67,7 @@ def record_episodes(
 def _record(
     policy: str, count: int, first_seed: int, scenario: ScenarioInput, options: dict[str, Any]
 ) -> list[EpisodeBuffer]:
-    """Play one batch until each of its lanes has ended once; what a lane plays after that is not kept."""
+    """Play one batch until each lane has ended once; what a lane plays after that is dropped."""
     with Lanes(count, scenario, **options) as lanes:
         first = lanes.reset(first_seed)
         observations, masks = [_observations(first)], [_masks(first)]
@@ -126,24 +126,24 @@ def create_dataset(
     first_seed: int = 0,
     history: bool = False,
 ) -> minari.MinariDataset:
-    """Record episodes, and keep them where Minari keeps its data sets.
+    """Record episodes, and store them among Minari's data sets.
 
     Parameters
     ----------
     dataset_id : str
-        As Minari takes it, such as ``"mecgym/paper/oracle-v0"``.
+        An id for Minari, such as ``"mecgym/paper/oracle-v0"``.
     policy, episodes, scenario, first_seed
-        As of `record_episodes`.
+        As in `record_episodes`.
     history : bool
         Whether observations end with the workload history.
 
     Raises
     ------
     MecgymError
-        As of `record_episodes`; ``invalidOption`` where there is such a data set.
+        As in `record_episodes`; ``invalidOption`` if the data set exists.
     """
     if dataset_id in minari.list_local_datasets():
-        raise MecgymError("invalidOption", path="dataset_id", expected="a data set that is not there", got=dataset_id)
+        raise MecgymError("invalidOption", path="dataset_id", expected="a data set that does not exist", got=dataset_id)
     buffers = record_episodes(policy, episodes, scenario=scenario, first_seed=first_seed, history=history)
     env = gymnasium.make("mecgym:mecgym/Offloading-v0", scenario=scenario, history=history)
     try:
@@ -161,7 +161,7 @@ def create_dataset(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write a data set for each policy; the exit code is 2 for bad input, which is said in one line."""
+    """Write a data set for each policy; return the exit code, 2 for bad input, with one line of explanation."""
     parser = argparse.ArgumentParser(prog="python -m mecgym.minari", description="Write Minari data sets.")
     parser.add_argument("policies", nargs="+", help="native policies, such as oracle and rollout")
     parser.add_argument("--scenario", default="paper-v1")

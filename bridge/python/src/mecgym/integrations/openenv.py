@@ -1,6 +1,7 @@
-"""An OpenEnv environment: `python -m mecgym.openenv` serves it; needs ``pip install 'mecgym[openenv]'``.
+"""The OpenEnv environment: `python -m mecgym.openenv` serves it; needs ``pip install 'mecgym[openenv]'``.
 
-Every message is JSON over a WebSocket, about a thousand steps a second: for agents that speak OpenEnv, not for speed.
+Every message is JSON over a WebSocket, about a thousand steps a second. Use it for agents that
+speak OpenEnv, not for speed.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ __all__ = [
 ]
 
 
-class OffloadingAction(Action):  # type: ignore[misc] # the library is not there when types are checked
+class OffloadingAction(Action):  # type: ignore[misc] # the library is not installed when types are checked
     """A decision about the current task."""
 
     server: int = Field(ge=0, le=2**31 - 1, description="Server to send the task to, from 1; 0 runs it on the device")
 
 
 class OffloadingObservation(Observation):  # type: ignore[misc]
-    """The task to decide about, and what came of the last decision; `reward` is minus its cost in slots."""
+    """The task to decide about, and the outcome of the last decision; `reward` is minus its cost in slots."""
 
     task: dict[str, float] = Field(description="The task and the user's device; units are in the names")
     servers: list[dict[str, float]] = Field(description="Servers 1, 2, ... in order; units are in the names")
@@ -55,7 +56,7 @@ class OffloadingObservation(Observation):  # type: ignore[misc]
 
 
 class OffloadingState(State):  # type: ignore[misc]
-    """What is played."""
+    """The scenario and episode being played."""
 
     scenario: str = Field(description="Id of the scenario")
     scenario_hash: str = Field(description="Its content hash")
@@ -63,12 +64,12 @@ class OffloadingState(State):  # type: ignore[misc]
 
 
 class OffloadingEnvironment(Environment):  # type: ignore[misc]
-    """One session's environment: decisions one after another, as `OffloadingEnv` plays them.
+    """The environment of one OpenEnv session, played as in `OffloadingEnv`.
 
     Parameters
     ----------
     scenario : str, path or dict
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
     **options
         Its further arguments, such as ``split`` or ``address``.
     """
@@ -81,7 +82,7 @@ class OffloadingEnvironment(Environment):  # type: ignore[misc]
         self._state = OffloadingState(scenario=self._env.scenario["id"], scenario_hash=self._env.scenario_hash)
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> OffloadingObservation:
-        """Start an episode: exactly that of a seed, or the next one of the split."""
+        """Start the episode of a seed, or the next one of the split."""
         values, info = self._env.reset(seed=seed)
         self._state.episode_seed = info["episode_seed"]
         self._state.episode_id = episode_id or str(info["episode_seed"])
@@ -89,14 +90,14 @@ class OffloadingEnvironment(Environment):  # type: ignore[misc]
         return self._observation(values, info)
 
     def step(self, action: OffloadingAction, timeout_s: float | None = None) -> OffloadingObservation:
-        """Carry out a decision; the deadline of a step is the environment's ``timeout_seconds``."""
+        """Carry out a decision, within the environment's ``timeout_seconds``."""
         values, reward, _terminated, truncated, info = self._env.step(action.server)
         self._state.step_count += 1
         return self._observation(values, info, reward, truncated)
 
     @property
     def state(self) -> OffloadingState:
-        """What is played."""
+        """The scenario and episode being played."""
         return self._state
 
     def get_metadata(self) -> EnvironmentMetadata:
@@ -133,7 +134,7 @@ class OffloadingEnvironment(Environment):  # type: ignore[misc]
 
 
 class OffloadingClient(EnvClient):  # type: ignore[misc]
-    """A client with the types of this environment; ``OffloadingClient(base_url=…)``, and ``.sync()`` without await."""
+    """A client with this environment's types: ``OffloadingClient(base_url=…)``, and ``.sync()`` without await."""
 
     def _step_payload(self, action: OffloadingAction) -> dict[str, Any]:
         payload: dict[str, Any] = action.model_dump(exclude_defaults=True)
@@ -149,12 +150,12 @@ class OffloadingClient(EnvClient):  # type: ignore[misc]
 
 
 def make_app(scenario: ScenarioInput = "paper-v1", *, max_sessions: int = 16, **options: Any) -> FastAPI:
-    """Make the web application that serves environments, one for each WebSocket.
+    """Return the web application that serves environments, one for each WebSocket.
 
     Parameters
     ----------
     scenario : str, path or dict
-        As of `OffloadingEnv`; checked at once.
+        As in `OffloadingEnv`; checked at once.
     max_sessions : int
         How many clients may play at the same time.
     **options
@@ -182,11 +183,13 @@ def make_app(scenario: ScenarioInput = "paper-v1", *, max_sessions: int = 16, **
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives its exit code."""
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m mecgym.openenv", description=__doc__)
     parser.add_argument("--scenario", default="paper-v1", help="id or .json file of a scenario (default: paper-v1)")
-    parser.add_argument("--split", default="train", help="where seeds of resets without one come from (default: train)")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
+    parser.add_argument(
+        "--split", default="train", help="split that resets without a seed take their seeds from (default: train)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 for any free one (default: 8000)")
     parser.add_argument("--max-sessions", type=int, default=16, help="clients at the same time (default: 16)")
     options = parser.parse_args(arguments)
@@ -203,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Server(uvicorn.Server):  # type: ignore[misc]
-    """Says where it listens once it does; the port may have been left to the system."""
+    """Prints its address once it listens, because the system may have picked the port."""
 
     async def startup(self, sockets: Any = None) -> None:
         await super().startup(sockets=sockets)

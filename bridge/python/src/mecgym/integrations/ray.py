@@ -1,4 +1,4 @@
-"""mecgym on a Ray cluster: a server on every node, and suites as tasks; needs ``pip install 'mecgym[ray]'``."""
+"""Ray clusters: a server on every node, and suites as tasks; needs ``pip install 'mecgym[ray]'``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _NodeServer:
 
 
 class NodeServers:
-    """One server on every node of the cluster, which all environments of the node's processes can share.
+    """One server on every node of the cluster, shared by all environments of the node's processes.
 
     Environments reach theirs with `node_address`, through the node's own file system, so nothing listens to the
     network. The servers end with this object, when it is closed, and with the job.
@@ -67,7 +67,7 @@ class NodeServers:
         self.close()
 
     def pids(self) -> list[int]:
-        """Give the process ids of the servers, in the order of `addresses`."""
+        """Return the process ids of the servers, in the order of `addresses`."""
         pids: list[int] = ray.get([actor.pid.remote() for actor in self._actors.values()])
         return pids
 
@@ -81,9 +81,9 @@ class NodeServers:
 
 
 def node_address() -> str | None:
-    """Give the address of this node's server, for ``address=`` of an environment; None where it has none.
+    """Return the address of this node's server, for ``address=`` of an environment; None if it has none.
 
-    With None an environment starts a server for its own process, so code that runs with `NodeServers` runs without.
+    With None, an environment starts a server for its own process, so the same code runs without `NodeServers`.
     """
     try:
         actor = ray.get_actor(_name(ray.get_runtime_context().get_node_id()), namespace=NAMESPACE)
@@ -96,7 +96,7 @@ def node_address() -> str | None:
 def run_suite(
     suite: str, *, policies: Sequence[str], episodes: int, first_seed: int, seeds_per_task: int, **options: Any
 ) -> bytes:
-    """Play a suite with native policies, some of its seeds in each Ray task, and join what they played.
+    """Play a suite with native policies, some of its seeds in each Ray task, and join the parts.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def run_suite(
     first_seed : int
         Seed of the first one.
     seeds_per_task : int
-        Seeds of each task; at least 2, and the last task has those that remain.
+        Seeds of each task; at least 2, and the last task gets the rest.
     **options
         Options of a Ray task, such as ``num_cpus`` or ``scheduling_strategy``. A task takes one core.
 
@@ -117,21 +117,20 @@ def run_suite(
     -------
     bytes
         The result file that ``mecgym run SUITE --seed S --episodes N`` writes on this machine, whatever the number of
-        tasks: what they decided is replayed here.
+        tasks: their decisions are replayed here.
 
     Raises
     ------
     MecgymError
         ``invalidOption``, ``invalidSeed``, before anything is played.
     ServerError
-        ``runFailed``: a task could not play, or what one played cannot be replayed here; the message is the command's
-        own.
+        ``runFailed``: a task could not play, or a part cannot be replayed here; the message is the command's own.
     """
     episodes, seeds_per_task = check_count(episodes, "episodes"), check_count(seeds_per_task, "seeds_per_task")
     check_seed(first_seed, "first_seed")
     starts = list(range(0, episodes, seeds_per_task))
     if len(starts) > 1 and episodes - starts[-1] == 1:
-        starts.pop()  # figures need two; the last task takes one more
+        starts.pop()  # figures need two seeds, so the last task takes one more
     ends = [*starts[1:], episodes]
     task = ray.remote(_run).options(**{"num_cpus": 1, **options})
     parts: list[bytes] = ray.get(
@@ -144,7 +143,7 @@ def run_suite(
 
 
 def _run(suite: str, policies: list[str], episodes: int, first_seed: int, parts: Sequence[bytes] = ()) -> bytes:
-    """Play in a process of its own, or replay what is in parts, and give the result file."""
+    """Play in a separate process, or replay parts, and return the result file."""
     with tempfile.TemporaryDirectory(prefix="mecgym-") as folder:
         arguments = ["run", suite, "--policies", ",".join(policies), "--episodes", str(episodes)]
         arguments += ["--seed", str(first_seed), "--workers", "1", "--out", folder]

@@ -1,4 +1,4 @@
-"""The environments as Ray RLlib takes them: observations with masks, one batch for each env runner."""
+"""Environments for Ray RLlib: observations with masks, one batch for each env runner."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ __all__ = ["make_env"]
 def make_env(config: Mapping[str, Any]) -> gymnasium.Env[Any, Any] | gymnasium.vector.VectorEnv[Any, Any, Any]:
     """Make an environment, or a batch of them, from RLlib's ``env_config``.
 
-    ``ray.tune.registry.register_env("mecgym", make_env)`` makes it known, and
-    ``env_runners(gym_env_vectorize_mode="vector_entry_point")`` has one native batch in each env runner. Where
+    ``ray.tune.registry.register_env("mecgym", make_env)`` registers it, and
+    ``env_runners(gym_env_vectorize_mode="vector_entry_point")`` gives each env runner one native batch. If
     `mecgym.ray.NodeServers` run, it plays on its node's server.
 
     Parameters
     ----------
     config : dict
         Arguments of `OffloadingEnv`. With a ``seed``, each env runner has that seed plus its index. ``log1p`` (False)
-        gives ln(1 + x) of each number, which networks learn from more easily: queues grow long.
+        takes ln(1 + x) of each number, which helps networks to learn, because queues grow long.
 
     Returns
     -------
     Env or VectorEnv
         Observations are dicts: ``observations``, float32 of shape (observation_size,), and ``action_mask``, float32 of
-        shape (max_servers + 1,), 1 where an action is available.
+        shape (max_servers + 1,), 1 for actions that are available.
     """
     options = dict(config)
     num_envs = options.pop("num_envs", None)

@@ -1,7 +1,7 @@
 """`OffloadingVecEnv`: one native batch as Stable-Baselines3's VecEnv; needs ``pip install 'mecgym[sb3]'``.
 
-Stable-Baselines3 takes no Gymnasium vector environment, and its own would open one session for each environment. This
-one steps all of them in one round trip.
+Stable-Baselines3 does not accept Gymnasium's vector environments, and its own would open one session for each
+environment. This one steps all of them in one round trip.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..errors import MecgymError
 __all__ = ["OffloadingVecEnv"]
 
 Indices = None | int | Iterable[int]
-#: What one lane has of a batch's attributes; each lane has the same.
+#: Attributes of a batch that each lane has, too.
 SHARED_ATTRIBUTES = ("max_servers", "metadata", "render_mode", "scenario", "scenario_hash", "spec")
 
 
-class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there when types are checked
+class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not installed when types are checked
     """`num_envs` environments for the algorithms of Stable-Baselines3 and sb3-contrib.
 
     Parameters
@@ -35,7 +35,7 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
     num_envs : int
         How many environments, n.
     scenario : str, path or dict
-        As of `OffloadingEnv`.
+        As in `OffloadingEnv`.
     **options
         Further arguments of `OffloadingVectorEnv`; the autoreset mode is always ``"SameStep"``, which is what this
         library expects.
@@ -43,7 +43,7 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
     Notes
     -----
     Rewards are float32, as in the library's own environments. ``infos`` is a list of n dicts with the fields of
-    `OffloadingEnv.step`; where an episode ended, they are those of its last step, with ``terminal_observation`` and
+    `OffloadingEnv.step`; if an episode ended, they are those of its last step, with ``terminal_observation`` and
     ``episode_stats``, and ``TimeLimit.truncated`` is True. `seed` sets the seeds of the next reset, lane i plays
     episode seed + i; episodes after it are drawn from the split.
     """
@@ -79,7 +79,7 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
         Returns
         -------
         observations : array of float32, shape (n, observation_size)
-            Where an episode ended, the first of the next one.
+            If an episode ended, the first of the next one.
         rewards : array of float32, shape (n,)
             −J, slots.
         dones : array of bool, shape (n,)
@@ -93,7 +93,7 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
         rows = _rows(infos, self.num_envs)
         finals = _rows(ended, self.num_envs) if ended is not None else []
         for lane in np.flatnonzero(dones).tolist():
-            # the row shows the next episode's first decision already
+            # the row already shows the next episode's first decision
             self.reset_infos[lane] = rows[lane]
             rows[lane] = {
                 **finals[lane],
@@ -105,16 +105,16 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
         return observations, rewards.astype(np.float32), dones, rows
 
     def close(self) -> None:
-        """End the session on the server; may be called again."""
+        """Free the environment on the server; may be called again."""
         self.batch.close()
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
-        """Give a picture of each environment, where the render mode is ``"rgb_array"``."""
+        """Return a picture of each environment, if the render mode is ``"rgb_array"``."""
         images: Sequence[Any] | None = self.batch.render() if self.render_mode == "rgb_array" else None
         return [None] * self.num_envs if images is None else list(images)
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Give which actions exist and are available, array of bool, shape (n, max_servers + 1)."""
+        """Return which actions exist and are available, array of bool, shape (n, max_servers + 1)."""
         return self.batch.action_masks()
 
     def has_attr(self, attr_name: str) -> bool:
@@ -122,12 +122,12 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
         return attr_name in SHARED_ATTRIBUTES or attr_name in ("action_masks", "look_ahead")
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """Give an attribute of some environments.
+        """Return an attribute of some environments.
 
         Raises
         ------
         AttributeError
-            They have none of that name.
+            There is nothing of that name.
         """
         if attr_name not in SHARED_ATTRIBUTES:
             raise AttributeError(f"the environments of an OffloadingVecEnv have no attribute {attr_name!r}")
@@ -151,7 +151,7 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
         Raises
         ------
         AttributeError
-            They have none of that name.
+            There is nothing of that name.
         """
         if method_name not in ("action_masks", "look_ahead", "render"):
             raise AttributeError(f"the environments of an OffloadingVecEnv have no method {method_name!r}")
@@ -164,12 +164,12 @@ class OffloadingVecEnv(VecEnv):  # type: ignore[misc] # the library is not there
     def env_is_wrapped(
         self, wrapper_class: type[gymnasium.Wrapper[Any, Any, Any, Any]], indices: Indices = None
     ) -> list[bool]:
-        """Whether some environments are wrapped: never, as wrappers go around the batch."""
+        """Whether some environments are wrapped: never, because wrappers go around the batch."""
         return [False for _ in self._get_indices(indices)]
 
 
 def _rows(infos: dict[str, Any], num_envs: int) -> list[dict[str, Any]]:
-    """Give infos of arrays as one dict for each row, with the values that the row has, as Python's own numbers."""
+    """Return infos of arrays as one dict for each row, with the row's values as Python numbers."""
     names = [name for name in infos if not name.startswith("_")]
     columns = {name: _column(infos[name], num_envs) for name in names}
     everywhere = [name for name in names if infos[f"_{name}"].all()]
@@ -192,7 +192,7 @@ def _column(values: Any, num_envs: int) -> Sequence[Any]:
 
 
 def _lane_of(look_ahead: LookAhead, lane: int) -> LookAhead:
-    """Give the look-ahead of one lane, without the actions that do not exist."""
+    """Return the look-ahead of one lane, without the actions that do not exist."""
     exists = ~np.isnan(look_ahead.cost_slots[lane])
     arrays = (look_ahead.latency_slots, look_ahead.cost_slots, look_ahead.impact_slots, look_ahead.reward)
     return LookAhead(*(array[lane][exists] for array in arrays))

@@ -1,6 +1,6 @@
-"""What TRL's GRPOTrainer needs: rewards, data, an environment of several turns; ``pip install 'mecgym[trl]'``.
+"""TRL: rewards, data, and an environment with several turns for GRPOTrainer; ``pip install 'mecgym[trl]'``.
 
-The server reads what a model wrote and computes every figure; here is no parser and no arithmetic of the model.
+The server reads what a model wrote and computes every figure; there is no parser and no arithmetic of the model here.
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ logger = logging.getLogger(__name__)
 
 
 class _ScoredReward:
-    """A reward function of TRL that asks the server about a whole batch at once.
+    """A reward function for TRL that asks the server about a whole batch at once.
 
-    It takes the columns of a data set of ``mecgym dataset``: `state`, `episodeSeed` and `scenarioId`. All members of a
-    group are about one state and face the same futures. An object can be pickled, and connects in each process when it
-    is first called there. Rewards that are called with the same batch and options share one request.
+    It uses the columns of a data set of ``mecgym dataset``: `state`, `episodeSeed` and `scenarioId`. All members of a
+    group are about one state and face the same futures. An object can be pickled; it connects when it is first called
+    in a process. Rewards that are called with the same batch and options share one request.
 
     Parameters
     ----------
     scenario : str, path or dict, optional
-        The scenario of all states; that of each record where left out.
+        The scenario of all states; by default that of each record.
     num_samples, weight, size_factor, mode, rates
-        As of `OffloadingEnv.look_ahead`; the scenario's where left out.
+        As in `OffloadingEnv.look_ahead`; by default the scenario's.
     address : str, optional
-        Address of a running server; where left out, ``MECGYM_ADDRESS``, or else each process's own server, which is
-        started again where it dies.
+        Address of a running server; by default ``MECGYM_ADDRESS``, or else each process's own server, which is
+        started again if it dies.
     keys : str or path, optional
-        Folder of the keys for that address, where its server asks for some.
+        Folder of the keys for that address, if its server needs keys.
     timeout_seconds : float
         How long the server may take, in seconds.
     """
@@ -83,24 +83,24 @@ class _ScoredReward:
             "keys": keys,
             "timeout_seconds": check_timeout(timeout_seconds),
         }
-        self.__name__ = type(self).__name__  # the name that TRL logs
+        self.__name__ = type(self).__name__  # the name in TRL's logs
 
     def __call__(self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any) -> list[float | None]:
-        """Give the reward of each completion; None for all where the server could not be asked.
+        """Return the reward of each completion; None for all if the server could not be asked.
 
         Parameters
         ----------
         prompts : sequence
-            Not used: a record's state says more.
+            Not used; the record's state says more.
         completions : sequence of str, or of lists of messages
             What the model wrote.
         **columns
-            Columns of the data, a list each, and what TRL adds; ``log_metric`` is told the batch's means.
+            Columns of the data, a list each, and what TRL adds; ``log_metric`` gets the batch's means.
 
         Raises
         ------
         MecgymError
-            ``invalidRecord`` where the columns are not those of a data set of mecgym; ``serverNotFound``.
+            ``invalidRecord`` if the columns are not those of a data set of mecgym; ``serverNotFound``.
         """
         texts = [_text_of(completion) for completion in completions]
         for name in ("state", "episodeSeed"):
@@ -134,9 +134,9 @@ class _ScoredReward:
 
 
 class LacsReward(_ScoredReward):
-    """−(J + λ·C_impact), slots: what a decision costs, and what it leaves for the tasks that may follow (eq. 26).
+    """−(J + λ·C_impact), slots: what a decision costs, and what it costs the tasks that may follow (eq. 26).
 
-    What cannot be read, or is not available, is paid as the costliest available action.
+    A decision that cannot be read, or is not available, costs as much as the costliest available action.
     """
 
     def _rewards(self, scores: Scores) -> NDArray[np.float64]:
@@ -144,14 +144,14 @@ class LacsReward(_ScoredReward):
 
 
 class LatencyReward(_ScoredReward):
-    """−J, slots: what a decision costs by itself, the penalty of a late task with it (eq. 14)."""
+    """−J, slots: what a decision costs by itself, including the penalty of a late task (eq. 14)."""
 
     def _rewards(self, scores: Scores) -> NDArray[np.float64]:
         return -scores.cost_slots
 
 
 class FormatReward(_ScoredReward):
-    """1 where an available decision can be read, else 0."""
+    """1 if an available decision can be read, else 0."""
 
     def _rewards(self, scores: Scores) -> NDArray[np.float64]:
         is_right = (scores.parse_failure == 0) & (scores.is_invalid == 0)
@@ -159,12 +159,12 @@ class FormatReward(_ScoredReward):
 
 
 def paper_config(**overrides: Any) -> Any:
-    """Give TRL's ``GRPOConfig`` with the paper's settings: 8 answers a prompt, β 0.005, learning rate 5e-6, loss grpo.
+    """Return TRL's ``GRPOConfig`` as in the paper: 8 answers a prompt, β 0.005, learning rate 5e-6, loss grpo.
 
     Parameters
     ----------
     **overrides
-        Further arguments, or others for these.
+        Further arguments, or other values for these.
     """
     from trl import GRPOConfig
 
@@ -173,7 +173,7 @@ def paper_config(**overrides: Any) -> Any:
 
 
 def make_dataset(kind: str, **options: Any) -> Any:
-    """Make the data that ``mecgym dataset KIND`` writes, as a ``datasets.Dataset``.
+    """Return the data that ``mecgym dataset KIND`` writes, as a ``datasets.Dataset``.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def make_dataset(kind: str, **options: Any) -> Any:
     Raises
     ------
     MecgymError
-        As of `mecgym.make_dataset`.
+        As in `mecgym.make_dataset`.
     """
     from datasets import Dataset
 
@@ -194,7 +194,7 @@ def make_dataset(kind: str, **options: Any) -> Any:
 
 
 def _text_of(completion: Any) -> str:
-    """Give what a model wrote: a text, or the contents of its messages."""
+    """Return what a model wrote: a text, or the contents of its messages."""
     if isinstance(completion, str):
         return completion
     return "".join(_content_of(message) for message in completion if message.get("role") != "tool")
@@ -207,12 +207,12 @@ def _content_of(message: Mapping[str, Any]) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
-#: What the rewards were last asked about, and its scores: several rewards of a training see the same batch.
+#: The last batch and its scores, because several rewards of a training see the same batch.
 _last: tuple[Any, Scores] | None = None
 
 
 def _score_batch(records: list[tuple[Any, Any, Any]], texts: list[str], options: dict[str, Any]) -> Scores:
-    """Score completions, each different one once; those of each scenario in one request."""
+    """Score completions: equal ones once, and those of each scenario in one request."""
     global _last
     keys = [
         (repr(scenario), int(seed), int(state["decisionIndex"]), repr(state), text)
@@ -255,7 +255,7 @@ _FIELDS = tuple(Scores.__dataclass_fields__)
 
 
 def _means_of(scores: Scores) -> dict[str, float]:
-    """Give a batch's means, for a log."""
+    """Return means over a batch, for logs."""
     means = {
         "cost_slots": scores.cost_slots,
         "latency_slots": scores.latency_slots,

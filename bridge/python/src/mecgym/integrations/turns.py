@@ -9,26 +9,27 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..backend import words_of
 from ..envs.numeric import OffloadingEnv
 from ..errors import MecgymError
 
 __all__ = ["OffloadingTurns", "environment_factory"]
 
-#: An action that no episode has: it is carried out as the costliest one that is available.
+#: An action that no episode has: it counts as the costliest available one.
 NO_SUCH_ACTION = 2**31 - 1
 USE_TOOLS = "Do not write the decision: call offload(server=k), or run_local()."
 SLOT_IS_OVER = "All tasks of this slot are decided. Answer with one word to end."
 
 
 class OffloadingTurns:
-    """The tasks of one slot, decided one call after another; each sees what the ones before it did to the queues.
+    """The tasks of one slot, decided one call after another; each sees the queues that earlier decisions left.
 
     TRL offers every public method but `reset` and `get_reward` to the model as a tool.
 
     Parameters
     ----------
     template : str
-        Wording of the decisions, as of ``mecgym prompt``.
+        Wording of the decisions, as in ``mecgym prompt``.
     **options
         Arguments of `OffloadingEnv`, such as ``scenario`` and ``address``.
     """
@@ -43,10 +44,10 @@ class OffloadingTurns:
         self._reward_slots = 0.0
 
     def reset(self, episodeSeed: int | None = None, slot: int = 20, **_columns: Any) -> str:  # noqa: N803
-        """Bring the episode of a seed to a slot with tasks, and give its first decision in words.
+        """Play the episode of a seed up to a slot with tasks, and return its first decision in words.
 
-        The slots before it are decided by the one-step oracle. It is the first slot with tasks that is not before
-        `slot`; columns of the data with these names say which. The text goes to the end of the prompt.
+        The one-step oracle decides the slots before it. It is the first slot with tasks from `slot` on; columns of the
+        data with these names say which. The text goes to the end of the prompt.
         """
         _observation, self._info = self._env.reset(seed=episodeSeed)
         while self._info["slot"] < slot:
@@ -78,7 +79,7 @@ class OffloadingTurns:
         return self._decide(0)
 
     def get_reward(self) -> float:
-        """Give minus the mean cost of the slot's tasks, slots; what is undecided costs as the costliest action."""
+        """Return minus the mean cost of the slot's tasks, slots; undecided ones cost as the costliest action."""
         while not self._is_over:
             self._step(NO_SUCH_ACTION)
         return self._reward_slots / self._num_decided
@@ -96,12 +97,12 @@ class OffloadingTurns:
         self._is_over = truncated or self._info["slot"] != self._slot
 
     def _words(self) -> str:
-        _lanes, (text,), _system = self._env._session.prompts({"template": self._template})
+        _lanes, (text,), _system = words_of(self._env._session).prompts({"template": self._template})
         return f"{text}\n{USE_TOOLS}"
 
 
 def environment_factory(**options: Any) -> Callable[[], OffloadingTurns]:
-    """Give the function without arguments that ``GRPOTrainer(environment_factory=…)`` takes.
+    """Return the function without arguments that ``GRPOTrainer(environment_factory=…)`` takes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A picture of a decision in colour: task and device on the left, servers and queues on the right, costs below."""
+"""Pictures in colour: task and device on the left, servers and queues on the right, costs below."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["CostHistory", "cells_of", "check_pillow", "draw_scene"]
 
-#: Size of a picture in pixels; multiples of 16, as encoders of videos want them.
+#: Size of a picture in pixels; multiples of 16, as video encoders want.
 WIDTH, HEIGHT = 960, 544
 #: Drawn larger and then reduced, so that slanted lines are smooth.
 SCALE = 2
 #: Decisions whose costs are shown.
 SHOWN_COSTS = 120
 
-# colours that are told apart by most eyes (Okabe and Ito)
+# colours that most eyes can tell apart (Okabe and Ito)
 PAPER, CARD, EDGE, INK, FAINT = "#f4f5f7", "#ffffff", "#d5d9e0", "#1f2933", "#7b8794"
 BLUE, SKY, LATE, GOOD, AMBER = "#0072b2", "#9cc9e8", "#d55e00", "#009e73", "#e69f00"
 EMPTY = "#eceff3"
@@ -43,14 +43,14 @@ MIN_FULL_MBIT = 20.0
 
 @dataclass
 class CostHistory:
-    """The costs of a lane's last decisions, oldest first; those of an episode that is left are forgotten."""
+    """The costs of a lane's last decisions, oldest first; a new episode starts a new history."""
 
     episode_seed: int = -1
     #: Number of the decision, its cost in slots, and whether its task is late.
     costs: deque[tuple[int, float, bool]] = field(default_factory=lambda: deque(maxlen=SHOWN_COSTS))
 
     def add(self, scene: Scene) -> None:
-        """Note the last decision of a scene; adding one twice, or going back to an earlier one, does no harm."""
+        """Note the last decision of a scene; adding one twice, or going back to an earlier one, is fine."""
         if scene.episode_seed != self.episode_seed:
             self.episode_seed = scene.episode_seed
             self.costs.clear()
@@ -62,7 +62,7 @@ class CostHistory:
 
 
 def check_pillow() -> None:
-    """Refuse to draw pictures without the package that draws.
+    """Refuse to draw pictures without Pillow.
 
     Raises
     ------
@@ -82,14 +82,14 @@ def check_pillow() -> None:
 
 
 def draw_scene(scene: Scene, costs_of_actions: NDArray[np.float64] | None, history: CostHistory) -> NDArray[np.uint8]:
-    """Draw a lane's current decision, what each action would cost, and what the last ones have cost.
+    """Draw a lane's current decision, what each action would cost, and the costs of the last decisions.
 
     Parameters
     ----------
     scene : Scene
         The decision.
     costs_of_actions : array of float64, shape (num_servers + 1,), or None
-        Cost of each action now, slots, where known; not finite where an action is not available.
+        Cost of each action now, slots, if known; not finite for actions that are not available.
     history : CostHistory
         Costs of the decisions before.
 
@@ -146,7 +146,7 @@ def _font(size: int) -> Any:
 
 
 def cells_of(num_servers: int) -> list[tuple[int, int, int, int]]:
-    """Give the place of each server: one column of rows, or several where there are many."""
+    """Return the place of each server: one column of rows, or several if there are many."""
     columns = math.ceil(num_servers / MAX_ROWS)
     rows = math.ceil(num_servers / columns)
     x0, y0, x1, y1 = SERVERS
@@ -168,7 +168,7 @@ def cells_of(num_servers: int) -> list[tuple[int, int, int, int]]:
 
 
 def _full_mbit(scene: Scene) -> float:
-    """Give the work that fills a bar: a round number that all queues fit below."""
+    """Return the work that fills a bar: a round number that no queue exceeds."""
     largest = max([MIN_FULL_MBIT, *(server.workload_mbit for server in scene.servers)])
     power = 10.0 ** math.floor(math.log10(largest))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= largest)
@@ -184,7 +184,7 @@ def _draw_head(canvas: _Canvas, scene: Scene) -> None:
 
 
 def _draw_links(canvas: _Canvas, scene: Scene, cells: list[tuple[int, int, int, int]]) -> None:
-    """Draw the way from the device to each server: the wider, the faster; the one taken last in colour."""
+    """Draw the link from the device to each server: wide links are fast, and the last one used has a colour."""
     start = (LEFT[2], (LEFT[1] + LEFT[3]) / 2)
     fastest = max([server.rate_mbps for server in scene.servers], default=1.0) or 1.0
     taken = scene.last.action if scene.last is not None else 0
@@ -212,7 +212,7 @@ def _draw_device(canvas: _Canvas, scene: Scene, cost: float, *, is_best: bool) -
     canvas.box(x0, y0, x1, y1, CARD, _colour_of_last(scene) if is_taken else EDGE, 8)
     canvas.text(x0 + 16, y0 + 24, f"User {scene.user}", 16)
     canvas.text(x0 + 16, y0 + 46, "has a new task", 13, FAINT)
-    # the task as a disc whose area is its size
+    # the task as a disc whose area shows its size
     centre = (x0 + x1) / 2
     canvas.disc(centre, y0 + 122, min(52.0, 20 * math.sqrt(scene.size_mbit)), AMBER)
     canvas.text(centre, y0 + 122, f"{scene.size_mbit:.2f}", 18, anchor="mm")
@@ -269,7 +269,7 @@ def _draw_queue(
     *,
     is_labelled: bool,
 ) -> None:
-    """Draw the work that waits as a bar, cut into as many pieces as there are tasks."""
+    """Draw the waiting work as a bar, cut into one piece for each task."""
     if is_labelled:
         right -= 104
     canvas.box(left, middle - height / 2, right, middle + height / 2, EMPTY, r=3)

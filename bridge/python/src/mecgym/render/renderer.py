@@ -1,4 +1,4 @@
-"""Pictures of lanes for `render`: as text, or in colour."""
+"""Draws lanes for `render`, as text or in colour."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..backend import Backend
 from ..data.batch import Batch
 from ..errors import MecgymError
-from ..remote.session.session import Session
 from .picture import CostHistory, check_pillow, draw_scene
 from .scene import Scene, scene_of
 
@@ -22,7 +22,7 @@ FULL_BAR_MBIT = 20.0
 
 
 class Renderer:
-    """Draws the lanes of a session.
+    """Draws the lanes of a backend.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Renderer:
     Raises
     ------
     MecgymError
-        ``invalidOption`` for another mode, ``missingPackage`` where what draws in colour is not installed.
+        ``invalidOption`` for another mode, ``missingPackage`` if the package that draws in colour is not installed.
     """
 
     def __init__(self, render_mode: str | None) -> None:
@@ -44,8 +44,8 @@ class Renderer:
         self.mode = render_mode
         self._histories: list[CostHistory] = []
 
-    def note(self, session: Session, batch: Batch) -> None:
-        """Keep what the last decisions have cost, where pictures show it."""
+    def note(self, session: Backend, batch: Batch) -> None:
+        """Keep the costs of the last decisions, if pictures show them."""
         if self.mode != "rgb_array":
             return
         if not self._histories:
@@ -53,8 +53,8 @@ class Renderer:
         for lane, history in enumerate(self._histories):
             history.add(scene_of(session, batch, lane))
 
-    def draw(self, session: Session, batch: Batch) -> tuple[Any, ...]:
-        """Give a text, or an array of uint8 of shape (height, width, 3), for each lane."""
+    def draw(self, session: Backend, batch: Batch) -> tuple[Any, ...]:
+        """Return a text, or an array of uint8 of shape (height, width, 3), for each lane."""
         lanes = range(session.num_envs)
         if self.mode == "ansi":
             return tuple(draw_text(scene_of(session, batch, lane)) for lane in lanes)

@@ -1,4 +1,4 @@
-"""What a picture of a lane shows: its task, the device, the servers with their queues, and the last decision."""
+"""Scenes: what a picture of a lane shows, from its task and device to the servers' queues and the last decision."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from ..data.batch import FLAG_LATE, FLAG_TRUNCATED
 
 if TYPE_CHECKING:
+    from ..backend import Backend
     from ..data.batch import Batch
-    from ..remote.session.session import Session
 
 __all__ = ["LastDecision", "Scene", "ServerView", "scene_of"]
 
 
 @dataclass(frozen=True)
 class ServerView:
-    """A server: uplink rate Mbit/s, clock GHz, tasks in its queue and their work Mbit, and whether it is there."""
+    """A server: uplink rate Mbit/s, clock GHz, tasks in its queue and their work Mbit, and whether it is available."""
 
     rate_mbps: float
     cpu_ghz: float
@@ -27,7 +27,7 @@ class ServerView:
 
 @dataclass(frozen=True)
 class LastDecision:
-    """The decision before: its action, what it cost, and whether its task is late."""
+    """The previous decision: its action, its cost, and whether its task is late."""
 
     action: int
     latency_slots: float
@@ -38,7 +38,7 @@ class LastDecision:
 
 @dataclass(frozen=True)
 class Scene:
-    """A decision of a lane, in the units of the names; `last` is None where there is none, or it is not known."""
+    """A decision of a lane, in the units of the names; `last` is None if there is none, or it is not known."""
 
     scenario: str
     episode_seed: int
@@ -54,15 +54,15 @@ class Scene:
     last: LastDecision | None
 
 
-def scene_of(session: Session, batch: Batch, lane: int = 0) -> Scene:
-    """Read a lane's scene from the last reply.
+def scene_of(session: Backend, batch: Batch, lane: int = 0) -> Scene:
+    """Return a lane's scene from the last batch.
 
     Parameters
     ----------
-    session : Session
+    session : Backend
         Names and sizes of the observation, and the scenario.
     batch : Batch
-        The last reply.
+        The last batch.
     lane : int
         Which lane.
     """
@@ -97,7 +97,7 @@ def scene_of(session: Session, batch: Batch, lane: int = 0) -> Scene:
         local_cpu_ghz=task.get("localCpuGHz", 0.0),
         local_wait_slots=task.get("localWaitSlots", 0.0),
         servers=servers,
-        # a task takes time; where a decision has none, the state was restored, and what led to it is not known
+        # every task takes time; without any, the state was restored, and what led to it is not known
         last=_last_of(batch, lane) if decision > 0 and arrays["latencySlots"][lane] > 0 else None,
     )
 

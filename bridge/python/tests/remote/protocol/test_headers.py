@@ -1,4 +1,4 @@
-"""The header codec: what goes out is what the protocol allows, and nothing that comes in breaks it."""
+"""Headers: what is sent is what the protocol allows, and nothing that arrives breaks the decoder."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_wrong_types_never_break_the_decoder(fields: dict[str, Any]) -> None:
     _decode_or_refuse(msgpack.packb({"v": "1.0", "ok": True, **fields}))
 
 
-def test_errors_can_be_pickled_and_raised_anew() -> None:
+def test_errors_can_be_pickled_and_raised_again() -> None:
     error = DeadlineExceeded("deadlineExceeded", "too late", path="step", expected="a reply", got=None)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(copy), str(copy), copy.path) == (DeadlineExceeded, "too late", "step")
@@ -244,7 +244,7 @@ deep = st.recursive(
 
 @given(st.integers(0, 2**53 - 1), st.dictionaries(st.text(), deep, max_size=4), st.booleans())
 def test_replies_say_what_was_sent(seq: int, result: dict[str, Any], is_newer: bool) -> None:
-    """Whether a field is known, or a value takes the typed decoder's way or the other one."""
+    """Known and unknown fields, and values for either decoder, are read alike."""
     data = sequenced(seq, result, **({"since": [1, {"a": None}]} if is_newer else {}))
     if len(data) <= MAX_HEADER_BYTES and depth_of(result) < MAX_HEADER_DEPTH:
         reply = decode_reply(data)

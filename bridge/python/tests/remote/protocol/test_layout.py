@@ -1,4 +1,4 @@
-"""Layouts: views without a copy, and nothing that a server might claim leads outside a body."""
+"""Layouts: views without a copy, and no layout from a server leads outside a body."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from mecgym.remote.protocol.bodies import pack_texts
 
 @pytest.fixture(scope="module")
 def records() -> list[dict[str, Any]]:
-    """Give states with different numbers of servers."""
+    """Return states with different numbers of servers."""
     return make_dataset("test", scenario="paper-3-to-11-servers-v1", count=12, show_progress=False)
 
 

@@ -1,4 +1,4 @@
-"""Servers that are lost: the environments go on on another one, bit for bit, or say clearly that they do not."""
+"""Recovery: after the loss of a server, environments go on with another one, bit for bit, or report a clear error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helpers import play, wait_until
+from helpers import play, session_of, wait_until
 from mecgym import Lanes, LocalServer, MecgymError, OffloadingEnv, Recovery, SessionLost, score
 from mecgym.remote.session.recovery import LoggedRequest, ReplayLog
 from mecgym.remote.transport.command import find_server_command
@@ -39,7 +39,7 @@ def actions_of(step: int) -> np.ndarray:
 
 
 class Trainer:
-    """Steps all groups of some lanes, with all of them in flight, and keeps what it saw."""
+    """Steps all groups of some lanes, with all of them in flight, and records the results."""
 
     def __init__(self, lanes: Lanes) -> None:
         self.lanes = lanes
@@ -58,7 +58,7 @@ class Trainer:
 
 @pytest.fixture(scope="module")
 def undisturbed() -> list[bytes]:
-    """Give what a trainer sees on a server that is never lost."""
+    """Return what a trainer sees on a server that is never lost."""
     with Lanes(LANES, SMALL, groups=GROUPS, seed=1) as lanes:
         trainer = Trainer(lanes)
         trainer.go_on(120)
@@ -68,7 +68,7 @@ def undisturbed() -> list[bytes]:
 @pytest.mark.parametrize(
     "recovery",
     [Recovery(), Recovery(max_replay_steps=7), Recovery(max_replay_bytes=1500)],
-    ids=["log alone", "snapshots by steps", "snapshots by bytes"],
+    ids=["log only", "snapshots by steps", "snapshots by bytes"],
 )
 def test_lanes_go_on_after_their_server_was_killed(recovery: Recovery, undisturbed: list[bytes]) -> None:
     with Lanes(LANES, SMALL, groups=GROUPS, seed=1, recovery=recovery) as lanes:
@@ -78,8 +78,8 @@ def test_lanes_go_on_after_their_server_was_killed(recovery: Recovery, undisturb
             kill_server()
             trainer.go_on(30)
         assert trainer.seen == undisturbed
-        assert lanes.session.num_recoveries == 3
-        assert 0 < lanes.session.recovery_bytes < 200_000
+        assert session_of(lanes).num_recoveries == 3
+        assert 0 < session_of(lanes).recovery_bytes < 200_000
 
 
 def test_lanes_survive_kills_at_any_instant(undisturbed: list[bytes]) -> None:
@@ -103,10 +103,10 @@ def test_lanes_survive_kills_at_any_instant(undisturbed: list[bytes]) -> None:
         finally:
             turns.put(False)
             killer.join()
-        # however fast or slow this machine is, some steps are left for a server that was killed last
+        # on a machine of any speed, some steps remain after the last kill
         trainer.go_on(120 - trainer.step)
         assert trainer.seen == undisturbed
-        assert lanes.session.num_recoveries >= 1
+        assert session_of(lanes).num_recoveries >= 1
 
 
 def test_single_environments_and_look_aheads_go_on() -> None:
@@ -135,7 +135,7 @@ def test_all_sessions_of_a_process_come_back(caplog: pytest.LogCaptureFixture) -
         assert len({env.step(1)[1] for env in envs}) == 1
     assert len(caplog.records) == 3
     assert "serverEnded" in caplog.text
-    endpoints = {id(env._session._link.endpoint) for env in envs}
+    endpoints = {id(session_of(env)._link.endpoint) for env in envs}
     assert len(endpoints) == 1  # one server was started, not three
     for env in envs:
         env.close()
@@ -197,7 +197,7 @@ def test_scores_are_asked_of_the_next_server() -> None:
 
 
 def a_state() -> dict[str, Any]:
-    """Give a state with one idle server."""
+    """Return a state with one idle server."""
     return {
         "episodeSeed": 3,
         "state": {
@@ -215,7 +215,7 @@ def a_state() -> dict[str, Any]:
 
 @pytest.fixture
 def replaced_server(tmp_path: Any) -> Iterator[tuple[str, Any]]:
-    """Give the address of a server of someone else's, and a function that puts another one in its place."""
+    """Return the address of someone else's server, and a function that replaces that server."""
     address = f"ipc://{tmp_path}/s"
     servers: list[LocalServer] = []
 
@@ -287,7 +287,7 @@ def test_servers_that_never_answer_end_the_attempts(monkeypatch: pytest.MonkeyPa
         env.step(1)
     assert caught.value.code == "serverNotFound"
     monkeypatch.delenv("MECGYM_SERVER_COMMAND")
-    # where there is a server again, the session is there again, and asks for a reset, as after any unanswered step
+    # with a server the session is back, and needs a reset, as after any unanswered step
     with pytest.raises(MecgymError, match="needsReset"):
         env.step(1)
     env.reset(seed=3)

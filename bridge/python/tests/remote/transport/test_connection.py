@@ -1,4 +1,4 @@
-"""Faults on the way and at the server: requests are carried out once at most, and nothing waits for ever."""
+"""Connections: with faults on the way or at the server, requests run at most once, and nothing waits forever."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mecgym
-from helpers import FaultyProxy, Frames, pass_on, play, wait_until
+from helpers import FaultyProxy, Frames, pass_on, play, session_of, wait_until
 from mecgym import DeadlineExceeded, Lanes, LocalServer, MecgymError, OffloadingEnv, SessionLost
 from mecgym.remote.transport.connection import Connection, Pending
 from mecgym.remote.transport.endpoints import connect
@@ -27,7 +27,7 @@ SMALL = {"numServers": 3, "episodeSlots": 6}
 
 @pytest.fixture
 def address() -> str:
-    """Give the address of this process's own server."""
+    """Return the address of this process's own server."""
     return shared_server().address
 
 
@@ -41,7 +41,7 @@ def expected() -> tuple[str, int]:
 
 
 def every(period: int, *instead: Callable[[Frames], Frames]) -> Callable[[int, Frames], Sequence[Frames]]:
-    """Make a fault: in place of every `period`-th message go what `instead` makes of it; nothing where it is empty."""
+    """Make a fault: every `period`-th message is replaced by what `instead` makes of it, or dropped if it is empty."""
 
     def fault(number: int, frames: Frames) -> Sequence[Frames]:
         return [make(frames) for make in instead] if number % period == period - 1 else [frames]
@@ -96,7 +96,7 @@ def test_late_replies_are_told_from_the_awaited_one(address: str, expected: tupl
     held: list[Frames] = []
 
     def late(_number: int, frames: Frames) -> Sequence[Frames]:
-        # the reply before comes once more, after the next request was sent
+        # the previous reply arrives again, after the next request was sent
         before = held[-1:]
         held.append(frames)
         return [*before, frames]
@@ -104,7 +104,7 @@ def test_late_replies_are_told_from_the_awaited_one(address: str, expected: tupl
     with FaultyProxy(address, reply=late) as proxy:
         env = OffloadingEnv(SMALL, address=proxy.address, timeout_seconds=15)
         assert play(env, [3, 4], "cheapest") == expected
-        assert env._session._link.endpoint.traffic.num_dropped > 0
+        assert session_of(env)._link.endpoint.traffic.num_dropped > 0
         env.close()
 
 
@@ -119,7 +119,7 @@ def test_a_body_that_is_too_short_is_an_error_of_the_server(address: str) -> Non
 
 @pytest.mark.parametrize("looks_ahead", [False, True])
 def test_a_request_that_arrived_broken_is_sent_again(address: str, looks_ahead: bool) -> None:
-    # requests 0 to 2 are hello, open and reset; with a look-ahead, another one follows the step at once
+    # requests 0 to 2 are hello, open and reset; with a look-ahead, another request follows the step at once
     broken = 4 if looks_ahead else 3
 
     def spoil(number: int, frames: Frames) -> Sequence[Frames]:
@@ -162,7 +162,7 @@ def test_look_aheads_are_sent_along_while_they_are_used(address: str) -> None:
             return proxy.counts[0] - before
 
         def look(**options: float) -> None:
-            plain._session._link.connection.max_in_flight = 1
+            session_of(plain)._link.connection.max_in_flight = 1
             expected = plain.look_ahead(**options)  # type: ignore[arg-type]
             np.testing.assert_array_equal(env.look_ahead(**options).reward, expected.reward)  # type: ignore[arg-type]
 
@@ -182,7 +182,7 @@ def test_look_aheads_are_sent_along_while_they_are_used(address: str) -> None:
         assert num_requests(lambda: look(weight=2)) == 0
         assert num_requests(step) == 2
         assert num_requests(step) == 1  # not used the last time
-        plain._session._link.connection.max_in_flight = 16
+        session_of(plain)._link.connection.max_in_flight = 16
         for one in (env, plain):
             one.close()
 
@@ -207,7 +207,7 @@ def test_addresses_that_are_none(address: str) -> None:
 def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=10)
     env.reset(seed=3)
-    env._session._link.timeout_seconds = 0.4
+    session_of(env)._link.timeout_seconds = 0.4
     os.kill(own_server.pid, signal.SIGSTOP)
     start = time.monotonic()
     with pytest.raises(DeadlineExceeded) as caught:
@@ -215,7 +215,7 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     assert 0.3 < time.monotonic() - start < 8
     assert (caught.value.code, caught.value.path) == ("deadlineExceeded", "step")
     assert "0.4 s" in str(caught.value)
-    # whether the step was carried out is not known, so the episode cannot go on
+    # nobody knows whether the step was carried out, so the episode cannot go on
     for call in (lambda: env.step(1), env.look_ahead):
         with pytest.raises(MecgymError) as refused:
             call()
@@ -223,7 +223,7 @@ def test_a_stopped_server_exceeds_the_deadline(own_server: LocalServer) -> None:
     with pytest.raises(DeadlineExceeded):
         env.reset(seed=3)
     os.kill(own_server.pid, signal.SIGCONT)
-    env._session._link.timeout_seconds = 10
+    session_of(env)._link.timeout_seconds = 10
     assert play(env, [3]) == play(OffloadingEnv(SMALL), [3])
     env.close()
 
@@ -277,10 +277,10 @@ def test_a_server_that_dies_during_a_request_is_noticed() -> None:
 def test_a_session_the_server_does_not_know_is_lost(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address, timeout_seconds=5)
     env.reset(seed=1)
-    env._session._link.session = "0" * 32
+    session_of(env)._link.session = "0" * 32
     with pytest.raises(SessionLost) as caught:
         env.step(1)
-    assert caught.value.code == "staleEpoch"  # of another run of the server, as far as this one can tell
+    assert caught.value.code == "staleEpoch"  # from an earlier run of the server, as far as it can tell
     env.close()
 
 
@@ -325,10 +325,10 @@ def test_requests_can_be_under_way_together(address: str) -> None:
 
 def test_sessions_left_behind_end_at_once(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address)
-    endpoint, connection, session = env._session._link.endpoint, env._session._link.connection, env._session
-    ids = (session._link.session, session._link.epoch)
+    link = session_of(env)._link
+    endpoint, connection, ids = link.endpoint, link.connection, (link.session, link.epoch)
     assert endpoint.sessions() == {ids[0]}
-    del env, session
+    del env, link
     assert not connection.is_usable
     assert not endpoint.sessions()
     assert wait_until(lambda: endpoint.request("stats")["sessions"] == 0)
@@ -339,12 +339,12 @@ def test_sessions_left_behind_end_at_once(own_server: LocalServer) -> None:
 
 def test_sockets_are_used_again_after_their_session_has_ended(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address)
-    connection = env._session._link.connection
+    connection = session_of(env)._link.connection
     other = OffloadingEnv(SMALL, address=own_server.address)
-    assert other._session._link.connection is not connection
+    assert session_of(other)._link.connection is not connection
     env.close()
     again = OffloadingEnv(SMALL, address=own_server.address)
-    assert again._session._link.connection is connection
+    assert session_of(again)._link.connection is connection
     again.reset(seed=3)
     for one in (again, other):
         one.close()
@@ -352,19 +352,19 @@ def test_sockets_are_used_again_after_their_session_has_ended(own_server: LocalS
 
 def test_a_socket_with_an_answer_to_come_is_not_used_again(own_server: LocalServer) -> None:
     env = OffloadingEnv(SMALL, address=own_server.address)
-    connection = env._session._link.connection
+    connection = session_of(env)._link.connection
     env.reset(seed=3)
-    env._session._link.timeout_seconds = 0.2
+    session_of(env)._link.timeout_seconds = 0.2
     os.kill(own_server.pid, signal.SIGSTOP)
     with pytest.raises(DeadlineExceeded):
         env.step(1)
     env.close()
     os.kill(own_server.pid, signal.SIGCONT)
     again = OffloadingEnv(SMALL, address=own_server.address)
-    assert again._session._link.connection is not connection
+    assert session_of(again)._link.connection is not connection
     assert play(again, [3]) == play(OffloadingEnv(SMALL), [3])
     # the session that was given up has ended, too: its last request went out with the socket
-    assert wait_until(lambda: again._session._link.endpoint.request("stats")["sessions"] == 1)
+    assert wait_until(lambda: session_of(again)._link.endpoint.request("stats")["sessions"] == 1)
     again.close()
 
 
@@ -373,7 +373,7 @@ def test_a_thread_that_waits_holds_up_no_other(own_server: LocalServer) -> None:
     lanes.reset(1)
     env = OffloadingEnv(SMALL, address=own_server.address)
     env.reset(seed=3)
-    waiting = lanes.session._link.connection
+    waiting = session_of(lanes)._link.connection
     # a thread that holds a session's socket for good: no other session needs it
     with waiting._lock:
         done: list[object] = []

@@ -1,4 +1,4 @@
-"""Forks: a child starts a server of its own, and leaves its parent's alone."""
+"""Forks: a child starts its own server, and does not touch its parent's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mecgym.remote.transport.server import shared_server
 SMALL = {"numServers": 3, "episodeSlots": 6}
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-    # Python 3.12 and later warn of every fork beside threads, and ZeroMQ has threads
+    # Python 3.12 and later warn about every fork of a process with threads, and ZeroMQ has threads
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
 
@@ -61,7 +61,7 @@ def test_a_child_has_its_own_server() -> None:
     assert refusal == "forked"
     assert child_pid != shared_server().pid
     assert found == expected
-    # the parent goes on as if nothing had been
+    # the parent goes on undisturbed
     assert shared_server().is_alive()
     after = env.step(1)
     assert after[4]["decision_index"] == 2

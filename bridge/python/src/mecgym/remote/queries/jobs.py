@@ -22,7 +22,7 @@ __all__ = ["run_job"]
 #: Makes a context for one attempt; what it yields is told how much is done, and of how much.
 Progress = Callable[[], AbstractContextManager[Callable[[int, int], None]]]
 
-#: Time between two questions how far a job is, in seconds: short at first, for jobs that are.
+#: Time between two requests for a job's progress, in seconds: short at first, for short jobs.
 FIRST_POLL_SECONDS = 0.02
 POLL_SECONDS = 0.5
 
@@ -35,7 +35,7 @@ def run_job(
     address: str | None,
     keys: str | os.PathLike[str] | None,
 ) -> bytes:
-    """Run a job to its end, from the start again where this process's own server is lost meanwhile."""
+    """Run a job to its end; start again if this process's own server is lost meanwhile."""
     plain = {name: value for name, value in fields.items() if value is not None}
     for _attempt in range(MAX_ATTEMPTS - 1):
         endpoint = connect(address, keys)
@@ -73,7 +73,7 @@ def _run_on(
             raise MecgymError("jobCancelled", path=op, expected="a job that is done", got=status.state)
         return _fetch(connection, job, status)
     finally:
-        # a job that is over is forgotten with its result, one that is not ends between two episodes
+        # this frees a finished job and its result, and stops a running job between two episodes
         with contextlib.suppress(MecgymError):
             connection.request("cancel", {"job": job}, timeout_seconds=5.0)
 

@@ -1,4 +1,4 @@
-"""Scenarios: by id, as fields or from a file, and what the server knows of them."""
+"""Scenario requests: what the server knows about scenarios."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["list_scenarios", "scenario_hash"]
 
 
 def list_scenarios(*, address: str | None = None, keys: str | os.PathLike[str] | None = None) -> list[ScenarioInfo]:
-    """Give the frozen scenarios, in order of their ids.
+    """Return the frozen scenarios, in order of their ids.
 
     Parameters
     ----------
     address : str, optional
-        Address of a running server; this process's own where left out.
+        Address of a running server; by default this process's own.
     keys : str or path, optional
-        Folder of the keys for that address, where its server asks for some.
+        Folder of the keys for that address, if its server needs keys.
     """
     return _ask({}, address, keys)
 
@@ -30,16 +30,16 @@ def list_scenarios(*, address: str | None = None, keys: str | os.PathLike[str] |
 def scenario_hash(
     scenario: ScenarioInput, *, address: str | None = None, keys: str | os.PathLike[str] | None = None
 ) -> str:
-    """Give the content hash of a scenario, 64 hexadecimal digits.
+    """Return the content hash of a scenario, 64 hexadecimal digits.
 
     Parameters
     ----------
     scenario : str, path or dict
         Id, JSON file or fields.
     address : str, optional
-        Address of a running server; this process's own where left out.
+        Address of a running server; by default this process's own.
     keys : str or path, optional
-        Folder of the keys for that address, where its server asks for some.
+        Folder of the keys for that address, if its server needs keys.
 
     Raises
     ------

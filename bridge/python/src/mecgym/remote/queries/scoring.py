@@ -1,4 +1,4 @@
-"""Scores of answers or actions in recorded states: what a reward function asks for, in one request and no episode."""
+"""Scoring requests: answers or actions in recorded states, in one request and without an episode."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def read_answer(
 
 
 def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
-    """Give the arrays of a request that hold the states; where servers differ in number, rows are padded with zeros."""
+    """Return the arrays of a request that hold the states; if numbers of servers differ, rows are padded with zeros."""
     try:
         states = [record["state"] for record in records]
         arrays: dict[str, NDArray[Any]] = {
@@ -157,7 +157,7 @@ def _pack_states(records: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]
 
 
 def _numbers(values: Any, dtype: Any) -> NDArray[Any]:
-    """Give numbers as an array; NumPy alone would read them from text, too, and let a negative seed wrap round."""
+    """Return numbers as an array. NumPy by itself would also read text, and let a negative seed wrap around."""
     array: NDArray[Any] = np.asarray(values)
     if array.size and (array.dtype.kind not in "biuf" or (dtype == np.uint64 and np.any(array < 0))):
         raise ValueError(f"no numbers: {values!r:.60}")

@@ -1,4 +1,4 @@
-"""A session's way to a server, which changes when the server is lost and the session is brought back on another one."""
+"""A session's link to its server, which changes when the server is lost and another one takes over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .recovery import NOT_RECOVERABLE, Recovery
 
 __all__ = ["SessionLink"]
 
-#: Losses of one session alone.
+#: Losses of one session only.
 SESSION_LOSSES = frozenset({"sessionLost", "unknownSession"})
 
 
@@ -28,7 +28,7 @@ class Recoverable(Protocol):
 
 
 class SessionLink:
-    """What a session is on a server at present.
+    """The server, socket and epoch of a session at present.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class SessionLink:
     timeout_seconds : float
         How long each request may take, in seconds.
     recovery : Recovery or None
-        How the session survives the loss of its server; None where it does not.
+        How the session survives the loss of its server; None if it does not.
     """
 
     logger = logging.getLogger("mecgym")
@@ -76,35 +76,35 @@ class SessionLink:
         self._fields = fields
         self._attempts = 0
         self._lease: Lease | None = endpoint.lease(session)
-        #: Why the session has to be brought back, where that was begun and not finished.
+        #: The loss that is being recovered from; None if there is no unfinished recovery.
         self._unfinished: SessionLost | None = None
 
     def check_ready(self) -> None:
-        """Refuse to send or wait while the session is half brought back.
+        """Refuse to send or wait while a recovery is unfinished.
 
         Raises
         ------
         SessionLost
-            The loss that is not overcome yet.
+            The loss that is not repaired yet.
         """
         if self._unfinished is not None:
             raise self._unfinished
 
     def release(self) -> None:
-        """Give up the lease: the session is over."""
+        """Return up the lease: the session is over."""
         self._lease = None
 
     def note_answer(self) -> None:
-        """Take note that the server answers, so that the next loss is the first in a row."""
+        """Note that the server answers, so that the next loss is the first in a row."""
         self._attempts = 0
 
     def recover(self, loss: SessionLost) -> None:
-        """Bring the session back, on another server where the present one is gone.
+        """Bring the session back, on another server if the present one is gone.
 
         Raises
         ------
         SessionLost
-            The loss itself, where the session is not to be brought back; or the last one, after too many in a row.
+            The loss itself if the session is not to be brought back; the last one after too many in a row.
         """
         if self.recovery is None or loss.code in NOT_RECOVERABLE:
             raise loss
@@ -134,7 +134,7 @@ class SessionLink:
 
     def _bring_back(self, loss: SessionLost, deadline: float) -> None:
         remaining = max(0.1, deadline - time.monotonic())
-        # a server that only gave up this session still has the others of the same connection
+        # a server that only gave up this session is still good
         if loss.code not in SESSION_LOSSES or not self.connection.is_usable:
             # a fresh socket: what was queued for the old server must not reach the next one
             self.connection.close()
@@ -147,7 +147,7 @@ class SessionLink:
         except (SessionLost, DeadlineExceeded):
             raise
         except MecgymError as error:
-            raise SessionLost("recoveryFailed", f"the server does not take the environments: {error}") from error
+            raise SessionLost("recoveryFailed", f"the server does not accept the environments: {error}") from error
         self.epoch = read_result(resumed, Resumed, "resume").epoch
         for group in self.groups:
             group.bring_back(deadline)

@@ -1,4 +1,4 @@
-"""What a client keeps of a group of lanes to bring it back on another server: a snapshot, and what came after it."""
+"""Recovery: a snapshot of each group of lanes, and the requests since, to replay on another server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..protocol.layout import Body
 
 __all__ = ["MUTATING_OPERATIONS", "NOT_RECOVERABLE", "LoggedRequest", "Recovery", "ReplayLog", "resolve_recovery"]
 
-#: Operations that change lanes, and so have to be carried out again on another server.
+#: Operations that change lanes, and so are replayed on another server.
 MUTATING_OPERATIONS = frozenset({"reset", "step", "restore", "fork", "policy"})
-#: Ways to lose a session that another server would not help with.
+#: Losses that another server cannot repair.
 NOT_RECOVERABLE = frozenset({"forked", "sequenceConflict", "recoveryFailed"})
 
 
@@ -25,13 +25,13 @@ class Recovery:
     Parameters
     ----------
     max_replay_steps : int
-        Steps of a group that are played again at most, before a new snapshot takes their place.
+        Most steps of a group to replay; then a new snapshot replaces them.
     max_replay_bytes : int
-        Bytes of requests of a group that are kept at most, likewise.
+        Most bytes of a group's requests to keep, likewise.
     timeout_seconds : float
         How long it may take to find or start another server and to bring the environments back, in seconds.
     max_attempts : int
-        Servers lost in a row, without a single answer from any, before the environments are given up.
+        Servers lost in a row, without a single answer, before the environments are given up.
     """
 
     max_replay_steps: int = 5_000
@@ -40,7 +40,7 @@ class Recovery:
     max_attempts: int = 8
 
     def __post_init__(self) -> None:
-        """Refuse bounds that are none."""
+        """Refuse values that are out of range."""
         for name in ("max_replay_steps", "max_replay_bytes", "max_attempts"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -53,9 +53,9 @@ class Recovery:
 
 
 def resolve_recovery(recovery: Recovery | bool | None, *, is_owned: bool) -> Recovery | None:
-    """Give how a session survives the loss of its server; None where it does not.
+    """Return how a session survives the loss of its server; None if it does not.
 
-    Where nothing is asked for, that of this process's own server is survived, since nobody else would start it again.
+    By default it survives the loss of this process's own server, because nobody else would start that again.
 
     Raises
     ------
@@ -81,18 +81,18 @@ class LoggedRequest:
 
     @property
     def num_steps(self) -> int:
-        """Decisions of each lane it takes to carry it out again."""
+        """Decisions of each lane that replaying it takes."""
         return int(self.fields["steps"]) if self.op == "policy" else 1
 
     @property
     def num_bytes(self) -> int:
-        """Bytes it keeps in memory, about."""
+        """Approximate bytes in memory."""
         return 100 + (0 if self.body is None else len(self.body))
 
 
 @dataclass
 class ReplayLog:
-    """The requests that bring a group of lanes from nothing to where it is.
+    """The requests that bring a new group of lanes to its present state.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class ReplayLog:
     requests : list of LoggedRequest
         What was carried out since, in order.
     last_body : bytes or memoryview or None
-        Body of the reply to the last of them: the one that carrying it out again must bring.
+        Body of the reply to the last of them; a replay must end with the same body.
     """
 
     snapshot: list[LoggedRequest] = field(default_factory=list)
@@ -109,11 +109,11 @@ class ReplayLog:
     last_body: Body | None = None
     num_steps: int = 0
     num_bytes: int = 0
-    #: Grows where no snapshot can be taken (a lane that was never reset), so that none is tried at every step.
+    #: Grows if no snapshot can be taken (a lane was never reset), so that this is not tried at every step.
     _patience: int = 1
 
     def add(self, request: LoggedRequest, reply_body: Body | None, *, is_start: bool) -> None:
-        """Note a request that was carried out; one that starts all lanes anew makes what was before needless."""
+        """Note a request that was carried out; one that restarts all lanes makes the earlier ones needless."""
         if is_start:
             self._clear()
             self.snapshot = []
@@ -123,32 +123,32 @@ class ReplayLog:
         self.num_bytes += request.num_bytes
 
     def wants_snapshot(self, recovery: Recovery) -> bool:
-        """Whether carrying it all out again would take longer, or more memory, than it may."""
+        """Whether a replay would take more steps, or memory, than it may."""
         if not self.requests or self.requests[-1].op == "policy":
-            return False  # what a policy remembers within an episode is no part of a snapshot
+            return False  # a snapshot does not hold what a policy remembers within an episode
         return (
             self.num_steps > recovery.max_replay_steps * self._patience
             or self.num_bytes > recovery.max_replay_bytes * self._patience
         )
 
     def start_from(self, snapshot: list[LoggedRequest]) -> None:
-        """Take a snapshot in the place of all that was before."""
+        """Replace everything so far by a snapshot."""
         self._clear()
         self.snapshot = snapshot
         self.last_body = None
 
     def postpone_snapshot(self) -> None:
-        """Go on without a snapshot for now, because none could be taken."""
+        """Go on without a snapshot for now, because taking one failed."""
         self._patience *= 2
 
     def __iter__(self) -> Iterator[LoggedRequest]:
-        """Give all requests, in order."""
+        """Return all requests, in order."""
         yield from self.snapshot
         yield from self.requests
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes it keeps, about."""
+        """Approximate bytes in memory."""
         return self.num_bytes + sum(request.num_bytes for request in self.snapshot)
 
     def _clear(self) -> None:

@@ -1,4 +1,4 @@
-"""The requests of one group of a session in their order: numbered, acknowledged, never carried out twice, and kept."""
+"""The requests of one group in order: numbered, acknowledged, never carried out twice, and kept for a replay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Answer = tuple[dict[str, Any], Body | None]
 
 @dataclass(eq=False)
 class Request:
-    """A request of a group, from when it is sent until its answer is taken; it may be sent to several servers."""
+    """A request of a group, until its answer is taken; recovery may send it to several servers."""
 
     op: str
     fields: Mapping[str, Any]
@@ -41,8 +41,8 @@ class Request:
 class RequestSequence:
     """One group of a session.
 
-    `exchange` carries requests out one after another, with at most one look-ahead sent along. `send` and `receive` do
-    it in two steps, so that other work, or another group, can go on in between.
+    `exchange` carries out requests one after another, with at most one look-ahead sent along. `send` and `receive` do
+    this in two steps, so that other work, or another group, can go on in between.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class RequestSequence:
         self._link = link
         self._group = group
         self._seq = 0
-        #: What was sent and has no answer yet, in order.
+        #: Requests without an answer yet, in order.
         self._in_flight: deque[Request] = deque()
         self._ahead: Request | None = None
         self.log = ReplayLog()
@@ -65,12 +65,12 @@ class RequestSequence:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
+        """Whether a request was given up, so that nobody knows whether it was carried out."""
         return any(request is not self._ahead for request in self._in_flight)
 
     @property
     def num_in_flight(self) -> int:
-        """Requests sent and not answered yet, without a look-ahead that was sent along."""
+        """Requests without an answer yet, except a look-ahead that was sent along."""
         return sum(request is not self._ahead for request in self._in_flight)
 
     def exchange(
@@ -83,7 +83,7 @@ class RequestSequence:
         timeout_seconds: float | None = None,
         is_start: bool = False,
     ) -> Answer:
-        """Carry out a request and give its result and body.
+        """Carry out a request and return its result and body.
 
         Parameters
         ----------
@@ -94,12 +94,12 @@ class RequestSequence:
         body : bytes, optional
             Its body.
         ahead : dict, optional
-            Fields of a look-ahead that is sent along, because it is likely to be asked for next; `look_ahead` takes
-            its answer. That saves a round trip, and nothing else depends on it.
+            Fields of a look-ahead to send along, because the caller is likely to ask for it next; `look_ahead` takes
+            its answer. This saves a round trip, and nothing else depends on it.
         timeout_seconds : float, optional
-            How long it may take, in seconds; the session's own time where left out.
+            How long it may take, in seconds; by default as long as the session allows.
         is_start : bool
-            Whether it starts every lane anew, whatever was before.
+            Whether it restarts every lane, whatever was before.
         """
         timeout_seconds = self._link.timeout_seconds if timeout_seconds is None else timeout_seconds
         self._settle(timeout_seconds)
@@ -109,12 +109,12 @@ class RequestSequence:
         return self._receive(request, timeout_seconds)
 
     def send(self, op: str, fields: Mapping[str, Any], body: bytes | None = None, *, is_start: bool = False) -> None:
-        """Send a request and do not wait for its answer; `receive` does.
+        """Send a request without waiting for its answer; `receive` waits.
 
         Raises
         ------
         MecgymError
-            ``windowExceeded`` where as many requests are in flight as the server holds for a group.
+            ``windowExceeded`` if as many requests are in flight as the server holds for a group.
         """
         limit = self._link.connection.max_in_flight
         if len(self._in_flight) >= limit:
@@ -127,7 +127,7 @@ class RequestSequence:
         self._transmit(op, fields, body, is_start)
 
     def receive(self, timeout_seconds: float | None = None) -> tuple[str, Answer]:
-        """Wait for the answer to the first request in flight, and give its operation, result and body.
+        """Wait for the answer to the first request in flight, and return its operation, result and body.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class RequestSequence:
         return request.op, self._receive(request, timeout_seconds)
 
     def look_ahead(self, fields: Mapping[str, Any], body: bytes | None = None) -> Answer:
-        """Carry out a look-ahead, or take the answer of the one that was sent along."""
+        """Carry out a look-ahead, or take the answer to the one that was sent along."""
         ahead = self._ahead
         if ahead is None or body is not None or ahead.fields != fields or self.is_unanswered:
             return self.exchange("lookahead", fields, body)
@@ -154,7 +154,7 @@ class RequestSequence:
         return answer
 
     def close(self) -> None:
-        """End the session; does not mind a server that is gone."""
+        """End the session; ignores a server that is gone."""
         try:
             if self._link.connection.is_usable:
                 if self.is_unanswered:
@@ -172,17 +172,17 @@ class RequestSequence:
         self._link.connection.close_with(self._header("close", {}, self._seq + 1))
 
     def forget_all(self) -> None:
-        """Take no answers any more."""
+        """Stop waiting for answers."""
         for request in self._in_flight:
             self._link.connection.forget(request.pending)
 
     def bring_back(self, deadline: float) -> None:
-        """Carry out again, in a new epoch, all that was; then send what was in flight.
+        """Replay the log in a new epoch; then send what was in flight.
 
         Raises
         ------
         SessionLost
-            ``recoveryFailed`` where an answer is another one than it was; or the server was lost again.
+            ``recoveryFailed`` if an answer differs from the first one; or the server was lost again.
         """
         self.forget_all()
         self._seq = 0
@@ -197,7 +197,7 @@ class RequestSequence:
         if last is not None and self.log.last_body is not None and last[1] != self.log.last_body:
             raise SessionLost(
                 "recoveryFailed",
-                "the environments were played again on another server, and came to another state than they had",
+                "the environments were played again on another server, and reached a different state",
             )
         for request in self._in_flight:
             again = self._number(request.op, request.fields, request.body, ack=self._ack_of(self._in_flight, request))
@@ -213,11 +213,11 @@ class RequestSequence:
             if request.pending.reply is None:
                 raise
             raise SessionLost(
-                "recoveryFailed", f"another server refused what the one before had carried out: {error}"
+                "recoveryFailed", f"another server refused what the previous one had carried out: {error}"
             ) from error
 
     def _ack_of(self, window: deque[Request], until: Request | None = None) -> int:
-        """Give the highest number up to which every answer is there, for a request that is sent behind `window`."""
+        """Return the highest number up to which every answer has arrived, for a request that follows `window`."""
         for request in window:
             if request is until:
                 break
@@ -228,7 +228,7 @@ class RequestSequence:
         seq = self._seq + 1
         link = self._link
         ids = (link.session, link.epoch, self._group, seq)
-        # most requests are steps, whose headers differ in two numbers alone
+        # most requests are steps, whose headers differ in two numbers only
         header = self._header(op, fields, seq, ack) if fields else self._plain_header(op, seq, ack)
         pending = link.connection.send(op, ids, header, body, link.session)
         self._seq = seq
@@ -249,7 +249,7 @@ class RequestSequence:
         }
 
     def _plain_header(self, op: str, seq: int, ack: int) -> bytes:
-        """Encode a header without fields of its own: what its session and operation give is encoded once an epoch."""
+        """Encode a header that has no further fields; the part that stays the same is encoded once in each epoch."""
         name = (op, self._link.epoch)
         start = self._headers.get(name)
         if start is None:
@@ -274,7 +274,7 @@ class RequestSequence:
         return self._link.connection.receive(request.pending, time.monotonic() + timeout_seconds, timeout_seconds)
 
     def _receive(self, request: Request, timeout_seconds: float) -> Answer:
-        """Wait for the answer to a request, on another server where this one is lost meanwhile."""
+        """Wait for the answer to a request, on another server if this one is lost meanwhile."""
         while True:
             try:
                 self._link.check_ready()
@@ -303,7 +303,7 @@ class RequestSequence:
             self._link.note_answer()
 
     def _take_snapshot(self, timeout_seconds: float) -> None:
-        """Put a snapshot in the place of the log, once all of it is here and right."""
+        """Replace the log by a snapshot, once all of it has arrived intact."""
         pages: list[LoggedRequest] = []
         first_lane = 0
         num_lanes = self._link.lanes_per_group
@@ -315,19 +315,19 @@ class RequestSequence:
                 pages.append(LoggedRequest("restore", {"layout": layout}, restored))
                 first_lane = int(result.get("nextLane", num_lanes))
         except MecgymError as error:
-            # the log still holds everything; a lane that was never reset has no snapshot
+            # the log still has everything; a lane that was never reset has no snapshot
             self._link.logger.info("no snapshot of a group of %d lanes: %s", num_lanes, error)
             self.log.postpone_snapshot()
         else:
             self.log.start_from(pages)
 
     def _settle(self, timeout_seconds: float) -> None:
-        """Wait for what was sent before: requests are carried out in order."""
+        """Wait for earlier requests, because they are carried out in order."""
         while self._in_flight:
             request = self._in_flight[0]
             try:
                 self._receive(request, timeout_seconds)
             except MecgymError:
-                if request.pending.reply is None:  # this was no answer
+                if request.pending.reply is None:  # the error is not the server's answer
                     raise
         self._ahead = None

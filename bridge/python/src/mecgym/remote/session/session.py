@@ -1,4 +1,4 @@
-"""A session: the environments a server holds for one client, in groups, and the requests that drive them."""
+"""Sessions: the environments that a server holds for one client, with look-aheads, snapshots, policies and words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOOK_AHEAD_ARRAYS = ("latencySlots", "costSlots", "impactSlots", "reward")
 
 
 class Session(SteppedSession):
-    """A session that looks ahead, branches, plays by itself, and says its decisions in words."""
+    """A session that also looks ahead, takes snapshots, forks, runs policies, and puts decisions into words."""
 
     def look_ahead(
         self, fields: Mapping[str, Any], actions: NDArray[np.int32] | None = None, group: int = 0
@@ -36,14 +36,14 @@ class Session(SteppedSession):
         fields : dict
             Options of the protocol's ``lookahead``.
         actions : array of int32, shape (n,), optional
-            The action of each lane that is to be evaluated; all actions where left out.
+            The action of each lane to evaluate; by default all actions.
         group : int
             Index of the group.
 
         Returns
         -------
         list of array of float64, shape (n, max_servers + 1), or (n,) for given actions
-            `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN where no action exists.
+            `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN for actions that do not exist.
         """
         sequence = self._group(group, "look_ahead")
         body = None if actions is None else self._step_request.encode({"actions": actions})
@@ -63,19 +63,19 @@ class Session(SteppedSession):
         return [np.concatenate([page[name] for page in pages]) for name in LOOK_AHEAD_ARRAYS]
 
     def snapshot(self, mask: NDArray[np.uint8] | None = None, group: int = 0) -> Snapshots:
-        """Give the whole state of lanes as bytes, bit for bit; nothing changes.
+        """Return the whole state of lanes, bit for bit; nothing changes.
 
         Parameters
         ----------
         mask : array of uint8, shape (n,), optional
-            1 where a lane is wanted; all of them where left out.
+            1 for lanes that are wanted; by default all.
         group : int
             Index of the group.
 
         Raises
         ------
         MecgymError
-            ``needsReset`` where a lane was never reset.
+            ``needsReset`` if a lane was never reset.
         """
         sequence = self._group(group, "snapshot")
         body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
@@ -89,14 +89,14 @@ class Session(SteppedSession):
         return Snapshots.join(pages)
 
     def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None, group: int = 0) -> Batch:
-        """Bring lanes back to where snapshots of them, or of others of the same scenario, were taken.
+        """Put lanes into the states of snapshots of these lanes, or of others of the same scenario.
 
         Parameters
         ----------
         snapshots : Snapshots
             What `snapshot` gave.
         lanes : sequence of int, optional
-            The lanes to restore, one for each; those they were taken of where left out.
+            The lanes to restore, one for each snapshot; by default those they were taken of.
         group : int
             Index of the group.
 
@@ -110,14 +110,14 @@ class Session(SteppedSession):
         return self._batch(sequence.exchange("restore", {"layout": layout}, body))
 
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int], group: int = 0) -> Batch:
-        """Make lanes `targets` copies of lanes `sources` of the same group, as these are now."""
+        """Make the lanes `targets` copies of the lanes `sources` of the same group."""
         sequence = self._group(group, "fork_lanes")
         arrays = {name: np.asarray(lanes, dtype=np.int32) for name, lanes in (("from", sources), ("to", targets))}
         layout = Layout.of(arrays)
         return self._batch(sequence.exchange("fork", {"layout": layout.arrays}, layout.encode(arrays)))
 
     def fork(self) -> Session:
-        """Copy the whole session to a new one, which goes its own way from here on."""
+        """Return an independent copy of the whole session."""
         opened, _body = self._group(0, "fork").exchange("fork", {})
         child = Session.__new__(Session)
         child._is_closed = True
@@ -129,7 +129,7 @@ class Session(SteppedSession):
         return child
 
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
-        """Let the server play with one of its own policies.
+        """Let the server play one of its own policies.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class Session(SteppedSession):
         Returns
         -------
         batch : Batch
-            What the last step brought.
+            The result of the last step.
         sums : structured array
             ``costSumSlots`` float64 (n,), ``decisions`` and ``invalidActions`` int32 (n,); of each of the k episodes
             that ended ``finalStep``, ``finalLane`` int32 (k,), ``finalStats`` float64, ``finalSlot`` int32 (k,).
@@ -162,14 +162,14 @@ class Session(SteppedSession):
     def prompts(
         self, fields: Mapping[str, Any], mask: NDArray[np.uint8] | None = None, group: int = 0
     ) -> tuple[list[int], list[str], str | None]:
-        """Give the current decisions of lanes in words.
+        """Return the current decisions of lanes in words.
 
         Parameters
         ----------
         fields : dict
             Options of the protocol's ``prompt``.
         mask : array of uint8, shape (n,), optional
-            1 where a lane is wanted; all of them where left out.
+            1 for lanes that are wanted; by default all.
         group : int
             Index of the group.
 
@@ -178,7 +178,7 @@ class Session(SteppedSession):
         lanes : list of int
         prompts : list of str
         system : str or None
-            The system message that belongs to all of them, where one was asked for.
+            The system message for all of them, if one was asked for.
         """
         sequence = self._group(group, "prompts")
         body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})

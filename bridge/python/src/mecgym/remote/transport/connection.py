@@ -176,7 +176,7 @@ class Connection:
     def request(
         self, op: str, fields: Mapping[str, Any] | None = None, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     ) -> dict[str, Any]:
-        """Carry out an operation that belongs to no session and has no bodies, and give its result.
+        """Carry out an operation that belongs to no session and has no bodies, and return its result.
 
         Raises
         ------
@@ -195,7 +195,7 @@ class Connection:
         *,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     ) -> tuple[dict[str, Any], Body | None]:
-        """Carry out an operation that belongs to no session, and give its result and the reply's body.
+        """Carry out an operation that belongs to no session, and return its result and the reply's body.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class Connection:
         body: bytes | None = None,
         stream: Hashable = None,
     ) -> Pending:
-        """Send a request, its header as fields or encoded, and do not wait for its answer; `receive` does."""
+        """Send a request, its header as fields or encoded, without waiting for its answer; `receive` waits."""
         head = header if isinstance(header, bytes) else encode_header(header)
         frames = [head] if body is None else [head, body]
         pending = Pending(op, key, frames, stream)
@@ -232,16 +232,16 @@ class Connection:
         return pending
 
     def receive(self, pending: Pending, deadline: float, timeout_seconds: float) -> tuple[dict[str, Any], Body | None]:
-        """Wait for the answer to a request, and give its result and body.
+        """Wait for the answer to a request, and return its result and body.
 
         Parameters
         ----------
         pending : Pending
-            The request. Where this raises DeadlineExceeded it can be waited for again, until `forget`.
+            The request. After DeadlineExceeded it can be waited for again, until `forget`.
         deadline : float
-            When to give up, as `time.monotonic` has it.
+            When to give up, as `time.monotonic` counts.
         timeout_seconds : float
-            How long that is in all, in seconds, for the error message.
+            The whole waiting time, in seconds, for the error message.
 
         Raises
         ------
@@ -257,7 +257,7 @@ class Connection:
             if remaining <= 0 or not self._lock.acquire(timeout=remaining):
                 raise self._too_late(pending, timeout_seconds)
             try:
-                if pending.reply is None:  # else another thread has taken it in
+                if pending.reply is None:  # otherwise another thread has received it
                     self._check_open()
                     self._wait_once(pending, min(remaining, SLICE_SECONDS))
             finally:
@@ -300,7 +300,7 @@ class Connection:
             self._socket.close(linger=LINGER_MS)
 
     def check_usable(self) -> None:
-        """Refuse a connection that cannot be used any more.
+        """Refuse a connection that can no longer be used.
 
         Raises
         ------
@@ -323,7 +323,7 @@ class Connection:
             raise SessionLost("connectionClosed", f"the connection to {self.address} is closed")
 
     def _wait_once(self, pending: Pending, seconds: float) -> None:
-        """Take in one message, or do what is due where none comes: send again, look after the server."""
+        """Take in one message; if none comes, send again if it is time, and check that the server still runs."""
         timeout_ms = max(1, round(seconds * 1000))
         try:
             if timeout_ms != self._receive_timeout_ms:
@@ -345,12 +345,12 @@ class Connection:
         frames: list[Any] = [frame.bytes]
         while frame.more:
             frame = self._socket.recv(0, False)
-            # the message's memory lives as long as the view does
+            # the message's memory lives as long as the view
             frames.append(memoryview(frame.buffer).toreadonly() if self.maps_bodies else frame.bytes)
         return frames
 
     def _take_in(self, pending: Pending, frames: list[Any]) -> None:
-        """Match a message to its request; what answers none (a duplicate, say) is dropped."""
+        """Match a message to its request; a message that answers no request, such as a duplicate, is dropped."""
         try:
             if len(frames) > 2:
                 raise ServerError("malformedReply", path="message", expected="at most 2 parts", got=len(frames))
@@ -359,8 +359,8 @@ class Connection:
             self.traffic.num_dropped += 1
             return
         if reply.key is None:
-            # the server could not read a request's header, so it cannot say whose it was: it came spoilt, and is sent
-            # again, unless the server will never take it
+            # the server could not read a request's header, so it cannot say which one: it arrived damaged, and is sent
+            # again, unless the server will never accept it
             self.traffic.num_dropped += 1
             if reply.error is None:
                 return
@@ -376,13 +376,13 @@ class Connection:
         del self._waiting[reply.key]
         match.body = frames[1] if len(frames) == 2 else None
         match.reply = reply
-        if match.num_sent == 1:  # of a request sent twice nobody knows which one this answers
+        if match.num_sent == 1:  # if a request was sent twice, nobody knows which one this answers
             self._timer.measure(time.monotonic() - match.last_sent)
             if self._waiting:
                 self._send_overtaken_again(match)
 
     def _send_overtaken_again(self, answered: Pending) -> None:
-        """Send requests again that this reply and others before it have overtaken: they were lost, or their replies."""
+        """Send requests again that this reply has overtaken: they, or their replies, were lost."""
         for waiting in list(self._waiting.values()):
             if waiting.stream != answered.stream or waiting.stream is None or waiting.last_sent >= answered.last_sent:
                 continue
@@ -400,7 +400,7 @@ class Connection:
                 self._socket.send(frame, SEND_MORE)
             self._socket.send(pending.frames[-1])
         except zmq.Again:
-            pass  # the way is full, as the server does not read; once more later
+            pass  # the queue is full, because the server does not read; it is sent again later
         except zmq.ZMQError as error:
             raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
         pending.num_sent += 1
@@ -423,7 +423,7 @@ class Connection:
             f"{dropped}){self._describe_log()}"
         )
         if self.address.startswith("tcp:"):
-            message += ". Such a server answers only clients whose keys it knows, and that know its own"
+            message += ". Such a server answers only clients whose keys it knows, and that know its key"
         return DeadlineExceeded(
             "deadlineExceeded", message, path=pending.op, expected=f"a reply within {timeout_seconds:g} s"
         )

@@ -231,7 +231,7 @@ def reconnect(lost: Endpoint, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECOND
 
     Raises
     ------
-    As of `connect`.
+    As in `connect`.
     """
     with _lock:
         key = (lost.address, lost.keys)
@@ -254,7 +254,7 @@ def call(
     Raises
     ------
     MecgymError
-        The server refused the request; and as of `connect`.
+        The server refused the request; and as in `connect`.
     """
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:

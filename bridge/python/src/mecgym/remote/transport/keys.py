@@ -1,4 +1,4 @@
-"""Keys for a server that answers those it knows alone: read from their folder, or made for a server of one's own."""
+"""Keys for a server that accepts only known clients: read from a folder, or made for this process's own server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KEYS_VARIABLE = "MECGYM_KEYS"
 
 
 class ClientKeys(NamedTuple):
-    """What a client needs for an encrypted connection, each 40 characters of Z85.
+    """Keys of an encrypted connection, each 40 characters of Z85.
 
     Attributes
     ----------
@@ -34,11 +34,11 @@ class ClientKeys(NamedTuple):
     secret_key: bytes
 
     def __repr__(self) -> str:
-        """Give no secret away."""
+        """Return no secret away."""
         return f"ClientKeys(server_key={self.server_key!r}, public_key={self.public_key!r})"
 
     def apply(self, socket: zmq.Socket[Any]) -> None:
-        """Set them on a socket that is about to connect."""
+        """Set the keys on a socket before it connects."""
         socket.setsockopt(zmq.CURVE_SERVERKEY, self.server_key)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, self.public_key)
         socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret_key)
@@ -50,7 +50,7 @@ def read_client_keys(folder: str | os.PathLike[str]) -> ClientKeys:
     Raises
     ------
     MecgymError
-        ``invalidKeys`` where one is missing or holds no key, or others can read the secret.
+        ``invalidKeys`` if a file is missing or holds no key, or others can read the secret.
     """
     place = Path(folder).expanduser()
     secret_file = place / "client.key_secret"
@@ -59,9 +59,7 @@ def read_client_keys(folder: str | os.PathLike[str]) -> ClientKeys:
         raise _invalid(secret_file, "a line secret-key", "none")
     mode = secret_file.stat().st_mode & 0o777
     if sys.platform != "win32" and mode & 0o077:
-        raise _invalid(
-            secret_file, f"a secret that its owner alone can read: chmod 600 {secret_file}", f"mode {mode:o}"
-        )
+        raise _invalid(secret_file, f"a secret that only its owner can read: chmod 600 {secret_file}", f"mode {mode:o}")
     server_key, _none = _read(place / "server.key")
     return ClientKeys(server_key, public_key, secret_key)
 

@@ -1,4 +1,4 @@
-"""When to send a request again: after a few round trips, as TCP does, and then ever more rarely."""
+"""Resend times: a request is sent again after a few round trips, as in TCP, and then ever more rarely."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ FIRST_SECONDS = 1.0
 
 
 class ResendTimer:
-    """Smoothed round trip and its deviation, as RFC 6298 keeps them."""
+    """Smoothed round trip and its deviation, as in RFC 6298."""
 
     def __init__(self) -> None:
         self._mean: float | None = None
         self._deviation = 0.0
 
     def measure(self, seconds: float) -> None:
-        """Take in the round trip of a request that was sent once."""
+        """Note the round trip of a request that was sent once."""
         if self._mean is None:
             self._mean, self._deviation = seconds, seconds / 2
         else:
@@ -27,11 +27,11 @@ class ResendTimer:
             self._mean += (seconds - self._mean) / 8
 
     def first(self) -> float:
-        """Give how long to wait for a reply before a request is sent again, in seconds."""
+        """Return how long to wait for a reply before a request is sent again, in seconds."""
         if self._mean is None:
             return FIRST_SECONDS
         return min(max(self._mean + 4 * self._deviation, MIN_SECONDS), MAX_SECONDS)
 
     def next(self, seconds: float) -> float:
-        """Give how long to wait after `seconds` were not enough."""
+        """Return how long to wait next if `seconds` were not enough."""
         return min(2 * seconds, MAX_SECONDS)

@@ -1,4 +1,4 @@
-"""A server process of one's own: started on first use, told apart by process, and never left behind."""
+"""A process's own server: started on first use, and never left behind."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ __all__ = ["LocalServer", "shared_server"]
 #: Long enough for a checkout's first start, which may install and build.
 START_TIMEOUT_SECONDS = 300.0
 LOG_LINES = 40
-#: How long a server has to end by itself, after its standard input closed and after SIGTERM.
+#: How long a server may take to end by itself, after its standard input closes and after SIGTERM.
 CLOSE_SECONDS = 2.0
-#: Longest wait for what an ended server has written to its log, in seconds.
+#: Longest wait for the log of a server that has ended, in seconds.
 LOG_SECONDS = 1.0
 
 
 class LocalServer:
     """A server process that ends when this process does.
 
-    The server ends when its standard input closes, and this process holds the other end of that pipe: however this
-    process dies, the server goes too. Forked children close their copies.
+    The server ends when its standard input closes. This process holds the other end of that pipe, so the server ends
+    however this process dies. Forked children close their copies.
 
     Parameters
     ----------
     command : sequence of str, optional
-        What to run; found where left out, see `find_server_command`.
+        What to run; by default what `find_server_command` finds.
     start_timeout_seconds : float
         How long the server may take until it is ready, in seconds.
 
@@ -48,14 +48,15 @@ class LocalServer:
     address : str
         ZeroMQ address of the server.
     keys : ClientKeys or None
-        Keys for that address, where no file system can keep others from it: made here, for this server alone.
+        Keys for that address, if the file system cannot keep others away from it. They are made here, for this server
+        only.
 
     Raises
     ------
     ServerNotFound
         There is no such command.
     ServerError
-        ``serverNotReady``: it ended, took too long, or said something else than that it is ready.
+        ``serverNotReady``: it ended, took too long, or printed something other than its ready line.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class LocalServer:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
-                # an interrupt from the terminal is for this process, which may need the server to end its work
+                # Ctrl-C in the terminal is for this process only, which may need the server to finish its work
                 start_new_session=True,
             )
         except OSError as error:
@@ -99,9 +100,9 @@ class LocalServer:
         self.keys = ClientKeys(server_key.encode(), public_key, secret_key) if isinstance(server_key, str) else None
 
     def _introduce(self, public_key: bytes) -> None:
-        """Tell the server whom to let in, should it have to listen where others can knock."""
+        """Tell the server which client to accept, in case its address is open to others."""
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended; the ready line that does not come tells more
+        with contextlib.suppress(BrokenPipeError):  # it has ended; the missing ready line will say more
             self._process.stdin.write(json.dumps({"publicKey": public_key.decode()}).encode() + b"\n")
 
     @property
@@ -110,7 +111,7 @@ class LocalServer:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the server runs, as far as this process is its owner."""
+        """Whether the server runs and this process owns it."""
         return os.getpid() == self._owner_pid and self._process.poll() is None
 
     def describe_end(self) -> str:
@@ -124,9 +125,9 @@ class LocalServer:
         return f"it ended with exit code {code}"
 
     def log_tail(self) -> str:
-        """Give the last lines of the server's log; empty where there are none."""
+        """Return the last lines of the server's log, or an empty text."""
         if os.getpid() == self._owner_pid and self._process.poll() is not None:
-            # its last words may still be on their way through the pipe
+            # its last lines may still be in the pipe
             for thread in self._threads:
                 thread.join(LOG_SECONDS)
         return "\n".join(self._log)
@@ -145,7 +146,7 @@ class LocalServer:
             except subprocess.TimeoutExpired:
                 if last_resort is not None:
                     last_resort()
-        # their pipes have ended with the server, unless it left children of its own with them
+        # the pipes close with the server, unless its own children still hold them
         for thread in self._threads:
             thread.join(CLOSE_SECONDS)
         if not any(thread.is_alive() for thread in self._threads):
@@ -177,7 +178,7 @@ class LocalServer:
         return ServerError("serverNotReady", message, path="command", expected=expected, got=got)
 
     def _read_output(self) -> None:
-        """Take the first line of standard output; what might follow is dropped, so that the server never blocks."""
+        """Keep the first line of standard output and drop the rest, so that the server never blocks."""
         buffer = b""
         for chunk in _chunks(self._process.stdout):
             if not self._has_first_line.is_set():
@@ -197,14 +198,14 @@ class LocalServer:
             self._log.append(rest.decode("utf-8", "replace")[:500])
 
     def _leave_to_parent(self) -> None:
-        """In a forked child: let go of the parent's server."""
+        """Release the parent's server in a forked child."""
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             _close(pipe)
-        self._process.returncode = 0  # else its finaliser would wait for a process that is not this one's child
+        self._process.returncode = 0  # otherwise its finaliser would wait for a process that is not this one's child
 
 
 def shared_server() -> LocalServer:
-    """Give this process's one server, started where there is none, or where the last one has ended."""
+    """Return this process's one server; start it if there is none, or the last one has ended."""
     global _shared
     with _lock:
         if _shared is None or not _shared.is_alive():
@@ -235,7 +236,7 @@ def _after_fork_in_child() -> None:
 
 
 def _chunks(pipe: IO[bytes] | None) -> Any:
-    """Give what a pipe brings until its end."""
+    """Yield what comes through a pipe until it ends."""
     assert pipe is not None
     while True:
         try:

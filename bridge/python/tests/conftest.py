@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import mecgym
+from mecgym.backend import BACKEND_VARIABLE
 from mecgym.remote.transport.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
 
 #: Catches hangs only: a busy machine may need minutes.
@@ -32,7 +33,7 @@ settings.load_profile("mecgym")
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
     """Let the tests find the server, whatever the shell's variables say."""
-    for name in (ADDRESS_VARIABLE, COMMAND_VARIABLE):
+    for name in (ADDRESS_VARIABLE, BACKEND_VARIABLE, COMMAND_VARIABLE):
         os.environ.pop(name, None)
 
 

@@ -165,6 +165,10 @@ class EngineSession:
         with self._batch(group, "fork_lanes") as batch:
             return batch.fork_lanes(sources, targets)
 
+    def has_policy(self, policy: str) -> bool:
+        """Whether the module has a policy; a server has more."""
+        return policy in POLICIES
+
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
         """Play a group with a policy that the module has; see `Session.run_policy`.
 
@@ -174,7 +178,7 @@ class EngineSession:
             ``unknownPolicy`` for any other, which only a server has.
         """
         with self._batch(group, "run_policy") as batch:
-            if policy not in POLICIES:
+            if not self.has_policy(policy):
                 raise refusal("unknownPolicy", "policy", f"one of {', '.join(POLICIES)}", policy)
             return batch.run_policy(policy, steps)
 

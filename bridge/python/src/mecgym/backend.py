@@ -80,6 +80,10 @@ class Backend(Protocol):
     in_use: threading.RLock
 
     @property
+    def keeps_state(self) -> bool:
+        """Whether the state of the lanes is in this process, so that it can be pickled."""
+
+    @property
     def is_unanswered(self) -> bool:
         """Whether a request was given up, so that nobody knows whether it was carried out."""
 

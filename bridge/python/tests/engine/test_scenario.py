@@ -13,6 +13,7 @@ import mecgym
 from mecgym.engine.refusals import describe_value
 from mecgym.engine.scenario import describe_scenario, frozen_ids, max_servers_of, max_users_of, resolve_scenario
 from mecgym.errors import MecgymError
+from mecgym.remote.queries.scenarios import ask_scenarios
 from mecgym.remote.transport.endpoints import connect
 from scenario_strategy import scenarios
 
@@ -24,7 +25,8 @@ def ask(scenario: Any) -> Any:
 
 
 def test_frozen_scenarios_are_those_of_the_server() -> None:
-    infos = mecgym.list_scenarios()
+    infos = ask_scenarios()
+    assert mecgym.list_scenarios() == infos
     assert frozen_ids() == tuple(info.id for info in infos)
     for info in infos:
         found = describe_scenario(info.id)

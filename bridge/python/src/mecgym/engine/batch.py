@@ -182,6 +182,10 @@ class EngineBatch:
         lanes = np.arange(self.num_lanes) if mask is None else np.flatnonzero(mask)
         return self._snapshots.take(lanes.tolist())
 
+    def started_lanes(self) -> NDArray[np.uint8]:
+        """Return 1 for each lane that was reset at least once."""
+        return np.asarray([self._snapshots.is_started(lane) for lane in range(self.num_lanes)], np.uint8)
+
     def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None) -> Batch:
         """Put lanes into the states of snapshots; those they were taken of if `lanes` is left out.
 

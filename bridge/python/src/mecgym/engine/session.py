@@ -81,11 +81,18 @@ class EngineSession:
         self.observation_server_fields = list(OBSERVATION_SERVER_FIELDS)
         self.episode_stats_fields = list(EPISODE_STATS_FIELDS)
         self.is_text = False
+        #: A session in this process cannot be lost, so nothing is kept to bring it back.
+        self.num_recoveries = self.recovery_bytes = 0
         self.scenarios = [
             {"id": one["id"], "hash": content_hash, "scenario": one}
             for one, content_hash in zip(options.scenarios, options.hashes, strict=True)
         ]
         self._is_closed = False
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether there are lanes, whose state is in this process."""
+        return not self._is_closed
 
     def reset(
         self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
@@ -195,6 +202,15 @@ class EngineSession:
         other._start(self._options, batches)
         return other
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle what it plays and the states of its lanes; those that were never reset have none."""
+        self.check_open("pickle")
+        states = []
+        for group in range(self.num_groups):
+            with self._batch(group, "pickle", is_settled=False) as batch:
+                states.append(batch.snapshot(batch.started_lanes()))
+        return _restored, (type(self), self.fields, states)
+
     def check_open(self, path: str) -> None:
         """Refuse what a closed session cannot do.
 
@@ -284,3 +300,11 @@ class EngineSession:
             raise
         finally:
             lock.release()
+
+
+def _restored(kind: type[EngineSession], fields: dict[str, Any], states: list[Snapshots]) -> EngineSession:
+    session = kind(fields)
+    for group, state in enumerate(states):
+        if len(state):
+            session.restore(state, group=group)
+    return session

@@ -57,6 +57,10 @@ class SnapshotCalls:
         data = np.frombuffer(b"".join(pieces), np.uint8)
         return Snapshots(np.asarray(lanes, np.int32), hashes, offsets, data)
 
+    def is_started(self, lane: int) -> bool:
+        """Whether a lane was reset at least once, so that it has a state."""
+        return self._snapshot_bytes(lane) >= 0
+
     def restore(self, snapshots: Snapshots, lanes: NDArray[np.int32], hashes: Sequence[str]) -> None:
         """Put lanes into the states of snapshots.
 

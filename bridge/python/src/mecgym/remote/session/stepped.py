@@ -124,6 +124,11 @@ class SteppedSession:
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
 
     @property
+    def keeps_state(self) -> bool:
+        """Return False: the state of the lanes is the server's."""
+        return False
+
+    @property
     def num_recoveries(self) -> int:
         """How often the session was brought back after its server was lost."""
         return self._link.num_recoveries

@@ -177,6 +177,24 @@ def test_a_million_resets_leave_nothing() -> None:
     assert resident_bytes() - before < 10 * 2**20
 
 
+def test_growth_that_was_interrupted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = open_session(1)
+    session.reset()
+    core = session._batches[0].core
+    wanted = session.snapshot().data.tobytes()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(core, "_read_base", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        core.grow_to(core.num_bytes + 10 * 65536)
+    monkeypatch.undo()
+    # what is borrowed lies at the end of memory
+    assert session.snapshot().data.tobytes() == wanted
+    assert session.fork().snapshot().data.tobytes() == wanted
+
+
 def test_fast_and_slow_calls_give_the_same() -> None:
     core = Core()
     version = core.function("interfaceVersion")

@@ -89,6 +89,9 @@ class Core:
 
     def bytes_at(self, address: int, num_bytes: int) -> NDArray[np.uint8]:
         """Return a view of bytes of the memory."""
+        if address + num_bytes > len(self._bytes):
+            # an interrupt came between the growth of memory and the note of it
+            self._read_base()
         return self._bytes[address : address + num_bytes]
 
     def view(self, name: str) -> NDArray[Any]:
@@ -159,8 +162,9 @@ class Core:
 
     def copy_from(self, other: Core) -> None:
         """Take over the whole memory of another instance of the same module, and with it its batch."""
-        self.grow_to(other.num_bytes)
-        self._bytes[: other.num_bytes] = other._bytes
+        num_bytes = other.num_bytes
+        self.grow_to(num_bytes)
+        self.bytes_at(0, num_bytes)[:] = other.bytes_at(0, num_bytes)
         self.read_map()
 
     def _read_base(self) -> None:

@@ -20,7 +20,7 @@ from ..errors import MecgymError
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .exclusive import exclusive
-from .infos import decisions_of, masked, outcomes_of
+from .infos import DECISIONS, OUTCOMES, StepInfos
 from .spaces import observation_space
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
         super().reset(seed=seed if isinstance(seed, int) else None)
         self._has_ended[mask] = False
-        return self._observations(batch), masked(decisions_of(batch), mask)
+        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
 
     @exclusive
     def step(
@@ -172,9 +172,8 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         else:
             for row, lane in enumerate(batch.ended_lanes()):
                 infos = self._add_info(infos, {"episode_stats": batch.episode_stats(row)}, lane)
-        if has_stepped.any():
-            infos.update(masked(outcomes_of(batch), has_stepped))
-        infos.update(masked(decisions_of(batch), np.ones(self.num_envs, np.bool_)))
+        all_rows = ((DECISIONS, batch, np.ones(self.num_envs, np.bool_)),)
+        infos = StepInfos(infos, ((OUTCOMES, batch, has_stepped), *all_rows) if has_stepped.any() else all_rows)
         rewards: NDArray[np.float64] = batch.arrays["reward"].astype(np.float64, copy=self._copies)
         return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
 
@@ -322,14 +321,14 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._has_ended[targets] = has_ended
         mask = np.zeros(self.num_envs, np.bool_)
         mask[targets] = True
-        return self._observations(batch), masked(decisions_of(batch), mask)
+        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
         """Add the final infos of same-step autoreset; the rows of ended episodes already show the next ones."""
         if batch.final is None:
             return
-        outcomes = outcomes_of(batch)
-        decisions = decisions_of(before)
+        outcomes = {name: recipe(batch) for name, recipe in OUTCOMES.items()}
+        decisions = {name: recipe(before) for name, recipe in DECISIONS.items()}
         for row, lane in enumerate(batch.ended_lanes()):
             stats = batch.episode_stats(row)
             final_info = {

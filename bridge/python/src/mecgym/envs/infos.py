@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, Batch
+from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, Batch, snake_case
 
-__all__ = ["DECISIONS", "OUTCOMES", "StepInfos"]
+__all__ = ["DECISIONS", "ENDS", "OUTCOMES", "StepInfos"]
 
-#: Builds the array of one name, which is the caller's own.
-Recipes = Mapping[str, Callable[[Batch], NDArray[Any]]]
+#: Builds the value of one name, which is the caller's own: an array, or infos of one level below.
+Recipes = Mapping[str, Callable[[Batch], Any]]
 
 
 def _copied(name: str, kind: type[np.generic]) -> Callable[[Batch], NDArray[Any]]:
@@ -48,6 +48,25 @@ OUTCOMES: Recipes = {
 }
 
 
+def _episode_stats(batch: Batch) -> dict[str, NDArray[Any]]:
+    """Return the statistics of the episodes that ended, and their masks, as `Batch.episode_stats` has them."""
+    assert batch.final is not None
+    lanes, table = batch.final["finalLane"], batch.final["finalStats"]
+    has_ended = np.zeros(len(batch.arrays["flags"]), np.bool_)
+    has_ended[lanes] = True
+    infos: dict[str, NDArray[Any]] = {}
+    for field, column in zip(batch.stats_fields, table.T, strict=True):
+        values = np.zeros(len(has_ended), np.float64 if field.endswith("Slots") else np.int64)
+        values[lanes] = column
+        name = snake_case(field)
+        infos[name], infos[f"_{name}"] = values, has_ended.copy()
+    return infos
+
+
+#: What became of episodes that ended.
+ENDS: Recipes = {"episode_stats": _episode_stats}
+
+
 class StepInfos(dict[str, Any]):
     """Infos of a reset or a step: a dict whose arrays are built when they are first read.
 
@@ -73,7 +92,7 @@ class StepInfos(dict[str, Any]):
         for recipes, batch, mask in self._parts:
             if of in recipes:
                 value = recipes[of](batch) if of == name else mask.copy()
-                if of == name:
+                if isinstance(value, np.ndarray) and of == name:
                     value[~mask] = 0
                 super().__setitem__(name, value)
                 return value

@@ -20,7 +20,7 @@ from ..errors import MecgymError
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .exclusive import exclusive
-from .infos import DECISIONS, OUTCOMES, StepInfos
+from .infos import DECISIONS, ENDS, OUTCOMES, StepInfos
 from .spaces import observation_space
 
 if TYPE_CHECKING:
@@ -169,11 +169,12 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         if self._mode is AutoresetMode.SAME_STEP:
             self._add_final(infos, before, batch)
             has_stepped &= ~truncations
-        else:
-            for row, lane in enumerate(batch.ended_lanes()):
-                infos = self._add_info(infos, {"episode_stats": batch.episode_stats(row)}, lane)
-        all_rows = ((DECISIONS, batch, np.ones(self.num_envs, np.bool_)),)
-        infos = StepInfos(infos, ((OUTCOMES, batch, has_stepped), *all_rows) if has_stepped.any() else all_rows)
+        parts = [(DECISIONS, batch, np.ones(self.num_envs, np.bool_))]
+        if has_stepped.any():
+            parts.append((OUTCOMES, batch, has_stepped))
+        if batch.final is not None and self._mode is not AutoresetMode.SAME_STEP:
+            parts.append((ENDS, batch, truncations))
+        infos = StepInfos(infos, tuple(parts))
         rewards: NDArray[np.float64] = batch.arrays["reward"].astype(np.float64, copy=self._copies)
         return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
 

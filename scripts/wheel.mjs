@@ -3,7 +3,8 @@
  * a source distribution that needs no npm, in `dist` or the given folder. The same sources give the same bytes.
  *
  * The command with all its imports is bundled into `bridge/python/server`, next to ZeroMQ's add-on for each platform.
- * The build of the Python package takes it from there.
+ * The core, the frozen scenarios and the schemas, with which Python plays without Node, are copied to
+ * `bridge/python/data`. The build of the Python package takes both from there.
  */
 
 import { spawnSync } from "node:child_process";
@@ -14,6 +15,7 @@ import { root, venvPython } from "./venv.mjs";
 
 const python = join(root, "bridge", "python");
 const server = join(python, "server");
+const data = join(python, "data");
 const output = resolve(process.argv[2] ?? join(root, "dist"));
 /**
  * The add-on of each platform, out of those that zeromq brings: with CURVE, and for old systems too. Add-ons named by a
@@ -31,9 +33,10 @@ const prebuilds = {
 };
 
 run(process.execPath, [join(root, "scripts", "setup.mjs")]);
-rmSync(server, { recursive: true, force: true });
+for (const folder of [server, data]) rmSync(folder, { recursive: true, force: true });
 const packages = await bundle();
 copyAddons();
+copyData();
 writeNotices(packages);
 // the command loads its add-on at once, and the add-on refuses to load without CURVE
 run(process.execPath, [join(server, "cli.mjs"), "--version"]);
@@ -79,6 +82,22 @@ function copyAddons() {
     const addon = join(root, "node_modules", "zeromq", "build", folder, "addon.node");
     if (!readFileSync(addon).includes("CurveZMQ")) throw new Error(`${addon} lacks CURVE`);
     copyFileSync(addon, join(server, "prebuilds", `${platform}.node`));
+  }
+}
+
+/** What Python reads: `mecgym/engine/package_data.py` names the same folders. */
+function copyData() {
+  const folders = {
+    core: ["env", "core", "generated"],
+    scenarios: ["env", "scenario", "frozen"],
+    schemas: ["schemas"],
+  };
+  const isWanted = { core: /^core\.wasm$/, scenarios: /\.json$/, schemas: /^(scenario|request)\.schema\.json$/ };
+  for (const [name, parts] of Object.entries(folders)) {
+    const from = join(root, ...parts);
+    mkdirSync(join(data, name), { recursive: true });
+    const files = readdirSync(from).filter((file) => isWanted[name].test(file));
+    for (const file of files) copyFileSync(join(from, file), join(data, name, file));
   }
 }
 

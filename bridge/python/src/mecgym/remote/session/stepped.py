@@ -69,7 +69,7 @@ class SteppedSession:
         recovery: Recovery | None = None,
     ) -> None:
         self._is_closed = True
-        self._fields = dict(fields)
+        self.fields = dict(fields)
         endpoint, connection, opened = _open(endpoint, fields, timeout_seconds, recovery)
         self._start(endpoint, connection, opened, timeout_seconds, recovery)
 
@@ -88,7 +88,7 @@ class SteppedSession:
         self._link = SessionLink(
             endpoint,
             connection,
-            self._fields,
+            self.fields,
             session.session,
             session.epoch,
             self.lanes_per_group,
@@ -100,8 +100,8 @@ class SteppedSession:
         self._is_closed = False
         #: Held by the thread that is in a call of the environment; see `exclusive`.
         self.in_use = threading.RLock()
-        self._is_same_step = self._fields.get("autoreset") == "same-step"
-        self.is_text = self._fields.get("observation") == "text"
+        self._is_same_step = self.fields.get("autoreset") == "same-step"
+        self.is_text = self.fields.get("observation") == "text"
         self.max_servers = session.max_servers
         self.max_users = session.max_users
         self.observation_size = session.observation_size
@@ -122,6 +122,11 @@ class SteppedSession:
             connection.maps_bodies = True
         #: Layouts of the last replies; most replies have the same again.
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
+
+    @property
+    def keeps_state(self) -> bool:
+        """Return False: the state of the lanes is the server's."""
+        return False
 
     @property
     def num_recoveries(self) -> int:

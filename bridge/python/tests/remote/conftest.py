@@ -9,7 +9,7 @@ import pytest
 from mecgym.backend import BACKEND_VARIABLE
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _server() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(BACKEND_VARIABLE, "server")

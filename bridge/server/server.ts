@@ -46,8 +46,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     transport: () => socket.stats(),
     report: faultLog(log),
   });
-  const socket = new MessageSocket(bound, (message, send) => dispatcher.handle(message, send), log);
-  const reaper = setInterval(() => dispatcher.reap(), REAP_INTERVAL_MS).unref();
+  const socket = new MessageSocket(
+    bound,
+    (message, sendKept, send) => dispatcher.handle(message, sendKept, send),
+    limits.maxQueuedBytes,
+    log,
+  );
+  const reaper = setInterval(() => {
+    dispatcher.reap();
+    socket.sweep();
+  }, REAP_INTERVAL_MS).unref();
 
   let closing: Promise<void> | undefined;
   const close = async () => {

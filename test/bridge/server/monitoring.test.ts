@@ -9,6 +9,7 @@ import { BoundedLog, makeLogger } from "../../../bridge/cli/support/logger.js";
 import { faultLog } from "../../../bridge/server/fault-log.js";
 import { serveMetrics } from "../../../bridge/server/metrics-endpoint.js";
 import { renderMetrics } from "../../../bridge/server/prometheus.js";
+import type { ServerStats } from "../../../bridge/server/stats.js";
 import { MecgymError } from "../../../env/index.js";
 import { ask, messageOf, newId, sharedDispatcher } from "../dispatcher-client.js";
 import { killAll, readyLine, run, start } from "../processes.js";
@@ -189,7 +190,7 @@ describe("the log", () => {
       dealer.connect(address);
       for (let i = 0; i < 1000; i++) await dealer.send([...messageOf({ op: "ping", requestId: newId() })]);
       dealer.close();
-      undelivered = (await client.stats()).transport?.undelivered ?? 0;
+      undelivered = ((await client.stats()) as ServerStats).transport?.undelivered ?? 0;
     }
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");

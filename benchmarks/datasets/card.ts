@@ -2,6 +2,7 @@
 
 import { markdownTable } from "markdown-table";
 import { resolveScenario, scenarioHash } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import { type DatasetPlan, planDataset } from "./plan.js";
 
 /** One file of a data set. */
@@ -28,7 +29,7 @@ export function fileNameOf({ kind, split }: DatasetPlan): string {
  */
 export function readManifest(text: string): DatasetFile[] | undefined {
   try {
-    const { files } = JSON.parse(text) as ReturnType<typeof manifestOf>;
+    const { files } = parseJson(text) as ReturnType<typeof manifestOf>;
     return files.map(({ name, records, bytes, sha256, scenario, seeds, labelCounts, ...rest }) => {
       if (scenarioHash(resolveScenario(scenario.id)) !== scenario.hash) throw new TypeError("another scenario");
       const plan = { ...rest, scenario: scenario.id, firstSeed: seeds.first, count: seeds.count };

@@ -8,6 +8,7 @@ import {
   renderPrompt,
   scenarioHash,
 } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import { RELEASE_MARKER } from "../../env/language/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -58,7 +59,7 @@ type Problem = Omit<RecordProblem, "file" | "line">;
 function readLine(text: string): SoundLine | Problem {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     return { path: "", expected: `one JSON object (${(error as Error).message})`, got: text };
   }

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { maxServersOf, resolveScenario, scenarioHash, splits } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import type { PolicyResult, Result, SettingResult, Submission } from "../../schemas/generated/types.js";
 import { findProblem, type SchemaName } from "../../schemas/validate.js";
 import { countsOf, type Suite, suites } from "../suites/suites.js";
@@ -84,7 +85,7 @@ const STATEMENTS = "what the submitter states: training, use of test seeds, link
 function readValid<T>(schema: SchemaName, text: string, report: Report): T | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     report("", `one JSON object (${(error as Error).message})`, text.slice(0, 200));
     return undefined;

@@ -4,6 +4,7 @@ import type { Observation } from "../../env/batch/observation.js";
 import type { ScoredState } from "../../env/batch/score.js";
 import { deriveParameters } from "../../env/core/parameters.js";
 import { MecgymError } from "../../env/errors.js";
+import { parseJson } from "../../env/json.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
 import { checkSeed, isSeed } from "../../env/scenario/seeds.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -60,7 +61,7 @@ function readJson(bytes: Uint8Array, i: number): GivenState {
   const place = `states/${i}`;
   let record: Partial<ScoredState> & { networkWaitSlots?: unknown };
   try {
-    record = JSON.parse(utf8.decode(bytes));
+    record = parseJson(utf8.decode(bytes)) as typeof record;
   } catch (error) {
     const expected = `a JSON object in UTF-8 (${(error as Error).message})`;
     throw new MecgymError("invalidRecord", { path: place, expected, got: `${bytes.length} bytes` });

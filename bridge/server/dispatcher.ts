@@ -103,14 +103,16 @@ export class Dispatcher {
   /**
    * Handles a message. Its reply goes to `send`, at once or later. Replies to requests that were held until now go to
    * the `send` they came with. Never throws.
+   *
+   * @param sendUnkept sends replies that no session keeps and bounds
    */
-  handle(message: Message, send: Send): void {
+  handle(message: Message, send: Send, sendUnkept: Send = send): void {
     const startMs = this.#nowMs();
     let header: Record<string, unknown>;
     try {
       header = readMessage(message, this.#limits);
     } catch (error) {
-      send(this.#replies.unreadable(error));
+      sendUnkept(this.#replies.unreadable(error));
       return;
     }
     let request: Request | undefined;
@@ -129,11 +131,11 @@ export class Dispatcher {
         if (request === undefined) throw refusal;
         this.#handleStateless(request as StatelessRequest, message[1], (reply) => {
           this.#counters.countReply(startMs);
-          send(reply);
+          sendUnkept(reply);
         });
       }
     } catch (error) {
-      send(this.#replies.error(header, error));
+      sendUnkept(this.#replies.error(header, error));
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { PROTOCOL_VERSION } from "../wire/protocol.js";
 import { Dispatcher, type DispatcherOptions } from "./dispatcher.js";
+import { faultLog } from "./fault-log.js";
 import { defaultLimits } from "./limits.js";
 import { type BindOptions, bindServer } from "./socket/bind.js";
 import { MessageSocket } from "./socket/message-socket.js";
@@ -43,10 +44,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const dispatcher = new Dispatcher({
     ...options,
     transport: () => socket.stats(),
-    report: (error) => log("internal error", { error: error instanceof Error ? error.stack : String(error) }),
+    report: faultLog(log),
   });
-  const socket = new MessageSocket(bound, (message, send) => dispatcher.handle(message, send), log);
-  const reaper = setInterval(() => dispatcher.reap(), REAP_INTERVAL_MS).unref();
+  const socket = new MessageSocket(
+    bound,
+    (message, sendKept, send) => dispatcher.handle(message, sendKept, send),
+    limits.maxQueuedBytes,
+    log,
+  );
+  const reaper = setInterval(() => {
+    dispatcher.reap();
+    socket.sweep();
+  }, REAP_INTERVAL_MS).unref();
 
   let closing: Promise<void> | undefined;
   const close = async () => {

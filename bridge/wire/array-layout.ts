@@ -31,8 +31,9 @@ export function makeLayout(
   });
 }
 
+/** The next multiple of 8. Bit operations would wrap at 32 bits, and a header may name any size. */
 function roundUp(offset: number): number {
-  return (offset + 7) & ~7;
+  return Math.ceil(offset / 8) * 8;
 }
 
 function arrayBytes(spec: { dtype: Dtype; shape: readonly number[] }): number {

@@ -2,6 +2,7 @@
 
 import { describeValue, MecgymError } from "../../env/errors.js";
 import type { Reply, ReplyError, Request } from "../../schemas/generated/types.js";
+import { redact } from "./secret-ids.js";
 
 export type { Reply, ReplyError, Request };
 
@@ -42,12 +43,13 @@ export class BridgeError extends MecgymError<BridgeErrorCode> {}
  */
 export function toReplyError(error: unknown): ReplyError {
   if (error instanceof MecgymError) {
+    // a text may end in a log, and what came may hold the id of a session
     return {
       code: error.code,
-      path: error.path,
-      message: error.message,
-      expected: error.expected,
-      got: describeValue(error.got),
+      path: redact(error.path),
+      message: redact(error.message),
+      expected: redact(error.expected),
+      got: redact(describeValue(error.got)),
     };
   }
   return { code: "internalError", path: "", message: "the server failed on this request", expected: "", got: "" };

@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
+import { parseJson } from "../../../env/json.js";
 import { DATASET_MANIFEST } from "../support/dataset-files.js";
 import { reasonOf, unreadable } from "../support/input.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
@@ -81,7 +82,7 @@ function listedHash(file: string): string | undefined {
   const path = join(dirname(file), DATASET_MANIFEST);
   if (!existsSync(path)) return undefined;
   try {
-    const { files } = JSON.parse(readFileSync(path, "utf8")) as { files: { name: string; sha256: string }[] };
+    const { files } = parseJson(readFileSync(path, "utf8")) as { files: { name: string; sha256: string }[] };
     return files.find(({ name }) => name === basename(file))?.sha256;
   } catch (error) {
     throw new MecgymError("invalidOption", { path: "file", got: path, expected: `a manifest (${reasonOf(error)})` });

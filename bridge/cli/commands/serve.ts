@@ -10,7 +10,7 @@ import { packageVersion } from "../../composition/package-version.js";
 import { type Limits, limitNames, limitTable } from "../../server/limits.js";
 import { type MetricsEndpoint, serveMetrics } from "../../server/metrics-endpoint.js";
 import { startServer } from "../../server/server.js";
-import { makeLogger } from "../support/logger.js";
+import { BoundedLog, makeLogger } from "../support/logger.js";
 import { EXIT_CHECK_FAILED, integer, withExample } from "../support/program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "../support/serve-keys.js";
 
@@ -54,7 +54,8 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const logger = makeLogger(options.logLevel, 2);
+  const destination = new BoundedLog(process.stderr);
+  const logger = makeLogger(options.logLevel, destination);
   const own = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Limits;
   // the owner of a server may be silent for as long as it likes: the server ends when its owner does
   const limits = options.untilStdinCloses ? { ...own, leaseSeconds: 0 } : own;
@@ -99,6 +100,8 @@ async function serve(options: ServeOptions): Promise<void> {
     metrics?.close();
     await server.close();
     process.stdin.destroy();
+    // lines that nobody reads would keep the process alive
+    if (!(await destination.flush())) process.exit();
   }
 }
 

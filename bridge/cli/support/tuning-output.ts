@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Estimate } from "../../../benchmarks/figures.js";
 import { MecgymError } from "../../../env/index.js";
+import { parseJson } from "../../../env/json.js";
 import { reasonOf } from "./input.js";
 import { writeWhole } from "./output.js";
 
@@ -22,7 +23,7 @@ interface ManifestFile {
 export function changeManifest(path: string, change: (manifest: ManifestFile) => void): void {
   let manifest: ManifestFile;
   try {
-    manifest = JSON.parse(readFileSync(path, "utf8"));
+    manifest = parseJson(readFileSync(path, "utf8")) as ManifestFile;
     if (typeof manifest.scenarios !== "object" || typeof manifest.adaptive !== "object")
       throw new Error("other fields");
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The server's end of the wire: receives messages one at a time, sends replies, and counts both. */
 
 import type { BoundSocket } from "./bind.js";
+import { UnreadReplies } from "./unread-replies.js";
 
 /** What went through the socket, for `stats` and for the metrics. */
 export interface TrafficStats {
@@ -16,6 +17,9 @@ export interface TrafficStats {
 }
 
 type Parts = readonly Uint8Array[];
+type Send = (reply: Parts) => void;
+/** Handles a message. `sendKept` is for replies that a session keeps and bounds, `send` for all others. */
+type Handle = (message: Parts, sendKept: Send, send: Send) => void;
 type Log = (event: string, details: Record<string, unknown>) => void;
 
 /** Longest wait for the last message when the socket closes. */
@@ -27,6 +31,7 @@ export class MessageSocket {
   readonly #bound: BoundSocket;
   readonly #log: Log;
   readonly #messages: Promise<void>;
+  readonly #unread: UnreadReplies;
   #isClosing = false;
   #messagesIn = 0;
   #messagesOut = 0;
@@ -34,17 +39,21 @@ export class MessageSocket {
   #bytesOut = 0;
   #undelivered = 0;
 
-  /** @param handle called with every message, and with a function that sends a reply to its sender */
-  constructor(bound: BoundSocket, handle: (message: Parts, send: (reply: Parts) => void) => void, log: Log) {
+  /**
+   * @param handle called with every message, and with functions that send a reply to its sender
+   * @param maxUnreadBytes most bytes of replies outside sessions that may wait for one client
+   */
+  constructor(bound: BoundSocket, handle: Handle, maxUnreadBytes: number, log: Log) {
     this.#bound = bound;
     this.#log = log;
+    this.#unread = new UnreadReplies(maxUnreadBytes);
     this.#messages = this.#receiveAll(handle);
     const { zapHandler } = bound;
     // without its ZAP handler, the server would silently accept no new client
     this.ended = zapHandler === undefined ? this.#messages : Promise.race([this.#messages, zapHandler.ended]);
   }
 
-  async #receiveAll(handle: (message: Parts, send: (reply: Parts) => void) => void): Promise<void> {
+  async #receiveAll(handle: Handle): Promise<void> {
     while (!this.#isClosing) {
       let frames: Buffer[];
       try {
@@ -57,8 +66,22 @@ export class MessageSocket {
       this.#messagesIn += 1;
       for (const part of message) this.#bytesIn += part.length;
       // with a send timeout of 0, a send is over when it returns, so replies need not wait for each other
-      handle(message, (reply) => void this.#send(identity, reply));
+      const sendKept = (reply: Parts) => void this.#send(identity, reply);
+      handle(message, sendKept, (reply) => {
+        if (this.#unread.admit(identity, reply)) sendKept(reply);
+        else this.#drop("its earlier replies wait unread (maxQueuedBytes)");
+      });
     }
+  }
+
+  #drop(error: string): void {
+    this.#undelivered += 1;
+    this.#log("reply not delivered", { error });
+  }
+
+  /** Gives back the memory of replies that have left the socket. To be called from time to time. */
+  sweep(): void {
+    this.#unread.sweep();
   }
 
   async #send(identity: Buffer, reply: Parts): Promise<void> {
@@ -68,8 +91,7 @@ export class MessageSocket {
       for (const part of reply) this.#bytesOut += part.length;
     } catch (error) {
       // the client is gone, or no longer reads anything; the session keeps the reply in case it asks again
-      this.#undelivered += 1;
-      this.#log("reply not delivered", { error: String(error) });
+      this.#drop(String(error));
     }
   }
 

@@ -63,6 +63,23 @@ describe.each(places)("lanes in %s", (place) => {
       ...more,
     });
 
+    it("refuses sizes that wrap at 32 bits", async () => {
+      const layout = [{ name: "completionOffsets", dtype: "uint32", shape: [2 ** 30], offset: 0 }] as ArraySpec[];
+      const { error } = await ask(dispatcher(), request(layout), new Uint8Array(0));
+      expect(error).toMatchObject({ code: "invalidBody", path: "body", got: '"0 bytes"' });
+    });
+
+    it("refuses states that are nested deeply", async () => {
+      const deep = "[".repeat(100_000) + "]".repeat(100_000);
+      const { layout, body } = described({
+        ...texts("state", [`{"episodeSeed":1,"state":${deep}}`]),
+        actions: { values: Int32Array.of(0) },
+      });
+      const { error } = await ask(dispatcher(), request(layout), body);
+      expect(error).toMatchObject({ code: "invalidRecord", path: "states/0" });
+      expect(error?.expected).toMatch(/more than 64 levels/);
+    });
+
     it.each([
       ["packed arrays", packed(states)],
       [

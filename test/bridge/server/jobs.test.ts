@@ -70,6 +70,13 @@ describe("jobs", () => {
     JOB_MS,
   );
 
+  it("refuse a result that is nested deeply", async () => {
+    const deep = Buffer.from("[".repeat(100_000) + "]".repeat(100_000));
+    const { error } = await ask(dispatcher, { op: "verify", requestId: newId() }, deep);
+    expect(error).toMatchObject({ code: "invalidRecord", path: "body" });
+    expect(error?.expected).toMatch(/more than 64 levels/);
+  });
+
   it.each(["paper-table-2", "paper-table-4"])(
     "verify a result of %s: its own logs give its figures, and changed logs do not",
     async (suite) => {

@@ -1,13 +1,18 @@
 /** Monitoring of a server: its statistics, `mecgym top`, the metrics for Prometheus, and the log. */
 
 import { request } from "node:http";
+import { Writable } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
+import { Dealer } from "zeromq";
 import { renderStats } from "../../../bridge/cli/commands/top.js";
-import { makeLogger } from "../../../bridge/cli/support/logger.js";
+import { BoundedLog, makeLogger } from "../../../bridge/cli/support/logger.js";
+import { faultLog } from "../../../bridge/server/fault-log.js";
 import { serveMetrics } from "../../../bridge/server/metrics-endpoint.js";
 import { renderMetrics } from "../../../bridge/server/prometheus.js";
+import type { ServerStats } from "../../../bridge/server/stats.js";
 import { MecgymError } from "../../../env/index.js";
-import { killAll, run } from "../processes.js";
+import { ask, messageOf, newId, sharedDispatcher } from "../dispatcher-client.js";
+import { killAll, readyLine, run, start } from "../processes.js";
 import { atEnd, connect, serve } from "../servers.js";
 
 afterAll(killAll);
@@ -144,5 +149,85 @@ describe("the log", () => {
     expect(lines.length).toBe(1);
     expect(lines[0]).not.toContain(id);
     expect(JSON.parse(lines[0])).toMatchObject({ session: "012345…", msg: "about 012345…", level: 30 });
+  });
+
+  it("drops and counts the lines that its reader does not take, and never waits for it", () => {
+    const taken: string[] = [];
+    let isStuck = true;
+    let go = () => {};
+    const reader = new Writable({
+      write(chunk: Buffer, _encoding, done) {
+        taken.push(String(chunk));
+        if (isStuck) go = done;
+        else done();
+      },
+    });
+    const logger = makeLogger("info", new BoundedLog(reader, 1000));
+    for (let i = 0; i < 100; i++) logger.info(`line ${i}`);
+    expect(taken).toHaveLength(1);
+    expect(reader.writableLength).toBeLessThanOrEqual(1000);
+    isStuck = false;
+    go();
+    return new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+      logger.info("at last");
+      const lines = taken.map((line) => JSON.parse(line));
+      const { dropped } = lines.at(-2);
+      expect(lines.at(-2)).toMatchObject({ msg: "log lines dropped", level: 40 });
+      expect(lines.at(-1).msg).toBe("at last");
+      // every line was written or counted
+      expect(lines.length - 2 + dropped).toBe(100);
+    });
+  });
+
+  it("does not stop a server whose standard error nobody reads", { timeout: 300_000 }, async () => {
+    const child = start(["serve", "--log-level", "debug"]);
+    child.stderr.pause();
+    const { address } = await readyLine(child);
+    const client = connect(address, { requestDeadlineMs: 60_000 });
+    // each client is gone before its replies come, and each reply that fails is a line
+    for (let undelivered = 0; undelivered < 8000; ) {
+      const dealer = new Dealer({ linger: 10_000 });
+      dealer.connect(address);
+      for (let i = 0; i < 1000; i++) await dealer.send([...messageOf({ op: "ping", requestId: newId() })]);
+      dealer.close();
+      undelivered = ((await client.stats()) as ServerStats).transport?.undelivered ?? 0;
+    }
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGTERM");
+    expect(await ended).toBe(0);
+  });
+
+  it("has the stack of a fault once, however often it comes", () => {
+    const events: Record<string, unknown>[] = [];
+    const report = faultLog((event, details) => events.push({ event, ...details }));
+    const fail = (i: number) => {
+      report(new RangeError(`at entry ${i}`));
+    };
+    for (let i = 0; i < 1000; i++) fail(i);
+    expect(events).toHaveLength(4);
+    expect(events[0].error).toMatch(/^RangeError: at entry 0\n +at fail/);
+    expect(events.slice(1).map(({ error, count }) => [error, count])).toEqual([
+      ["RangeError: at entry 9", 10],
+      ["RangeError: at entry 99", 100],
+      ["RangeError: at entry 999", 1000],
+    ]);
+    report("another fault");
+    expect(events[4]).toEqual({ event: "internal error", error: "another fault" });
+  });
+});
+
+describe("error texts", () => {
+  const id = "0123456789abcdef".repeat(2);
+
+  it.each([
+    ["as an operation", { op: id }],
+    ["in a list that is cut", { op: "ping", sessions: Array(9).fill(`${id}0`) }],
+    ["with a letter before it", { op: "open", scenarios: [`x${id}`], numEnvs: 1 }],
+    ["in a field that does not exist", { op: "ping", [id]: 1 }],
+    ["where a number belongs", { op: "open", scenarios: ["paper-v1"], numEnvs: id }],
+  ])("never repeat the id of a session: %s", async (_name, fields) => {
+    const { error } = await ask(sharedDispatcher("inline"), { requestId: newId(), ...fields });
+    expect(error).toBeDefined();
+    expect(JSON.stringify(error)).not.toMatch(/[0-9a-f]{8}/);
   });
 });

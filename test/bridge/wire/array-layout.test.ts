@@ -1,7 +1,7 @@
 /** Layouts of bodies: where arrays lie, their bytes, and reading them at any position in memory. */
 
 import { describe, expect, it } from "vitest";
-import { bodyBytes, makeLayout, readArray, writeArray } from "../../../bridge/wire/array-layout.js";
+import { bodyBytes, checkBody, makeLayout, readArray, writeArray } from "../../../bridge/wire/array-layout.js";
 
 describe("bodies", () => {
   it("place every array at a multiple of 8 bytes", () => {
@@ -12,6 +12,13 @@ describe("bodies", () => {
     ]);
     expect(layout.map((spec) => spec.offset)).toEqual([0, 8, 24]);
     expect(bodyBytes(layout)).toBe(40);
+  });
+
+  it("have sizes that do not wrap at 32 bits", () => {
+    const spec = { name: "a", dtype: "uint32", shape: [2 ** 30], offset: 0 } as const;
+    expect(bodyBytes([spec])).toBe(2 ** 32);
+    expect(() => checkBody(new Uint8Array(0), [spec])).toThrow(/expected 4294967296 bytes: a uint32\[1073741824\]/);
+    expect(makeLayout([spec, { ...spec, name: "b" }])[1].offset).toBe(2 ** 32);
   });
 
   it("are little-endian: −2 and 1.5 have these bytes", () => {

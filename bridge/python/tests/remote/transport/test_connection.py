@@ -197,7 +197,7 @@ def test_nobody_at_the_address() -> None:
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "tcp://", "http://127.0.0.1:1", "ipc://" + "x" * 300])
-def test_addresses_that_are_none(address: str) -> None:
+def test_what_is_not_an_address_is_refused(address: str) -> None:
     with pytest.raises(MecgymError) as caught:
         OffloadingEnv(address=address, timeout_seconds=1)
     assert caught.value.code == "invalidAddress"

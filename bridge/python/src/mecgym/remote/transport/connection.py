@@ -105,7 +105,7 @@ class Connection:
     timer : ResendTimer, optional
         Round-trip times, shared with other connections to the same server.
     traffic : Traffic, optional
-        Counts, likewise shared.
+        Counts, shared in the same way.
 
     Raises
     ------

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import mecgym
 from helpers import FaultyProxy, Frames, pass_on, play, session_of, wait_until
 from mecgym import DeadlineExceeded, Lanes, LocalServer, MecgymError, OffloadingEnv, SessionLost
-from mecgym.remote.transport.connection import Connection, Pending
+from mecgym.remote.transport.connection import Connection
 from mecgym.remote.transport.endpoints import connect
+from mecgym.remote.transport.pending import Pending
 from mecgym.remote.transport.server import shared_server
 
 SMALL = {"numServers": 3, "episodeSlots": 6}

@@ -48,7 +48,7 @@ function withUnits(metrics: Metrics): PolicyResult["metrics"] {
   const entries = Object.entries(metrics) as [keyof Metrics, Estimate | null][];
   const described = entries.map(([name, estimate]) => [
     name,
-    // a ratio whose denominator is 0 (no task finished, say) is no figure
+    // a ratio whose denominator is 0 (no task finished, say) is not a figure
     estimate === null || !Number.isFinite(estimate.value) ? null : { ...estimate, unit: metricUnits[name] },
   ]);
   return { ...Object.fromEntries(described), parseFailurePercent: null };

@@ -15,7 +15,7 @@ export interface PlacedRecord {
  * The records of a file's text.
  *
  * @param file name of the file, for places
- * @throws MecgymError `invalidRecord` if a line or the text is not JSON, a record is no object, or there is no record
+ * @throws MecgymError `invalidRecord` if a line or the text is not JSON, a record is not an object, or there are none
  */
 export function parseRecords(file: string, text: string): PlacedRecord[] {
   const values = isOneDocument(text) ? documentValues(file, text) : lineValues(file, text);

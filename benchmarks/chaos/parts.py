@@ -246,13 +246,13 @@ def stopped(report: Report, *, seconds: float, windows: int, lanes: int, seed: i
                 assert here.recv() == "in flight"
                 assert victim.pid is not None
                 os.kill(victim.pid, signal.SIGSTOP)
-                beside = _rate(player, seconds / windows)
+                together = _rate(player, seconds / windows)
                 resident.append(_resident(server.pid))
                 os.kill(victim.pid, signal.SIGCONT)
                 here.send("receive")
                 assert here.recv() == "received"
                 alone = (alone + _rate(player, seconds / windows / 2)) / 2
-                ratios.append(beside / alone)
+                ratios.append(together / alone)
                 report.progress(
                     (window + 1) / (windows + 1),
                     f"stopped {window + 1} of {windows} times",

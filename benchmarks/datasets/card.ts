@@ -125,7 +125,7 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
 
 function wordingOf({ template, perturbation, form, outputInstruction, labels }: DatasetPlan): string {
   const asked =
-    outputInstruction === "direct" ? "asking for the decision alone" : "asking for reasoning that ends in the decision";
+    outputInstruction === "direct" ? "asking only for the decision" : "asking for reasoning that ends in the decision";
   const prompts = `template \`${template}\`, perturbation \`${perturbation}\`, form \`${form}\``;
   return `Prompts: ${prompts}, ${asked}. Labels are what policy \`${labels}\` decides.`;
 }

@@ -141,7 +141,7 @@ function wrongWords(record: DatasetRecord): Problem | undefined {
   const wrong = given.find(([, got, wanted]) => !isSame(got, wanted));
   if (wrong !== undefined) return { path: wrong[0], expected: `the decision string ${answer}`, got: wrong[1] };
   if (given.length !== (kind === "grpo" && prompt !== undefined ? 0 : 1)) {
-    const wanted = kind === "grpo" ? "no completion: kind grpo has prompts alone" : "a completion";
+    const wanted = kind === "grpo" ? "no completion: kind grpo has only prompts" : "a completion";
     return { path: "", expected: wanted, got: given.map(([path]) => path) };
   }
   const parsed = parseCompletion(answer);

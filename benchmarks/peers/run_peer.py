@@ -87,7 +87,7 @@ def jax_peer(options: argparse.Namespace, parameters: Parameters) -> tuple[Play,
             played += int(scan_count)
             cost += float(scan_cost)
         if int(state.most_tasks) > room:
-            sys.exit(f"run_peer.py: a queue of {int(state.most_tasks)} tasks, where there is room for {room}")
+            sys.exit(f"run_peer.py: a queue of {int(state.most_tasks)} tasks, but there is room for only {room}")
         return played, cost
 
     return play, {"jax": jax.__version__, "numpy": np.__version__}

@@ -111,7 +111,7 @@ function checkTraining({ policy, training }: Submission, report: Report): void {
     );
   }
   if (training.runs > 0 && training.seeds.length === 0) {
-    report("/training/seeds", "the seeds that training or tuning used, where runs is above 0", training.seeds);
+    report("/training/seeds", "the seeds that training or tuning used, because runs is above 0", training.seeds);
   }
 }
 

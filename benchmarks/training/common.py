@@ -74,7 +74,7 @@ def check_resume(found: Mapping[str, str], options: argparse.Namespace) -> None:
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
         said = ", ".join(f"--{name.replace('_', '-')} {found.get(name)}" for name in differing)
-        sys.exit(f"--resume: the checkpoint in {options.out} is of a training with {said}")
+        sys.exit(f"--resume: the checkpoint in {options.out} is from a training with {said}")
 
 
 def save_checkpoint(file: Path, state: dict[str, Any], options: argparse.Namespace) -> None:

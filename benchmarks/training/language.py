@@ -26,13 +26,13 @@ from transformers.trainer_utils import get_last_checkpoint
 import mecgym
 
 SCENARIO = "paper-v1"
-OPTIONS_FILE = "options.json"  # of a training, beside its checkpoints
+OPTIONS_FILE = "options.json"  # of a training, next to its checkpoints
 ANSWERS_AT_ONCE = 64
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the model and its prompts."""
-    parser.add_argument("--model", help="name or folder of a model; a small one is made where left out")
+    parser.add_argument("--model", help="name or folder of a model; a small one is made if left out")
     parser.add_argument("--template", default="en-compact-v1", help="wording of the prompts")
     parser.add_argument("--form", choices=["plain", "chat"], default="plain", help="texts, or messages for chat models")
     parser.add_argument("--max-answer-tokens", type=int, default=8, help="longest answer")

@@ -1,6 +1,7 @@
 /** Plays the native policies on a server: one policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
+import { checkOption } from "../../env/checks.js";
 import { PHASE_RUNNING } from "../../env/core/phases.js";
 import {
   allocateLookAhead,
@@ -8,7 +9,6 @@ import {
   createStream,
   LaneView,
   type LookAheadOptions,
-  MecgymError,
   maxServersOf,
   type RolloutRequest,
   Rollouts,
@@ -38,12 +38,9 @@ export const nativePolicies: PolicyProvider = {
 
 /** Rollouts copy lanes field by field into a batch of one scenario, so both must have the same layout. */
 function checkOneScenario(name: string, { scenarios, maxServers }: BatchEnv): void {
-  if (scenarios.length === 1 && maxServers === maxServersOf(scenarios[0])) return;
-  throw new MecgymError("invalidOption", {
-    path: "/policy",
-    got: name,
-    expected: "a policy without rollouts, because lanes have several scenarios or room for more servers",
-  });
+  const isOne = scenarios.length === 1 && maxServers === maxServersOf(scenarios[0]);
+  const expected = "a policy without rollouts, because lanes have several scenarios or room for more servers";
+  checkOption(isOne, "/policy", name, expected);
 }
 
 /** Views of a batch's lanes. They are made once, because there are many. */

@@ -63,7 +63,7 @@ export function checkRequest(header: Record<string, unknown>, operations: Readon
 const NUM_STEP_FIELDS = 7;
 
 /**
- * Whether a header is a step as clients send it: a fast path that accepts only what the schema accepts. Where this
+ * Whether a header is a step as clients send it: a fast path that accepts only what the schema accepts. If this
  * returns false, the schema decides.
  */
 export function isPlainStep(header: Record<string, unknown>): boolean {

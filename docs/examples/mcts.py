@@ -1,4 +1,4 @@
-"""Monte-Carlo tree search with snapshots. It sees the true future: a mark, not a fair policy."""
+"""Monte-Carlo tree search with snapshots. It sees the true future: a reference point, not a fair policy."""
 
 import math
 

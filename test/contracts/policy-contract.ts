@@ -33,22 +33,26 @@ const withoutChurn: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12
   });
 });
 
+/** The same observation with only some servers available; what it shows of an absent one is 0. */
+export function withAvailable(observation: ObservationData, isAvailable: readonly boolean[]): ObservationData {
+  const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
+  const { rateMbps, activeTasks, workloadMbit } = observation;
+  return {
+    ...observation,
+    isAvailable: [...isAvailable],
+    rateMbps: present(rateMbps),
+    activeTasks: present(activeTasks),
+    workloadMbit: present(workloadMbit),
+  };
+}
+
 /** The same in a scenario in which servers leave: some or all of them may be absent. */
 const withChurn: fc.Arbitrary<ObservationData> = fc
   .tuple(withoutChurn, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }), fc.integer({ min: 0, max: 5 }))
   .map(([observation, draws, kind]) => {
-    const { numServers } = observation;
     // none available, all, or some
-    const isAvailable = draws.slice(0, numServers).map((isThere) => kind !== 0 && (kind === 1 || isThere));
-    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
-    const { rateMbps, activeTasks, workloadMbit } = observation;
-    return {
-      ...observation,
-      isAvailable,
-      rateMbps: present(rateMbps),
-      activeTasks: present(activeTasks),
-      workloadMbit: present(workloadMbit),
-    };
+    const available = draws.slice(0, observation.numServers).map((isThere) => kind !== 0 && (kind === 1 || isThere));
+    return withAvailable(observation, available);
   });
 
 /** Any observation that a simulator could show. */

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
+import { figureOf, intervalText } from "../../../benchmarks/figures.js";
 import { type CalibrationRow, calibrate, numCalibrationEpisodes } from "../../../benchmarks/studies/calibrate.js";
 import { splits } from "../../../env/scenario/seeds.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -25,16 +26,10 @@ export function calibrateCommand(): Command {
       const rows = await runSteps("calibrate", calibrate(episodes, seed), numCalibrationEpisodes(episodes));
       if (options.json) {
         printJson({
-          figures: rows.map(({ id, unit, estimate, paper }) => ({
-            id,
-            value: estimate.value,
-            unit,
-            goal: null,
-            better: id.startsWith("oracle") && id.endsWith("ratio") ? "higher" : "lower",
-            low: estimate.low,
-            high: estimate.high,
-            paper: paper ?? null,
-          })),
+          figures: rows.map(({ id, unit, estimate, paper }) => {
+            const better = id.startsWith("oracle") && id.endsWith("ratio") ? "higher" : "lower";
+            return { ...figureOf(id, unit, estimate, better), paper: paper ?? null };
+          }),
           conditions: { episodes, firstSeed: seed, episodeSlots: 100, packageVersion },
         });
       } else process.stdout.write(renderCalibration(rows));
@@ -44,8 +39,7 @@ export function calibrateCommand(): Command {
 
 function renderCalibration(rows: readonly CalibrationRow[]): string {
   const value = (id: string) => rows.find((row) => row.id === id) as CalibrationRow;
-  const text = ({ estimate }: CalibrationRow, digits = 3) =>
-    `${estimate.value.toFixed(digits)} [${estimate.low.toFixed(digits)}, ${estimate.high.toFixed(digits)}]`;
+  const text = ({ estimate }: CalibrationRow, digits = 3) => intervalText(estimate, digits);
   const reported = ({ paper }: CalibrationRow, digits = 3) => (paper === undefined ? "" : paper.toFixed(digits));
   const servers = rows.filter((row) => /^oracle\/servers=.*latency$/.test(row.id)).map((row) => row.id.split("/")[1]);
   const sizes = rows.filter((row) => row.id.startsWith("oracle/size=")).map((row) => row.id.split("/")[1]);
@@ -74,7 +68,7 @@ function renderCalibration(rows: readonly CalibrationRow[]): string {
         reported(value(`random-one-step/${id}/late`), 2),
       ]),
     ]),
-    "The oracle on the same states at 6 servers, had the current task this size (slots):",
+    "The oracle on the same states at 6 servers, if the current task had this size (slots):",
     right([
       ["size (Mbit)", "oracle", "paper (reported AL × PR)"],
       ...sizes.map((id) => [

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
+import { type Figure, figureOf } from "../../../benchmarks/figures.js";
 import { policies } from "../../../benchmarks/policies/index.js";
 import {
   type Capacity,
@@ -85,16 +86,11 @@ async function run(options: CommandOptions): Promise<void> {
   process.stderr.write(`wrote ${join(out, FILES[0])} and ${FILES[1]}\n`);
 }
 
-function figuresOf(capacities: readonly Capacity[], numServers: number) {
-  return capacities.map(({ policy, users, low, high }) => ({
-    id: `capacity/${policy}/users-per-server`,
-    value: users / numServers,
-    unit: "users/server",
-    goal: null,
-    better: "higher",
-    low: low / numServers,
-    high: high / numServers,
-  }));
+function figuresOf(capacities: readonly Capacity[], numServers: number): Figure[] {
+  return capacities.map(({ policy, users, low, high }) => {
+    const perServer = { value: users / numServers, low: low / numServers, high: high / numServers };
+    return figureOf(`capacity/${policy}/users-per-server`, "users/server", perServer, "higher");
+  });
 }
 
 /** The table, largest capacity first. */

@@ -1,7 +1,7 @@
 /** `mecgym keys new`: makes the keys by which a server and its clients know each other. */
 
 import { Command } from "commander";
-import { MecgymError } from "../../../env/errors.js";
+import { checkOption } from "../../../env/checks.js";
 import { CLIENT_NAME, SERVER_NAME, writeKeyPair } from "../../keys/key-files.js";
 import { withExample } from "../support/program.js";
 
@@ -24,6 +24,5 @@ export function keysCommand(): Command {
 }
 
 function checkName(name: string): void {
-  if (/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) return;
-  throw new MecgymError("invalidOption", { path: "name", got: name, expected: "letters, digits, '.', '_' and '-'" });
+  checkOption(/^[A-Za-z0-9][\w.-]{0,63}$/.test(name), "name", name, "letters, digits, '.', '_' and '-'");
 }

@@ -15,6 +15,7 @@ import {
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { type Profile, profiles } from "../../../benchmarks/metrics/profiles.js";
 import { NUM_RESAMPLES } from "../../../benchmarks/metrics/statistics.js";
+import { checkOption } from "../../../env/checks.js";
 import { MecgymError } from "../../../env/index.js";
 import type { DatasetRecord } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -65,7 +66,7 @@ async function score(paths: readonly string[], options: ScoreOptions): Promise<v
     (path): AnswerFile => ({ name: basename(path, extname(path)), path, records: readRecordsOf(path) }),
   );
   const repeated = files.find(({ name }, i) => files.findIndex((one) => one.name === name) < i);
-  if (repeated !== undefined) fail("file", repeated.name, "files of different names: the names become the rows");
+  checkOption(repeated === undefined, "file", repeated?.name, "files of different names: the names become the rows");
   const scores = profile === "paper" ? await scorePaper(files, options) : scoreRelease(files, options);
   if (out !== undefined) writeWhole(out, scoreLines(scores));
   const conditions = {
@@ -94,10 +95,10 @@ function scoreRelease(files: readonly AnswerFile[], { states, column, weight, se
 async function scorePaper(files: readonly AnswerFile[], options: ScoreOptions): Promise<AnswerScores[]> {
   const { states, column } = options;
   for (const name of ["weight", "seed"] as const) {
-    if (options[name] === undefined) continue;
-    fail(`--${name}`, options[name], "no such option with profile paper: the data set's scenario and seeds decide");
+    const expected = "no such option with profile paper: the data set's scenario and seeds decide";
+    checkOption(options[name] === undefined, `--${name}`, options[name], expected);
   }
-  if (states === undefined) return fail("--states", undefined, "the data set that was answered, with profile paper");
+  checkOption(states !== undefined, "--states", states, "the data set that was answered, with profile paper");
   return scorePaperFiles(files, await readDataset(states), column);
 }
 
@@ -113,7 +114,7 @@ async function readDataset(path: string): Promise<{ place: string; record: Datas
     }
     records.push({ place: `${path}:${records.length + 1}`, record: read.record });
   }
-  if (records.length === 0) fail("--states", path, "a data set with at least one record");
+  checkOption(records.length > 0, "--states", path, "a data set with at least one record");
   return records;
 }
 
@@ -123,8 +124,4 @@ async function* toAsync(lines: readonly string[]): AsyncGenerator<string> {
 
 function readRecordsOf(path: string): PlacedRecord[] {
   return parseRecords(path, readText(path, "file"));
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path, got, expected });
 }

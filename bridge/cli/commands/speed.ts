@@ -13,7 +13,7 @@ import { kernelSections } from "../../../benchmarks/speed/index.js";
 import { plotFigures } from "../../../benchmarks/speed/plots.js";
 import { pythonSection } from "../../../benchmarks/speed/python.js";
 import { measureSections, type Section, type SectionResult } from "../../../benchmarks/speed/section.js";
-import { MecgymError } from "../../../env/errors.js";
+import { checkOption } from "../../../env/checks.js";
 import { goalCells, notMeasuredLine } from "../support/figure-cells.js";
 import { machineConditions } from "../support/machine.js";
 import { prepareFolder, writeWhole } from "../support/output.js";
@@ -61,9 +61,7 @@ export function speedCommand(): Command {
 
 /** Checks the place of the picture before minutes are spent on measuring. */
 function preparePlot(file: string): void {
-  if (extname(file) !== ".svg") {
-    throw new MecgymError("invalidOption", { path: "--plot", got: file, expected: "a file that ends in .svg" });
-  }
+  checkOption(extname(file) === ".svg", "--plot", file, "a file that ends in .svg");
   prepareFolder(dirname(file), [basename(file)], "--plot");
 }
 

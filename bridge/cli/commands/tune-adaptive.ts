@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
+import { figureOf } from "../../../benchmarks/figures.js";
 import { trainingLoads, tuneAdaptive } from "../../../benchmarks/tuning/tune-adaptive.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, printJson, withExample } from "../support/program.js";
@@ -39,8 +40,8 @@ async function tune({ generations, population, seed, manifest, json }: TuneAdapt
   }
   if (json) {
     const figures = Object.entries(logRatios).map(([scenario, value]) => ({
-      id: `${scenario}/log-ratio-to-priced`,
-      ...{ value, unit: "1", goal: null, better: "lower", low: null, high: null },
+      ...figureOf(`${scenario}/log-ratio-to-priced`, "1", { value, low: value, high: value }, "lower"),
+      ...{ low: null, high: null }, // a fit gives no interval
     }));
     const conditions = { generations, population, firstSeed: seed, episodes, lessons: trainingLoads, packageVersion };
     printJson({ figures, weights, conditions });

@@ -2,12 +2,13 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
+import { intervalText } from "../../../benchmarks/figures.js";
 import { MOST_TOLLS, type TollRow, tunePriced } from "../../../benchmarks/tuning/tune-priced.js";
 import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, printJson, withExample } from "../support/program.js";
 import { runSteps } from "../support/progress.js";
-import { changeManifest, intervalText, MANIFEST_HELP } from "../support/tuning-output.js";
+import { changeManifest, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
 
 interface TunePricedOptions {
   readonly scenario: string;
@@ -40,13 +41,9 @@ async function tune({ scenario, episodes, seed, manifest, json }: TunePricedOpti
   }
   if (json) {
     printJson({
-      figures: rows.map(({ tollSlots, averageLatencySlots }) => ({
-        id: `${scenario}/toll=${tollSlots}/latency`,
-        unit: "slots",
-        goal: null,
-        better: "lower",
-        ...averageLatencySlots,
-      })),
+      figures: rows.map(({ tollSlots, averageLatencySlots }) =>
+        latencyFigure(`${scenario}/toll=${tollSlots}`, averageLatencySlots),
+      ),
       tollSlots: best.tollSlots,
       conditions: { scenario, episodes, firstSeed: seed, packageVersion },
     });
@@ -59,8 +56,8 @@ function renderTolls(rows: readonly TollRow[], best: TollRow): string {
       ["κ (slots)", "average latency (slots)", "more than the best (slots)"],
       ...rows.map((row) => [
         String(row.tollSlots),
-        intervalText(row.averageLatencySlots),
-        row === best ? "best" : intervalText(row.differenceToBestSlots),
+        intervalText(row.averageLatencySlots, 3),
+        row === best ? "best" : intervalText(row.differenceToBestSlots, 3),
       ]),
     ],
     { align: ["r", "r", "r"] },

@@ -2,13 +2,13 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import type { Estimate } from "../../../benchmarks/figures.js";
+import { type Estimate, intervalText } from "../../../benchmarks/figures.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { type ReferenceChoice, tuneReference } from "../../../benchmarks/tuning/tune-reference.js";
 import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, list, printJson, withExample } from "../support/program.js";
-import { changeManifest, intervalText, MANIFEST_HELP } from "../support/tuning-output.js";
+import { changeManifest, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
 import { withWorkers, workersOption } from "../support/workers.js";
 
 interface TuneReferenceOptions {
@@ -68,11 +68,9 @@ export function tuneReferenceCommand(): Command {
       );
       if (options.json) {
         const figures = choices.flatMap(({ scenario, candidates }) =>
-          candidates.map(({ policy, averageLatencySlots }) => ({
-            id: `${scenario}/${policy}/latency`,
-            ...{ unit: "slots", goal: null, better: "lower" },
-            ...averageLatencySlots,
-          })),
+          candidates.map(({ policy, averageLatencySlots }) =>
+            latencyFigure(`${scenario}/${policy}`, averageLatencySlots),
+          ),
         );
         printJson({ figures, choices, conditions: { episodes, firstSeed: seed, policies: names, packageVersion } });
       } else process.stdout.write(`${renderChoices(choices)}\n`);
@@ -106,8 +104,8 @@ function renderChoices(choices: readonly ReferenceChoice[]): string {
         candidates.map(({ policy, averageLatencySlots, differenceToBestSlots }, i) => [
           i === 0 ? scenario : "",
           policy,
-          intervalText(averageLatencySlots),
-          i === 0 ? "the reference" : intervalText(differenceToBestSlots),
+          intervalText(averageLatencySlots, 3),
+          i === 0 ? "the reference" : intervalText(differenceToBestSlots, 3),
         ]),
       ),
     ],

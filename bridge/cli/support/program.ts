@@ -16,7 +16,7 @@ export async function runProgram(program: Command): Promise<void> {
   program.version(packageVersion);
   configure(program);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // a reader that has seen enough (`mecgym … | head`) is no error; the command finishes its work
+    // a reader that has seen enough (`mecgym … | head`) is not an error; the command finishes its work
     if (error.code === "EPIPE") return;
     process.stderr.write(`mecgym: cannot write to standard output: ${error.message}\n`);
     process.exit(EXIT_BAD_INPUT);

@@ -1,6 +1,7 @@
 /** The figures of `mecgym prompt`: how long prompts are, and whether their numbers lead to the right decision. */
 
 import { markdownTable } from "markdown-table";
+import { type Figure, figureOf } from "../../../benchmarks/figures.js";
 import {
   agreementScenarios,
   measureAgreement,
@@ -26,10 +27,9 @@ const NUM_STATES = 10_000;
 const MIN_AGREEMENT_PERCENT = 99.9;
 const MAX_MEAN_LOSS_SLOTS = 0.001;
 
-type Better = "higher" | "lower";
-
-function figure(id: string, value: number, unit: string, goal: number | null, better: Better = "lower") {
-  return { id, value, unit, goal, better, low: value, high: value };
+/** A figure that is counted, not estimated: its interval is the value itself. */
+function figure(id: string, value: number, unit: string, goal: number | null, better: Figure["better"] = "lower") {
+  return figureOf(id, unit, { value, low: value, high: value }, better, goal);
 }
 
 function templatesOf({ template }: FiguresOptions): readonly TemplateId[] {

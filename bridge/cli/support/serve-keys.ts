@@ -2,6 +2,7 @@
 
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
+import { checkOption } from "../../../env/checks.js";
 import { MecgymError } from "../../../env/errors.js";
 import { decodeZ85 } from "../../keys/curve.js";
 import { readAllowList, readServerKeys } from "../../keys/key-files.js";
@@ -27,13 +28,7 @@ export function withSecurityOptions(command: Command): Command {
 /** @throws MecgymError `invalidOption` */
 export function securityOf({ address, keys: place, allow }: SecurityOptions): Partial<ServerOptions> {
   if (place === undefined && allow === undefined) return address === undefined ? {} : { address };
-  if (address === undefined) {
-    throw new MecgymError("invalidOption", {
-      path: "--address",
-      got: undefined,
-      expected: "an address, required by --keys and --allow",
-    });
-  }
+  checkOption(address !== undefined, "--address", address, "an address, required by --keys and --allow");
   if (place === undefined || allow === undefined) {
     const path = place === undefined ? "--keys" : "--allow";
     throw new MecgymError("invalidOption", { path, got: undefined, expected: "both --keys and --allow" });

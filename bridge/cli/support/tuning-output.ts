@@ -1,7 +1,7 @@
-/** What the tuning commands share: the manifest that they write into, and the text of an interval. */
+/** What the tuning commands share: the manifest that they write into, and the figure of a candidate. */
 
 import { readFileSync } from "node:fs";
-import type { Estimate } from "../../../benchmarks/figures.js";
+import type { Estimate, Figure } from "../../../benchmarks/figures.js";
 import { MecgymError } from "../../../env/index.js";
 import { parseJson } from "../../../env/json.js";
 import { reasonOf } from "./input.js";
@@ -34,6 +34,7 @@ export function changeManifest(path: string, change: (manifest: ManifestFile) =>
   writeWhole(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-export function intervalText({ value, low, high }: Estimate): string {
-  return `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+/** The average latency of a candidate; its fields keep the order in which these commands have always printed them. */
+export function latencyFigure(candidate: string, averageLatencySlots: Estimate): Figure {
+  return { id: `${candidate}/latency`, unit: "slots", goal: null, better: "lower", ...averageLatencySlots };
 }

@@ -16,7 +16,7 @@ import {
   type ObservationData,
   resolveScenario,
 } from "../../../env/index.js";
-import { describePolicyContract } from "../../contracts/policy-contract.js";
+import { describePolicyContract, withAvailable } from "../../contracts/policy-contract.js";
 
 for (const entry of policies) describePolicyContract(entry);
 
@@ -103,18 +103,11 @@ describe("the rules", () => {
 });
 
 describe("the rules with absent servers", () => {
-  const without = (...absent: number[]): ObservationData => {
-    const isAvailable = [1, 2, 3].map((server) => !absent.includes(server));
-    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
-    const { rateMbps, activeTasks, workloadMbit } = observation;
-    return {
-      ...observation,
-      isAvailable,
-      rateMbps: present(rateMbps),
-      activeTasks: present(activeTasks),
-      workloadMbit: present(workloadMbit),
-    };
-  };
+  const without = (...absent: number[]): ObservationData =>
+    withAvailable(
+      observation,
+      [1, 2, 3].map((server) => !absent.includes(server)),
+    );
 
   it("the next best server is taken, and the device if no server is available", () => {
     expect(makePolicy("best-rate")(without(2))).toBe(3);

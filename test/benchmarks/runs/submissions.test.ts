@@ -71,7 +71,7 @@ describe("checkSubmission", () => {
     ["training without seeds", (s) => (s.training.seeds = []), ["/training/seeds"]],
     ["a language model that is not named", (s) => (s.policy.kind = "language-model"), ["/policy/model"]],
     ["another hash", (s) => (s.results[0].sha256 = sha256("")), ["/results/0/sha256"]],
-    ["a file that is not there", (s) => (s.results[0].file = "none.json"), ["/results/0/file"]],
+    ["a file that does not exist", (s) => (s.results[0].file = "none.json"), ["/results/0/file"]],
     ["two results of one suite", (s) => s.results.push({ ...s.results[0], file: "again.json" }), ["/results/1/file"]],
     ["one file twice", (s) => s.results.push({ ...s.results[0] }), ["/results/1/file", "/results/1/file"]],
   ];
@@ -91,7 +91,7 @@ describe("checkSubmission", () => {
       (r) => (r.settings[0].scenario.hash = sha256("")),
       [`${setting}/scenario/hash`],
     ],
-    ["a size that the suite has not", (r) => (r.settings[0].fixedSizeMbit = 6), [`${setting}/fixedSizeMbit`]],
+    ["a size that the suite does not have", (r) => (r.settings[0].fixedSizeMbit = 6), [`${setting}/fixedSizeMbit`]],
     ["training seeds", (r) => (r.settings[0].seeds.first = 0), [`${setting}/seeds/first`]],
     [
       "fewer states than the suite has",
@@ -105,7 +105,7 @@ describe("checkSubmission", () => {
       [`${setting}/policies/1/actions`, `${setting}/policies/1/actionCounts/`],
     ],
     [
-      "a server that is not there",
+      "a server that does not exist",
       (r) => (r.settings[0].policies[1].actions[7] = [12]),
       [
         `${setting}/policies/1/actions/7/0`,

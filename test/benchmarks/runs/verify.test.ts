@@ -90,7 +90,7 @@ describe("verifyResult", { timeout: 300_000 }, () => {
   const first = "/settings/1/policies/0";
   const kinds: [string, Damage, string | RegExp][] = [
     ["another suite", (r) => (r.suite = "paper-table-5"), "/settings/0/scenario/id"],
-    ["a suite that is not there", (r) => (r.suite = "paper-table-9"), "/suite"],
+    ["a suite that does not exist", (r) => (r.suite = "paper-table-9"), "/suite"],
     ["another number of resamples", (r) => (r.resamples = 1999), "/resamples"],
     ["a setting twice", (r) => (r.settings[1] = r.settings[0]), "/settings/1/id"],
     ["another protocol", (r) => (r.settings[1].protocol = "static"), "/settings/1/protocol"],
@@ -99,11 +99,11 @@ describe("verifyResult", { timeout: 300_000 }, () => {
     ["another length", (r) => (r.settings[1].episodeSlots = 99), "/settings/1/episodeSlots"],
     ["no length", (r) => delete r.settings[1].episodeSlots, "/settings/1/episodeSlots"],
     ["a size that was not played", (r) => (r.settings[0].fixedSizeMbit = 2), "/settings/0/fixedSizeMbit"],
-    ["a reference that is none", (r) => (r.settings[1].referencePolicy = "local"), "/settings/1/referencePolicy"],
+    ["another reference", (r) => (r.settings[1].referencePolicy = "local"), "/settings/1/referencePolicy"],
     ["other seeds", (r) => r.settings[1].seeds.first++, new RegExp(`^${first}/`)],
     ["other seeds of states", (r) => r.settings[0].seeds.first++, /^\/settings\/0\/policies\/0\//],
     ["seeds beyond the last", (r) => (r.settings[1].seeds.first = 2 ** 53 - 1), "/settings/1/seeds/first"],
-    ["a seed more", (r) => r.settings[1].seeds.count++, `${first}/actions`],
+    ["one seed more", (r) => r.settings[1].seeds.count++, `${first}/actions`],
     ["a policy that one setting lacks", (r) => r.settings[1].policies.pop(), "/settings/1/policies"],
     [
       "a policy nobody knows",
@@ -115,7 +115,7 @@ describe("verifyResult", { timeout: 300_000 }, () => {
       (r) => (r.settings[1].policies[0].policy.parameters = { weight: 1 }),
       `${first}/policy/parameters/weight`,
     ],
-    ["a log less", (r) => r.settings[1].policies[0].actions.pop(), `${first}/actions`],
+    ["one log less", (r) => r.settings[1].policies[0].actions.pop(), `${first}/actions`],
     ["an action that cannot be taken", (r) => (r.settings[1].policies[0].actions[1][5] = 7), `${first}/actions/1/5`],
     ["a log too short", (r) => r.settings[1].policies[0].actions[2].pop(), `${first}/actions/2`],
     ["a log too long", (r) => r.settings[1].policies[0].actions[3].push(0), `${first}/actions/3`],

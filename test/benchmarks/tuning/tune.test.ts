@@ -65,7 +65,7 @@ describe("tunePriced", () => {
   it("refuses test seeds, and seeds that run past the end of their split", () => {
     expect(() => finish(tunePriced("paper-v1", 2, 2_000_000))).toThrow(
       "invalidSeed at --seed: expected seeds within 0 to 999999 (train) or 1000000 to 1009999 (validation), " +
-        'for test seeds choose nothing, got "seeds 2000000 to 2000001"',
+        'because test seeds choose nothing, got "seeds 2000000 to 2000001"',
     );
     for (const [first, count] of [
       [2_009_999, 2],

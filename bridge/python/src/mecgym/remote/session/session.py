@@ -96,7 +96,7 @@ class Session(SteppedSession):
         snapshots : Snapshots
             What `snapshot` gave.
         lanes : sequence of int, optional
-            The lanes to restore, one for each snapshot; by default those they were taken of.
+            The lanes to restore, one for each snapshot; by default those they were taken from.
         group : int
             Index of the group.
 

@@ -1,6 +1,7 @@
 /** Plays the native policies on a server: one policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
+import { type RolloutOptions, rolloutDefaults } from "../../benchmarks/policies/rollout.js";
 import { checkOption } from "../../env/checks.js";
 import { PHASE_RUNNING } from "../../env/core/phases.js";
 import {
@@ -10,6 +11,7 @@ import {
   LaneView,
   type LookAheadOptions,
   maxServersOf,
+  maxUsersOf,
   type RolloutRequest,
   Rollouts,
   type Scenario,
@@ -17,16 +19,22 @@ import {
 } from "../../env/index.js";
 import type { PolicyPlayer, PolicyProvider } from "../lanes/policy-provider.js";
 
-/** Roughly how many evaluations of an action a decision takes: with rollouts, and with a look-ahead. */
+/**
+ * Roughly how many evaluations of an action a decision takes in `paper-v1`: with the default rollouts, with a
+ * look-ahead of ten samples, and for every other policy.
+ */
 const ROLLOUT_WORK = 10_000;
 const LOOK_AHEAD_WORK = 30;
+const PLAIN_WORK = 1;
+/** The sizes that these numbers are for. */
+const [PAPER_ACTIONS, PAPER_USERS, LOOK_AHEAD_SAMPLES] = [7, 12, 10];
+const ROLLOUT_SLOTS = rolloutDefaults.numFutures * rolloutDefaults.horizonSlots * rolloutDefaults.numCandidates;
 
 /** The native policies, as a server takes them. */
 export const nativePolicies: PolicyProvider = {
-  work(name) {
-    const { needsRollout, needsLookAhead } = findPolicy(name);
-    if (needsRollout) return ROLLOUT_WORK;
-    return needsLookAhead ? LOOK_AHEAD_WORK : 1;
+  work(name, scenarios) {
+    const entry = findPolicy(name);
+    return Math.max(...scenarios.map((scenario) => decisionWork(entry, scenario)));
   },
 
   player(name, env) {
@@ -35,6 +43,27 @@ export const nativePolicies: PolicyProvider = {
     return new BatchPlayer(entry, env);
   },
 };
+
+/** Work grows with what a decision looks at, and is never less than in `paper-v1` with the default options. */
+function decisionWork(entry: PolicyEntry, scenario: Scenario): number {
+  const { needsRollout, needsLookAhead } = entry;
+  const more = (count: number, usual: number) => Math.max(1, count / usual);
+  const actions = more(maxServersOf(scenario) + 1, PAPER_ACTIONS);
+  // a policy that takes no options has the depth that the numbers above are for
+  const options = entry.options === undefined ? {} : entry.parameters?.(scenario);
+  if (needsRollout) {
+    const { numFutures, horizonSlots, numCandidates } = { ...rolloutDefaults, ...options } as RolloutOptions;
+    // each slot of a future has the decisions of all users
+    const slots = more(numFutures * horizonSlots * numCandidates, ROLLOUT_SLOTS);
+    return ROLLOUT_WORK * slots * actions * more(maxUsersOf(scenario), PAPER_USERS);
+  }
+  if (needsLookAhead) {
+    const { numSamples, mode } = { ...scenario.lookAhead, ...options };
+    const perAction = mode === "sequential" ? actions : 1;
+    return LOOK_AHEAD_WORK * more(Number(numSamples), LOOK_AHEAD_SAMPLES) * actions * perAction;
+  }
+  return PLAIN_WORK * actions;
+}
 
 /** Rollouts copy lanes field by field into a batch of one scenario, so both must have the same layout. */
 function checkOneScenario(name: string, { scenarios, maxServers }: BatchEnv): void {

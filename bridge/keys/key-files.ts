@@ -1,13 +1,17 @@
 /** Key files: where a server and a client keep their pairs, and the list of clients that a server accepts. */
 
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { MecgymError } from "../../env/errors.js";
 import { type ClientKeys, decodeZ85, type KeyPair, makeKeyPair } from "./curve.js";
+import { readRegularFile } from "./regular-file.js";
 
 /** Names of the key files that a server and a client look for in their folder. */
 export const SERVER_NAME = "server";
 export const CLIENT_NAME = "client";
+
+/** A key file has some hundred bytes. */
+const MAX_KEY_FILE_BYTES = 65_536;
 
 const publicFile = (folder: string, name: string) => join(folder, `${name}.key`);
 const secretFile = (folder: string, name: string) => join(folder, `${name}.key_secret`);
@@ -93,7 +97,7 @@ function readPair(file: string): KeyPair {
 function readField(file: string, field: string): string {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularFile(file, MAX_KEY_FILE_BYTES).toString("utf8");
   } catch (error) {
     throw badKeys(file, "none", `a key file (${(error as Error).message})`);
   }

@@ -110,10 +110,11 @@ function readPacked(
   }
   const p = deriveParameters(scenario);
   checkAmounts({ sizeMbit, localBacklogMbit, ...(networkWaitSlots === undefined ? {} : { networkWaitSlots }) });
-  const noHistory = Array.from({ length: E }, () => new Float64Array(W));
+  // one row for all: E may be any number if a body says that it has no states
+  const noHistory = new Float64Array(W);
   const historyOf = (first: number, count: number) =>
     history === undefined
-      ? noHistory.slice(0, count)
+      ? Array.from({ length: count }, () => noHistory)
       : Array.from({ length: count }, (_, e) => history.subarray((first + e) * W, (first + e + 1) * W));
   return Array.from({ length: S }, (_, i) => {
     const count = numServers[i];

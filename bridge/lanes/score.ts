@@ -58,7 +58,8 @@ export function scoreOutcome(request: RequestOf<"score">, body: Uint8Array | und
   const { profile = "paper", numSamples, weight, sizeFactor, mode, rates, seed } = request;
   const maxServers = states.reduce((most, { state }) => Math.max(most, state.numServers), 1);
   const samples = numSamples ?? scenario.lookAhead.numSamples;
-  checkWork(states.length * (maxServers + 1) * samples + candidates.count, limits);
+  const perAction = (mode ?? scenario.lookAhead.mode) === "sequential" ? samples * (maxServers + 1) : samples;
+  checkWork(states.length * (maxServers + 1) * perAction + candidates.count, limits);
   checkReplyBytes(candidates.count * BYTES_PER_CANDIDATE, limits);
   if (profile === "paper") {
     checkAbsent({ seed }, `in profile ${profile}`);

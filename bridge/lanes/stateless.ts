@@ -9,7 +9,7 @@ import type { RequestOf, StatelessQuery } from "../wire/requests.js";
 import { readStates, stateForms } from "./body-states.js";
 import { type Answer, answerOf, type Outcome } from "./lane-handle.js";
 import { promptOptionsOf } from "./lane-options.js";
-import type { LaneLimits } from "./request-limits.js";
+import { checkWork, type LaneLimits, promptWork } from "./request-limits.js";
 import { scoreOutcome } from "./score.js";
 
 /** Answers a query in the calling thread. */
@@ -25,11 +25,14 @@ const utf8 = new TextEncoder();
 function statePromptOutcome(
   request: RequestOf<"prompt">,
   body: Uint8Array | undefined,
-  { maxReplyBytes }: LaneLimits,
+  { maxReplyBytes, maxRequestWork }: LaneLimits,
 ): Outcome {
   const { scenario: input, layout, seed, firstLane = 0 } = request;
   const scenario = resolveScenario(input as string | ScenarioInput);
   const states = readStates(scenario, readBody(layout as NonNullable<typeof layout>, body, stateForms));
+  const { historySlots } = scenario;
+  const work = states.reduce((sum, { state }) => sum + promptWork({ servers: state.numServers, historySlots }), 0);
+  checkWork(work, { maxRequestWork });
   const options: PromptOptions = promptOptionsOf(request);
   const texts: Uint8Array[] = [];
   let [bytes, next, system]: [number, number, string | null] = [64, firstLane, null];

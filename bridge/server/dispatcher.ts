@@ -3,6 +3,7 @@
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../../env/scenario/scenario.js";
 import type { Done } from "../lanes/lane-handle.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
+import { isInlineQuery } from "../lanes/request-limits.js";
 import { answerStateless } from "../lanes/stateless.js";
 import { ThreadPool } from "../lanes/thread-pool.js";
 import { checkNoBody } from "../wire/array-layout.js";
@@ -49,8 +50,6 @@ const LANE_CAPABILITIES = ["lookahead", "prompt", "snapshot", "restore", "fork"]
 const JOB_QUERIES = ["job-status", "job-result", "cancel"] as const;
 /** Operations without a session that take a body. */
 const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify", "evaluate"]);
-/** A query with a longer body is answered in another thread if there is one. */
-const MAX_INLINE_QUERY_BYTES = 16_384;
 
 export class Dispatcher {
   readonly #limits: Limits;
@@ -180,7 +179,7 @@ export class Dispatcher {
   }
 
   #query(request: StatelessQuery, body: Uint8Array | undefined, done: Done): void {
-    if (this.#threads !== undefined && (body?.length ?? 0) > MAX_INLINE_QUERY_BYTES) {
+    if (this.#threads !== undefined && !isInlineQuery(request, body?.length ?? 0)) {
       this.#threads.ask(request, body, done);
     } else {
       done(answerStateless(request, body, this.#limits));

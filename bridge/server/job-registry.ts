@@ -6,6 +6,9 @@ import { BridgeError, type ReplyError, toReplyError } from "../wire/protocol.js"
 import type { JobQuery, JobRequest } from "../wire/requests.js";
 import type { Limits } from "./limits.js";
 
+/** A job that has ended is kept for this time after its client last asked about it, however many wait, ms. */
+const MIN_KEPT_MS = 60_000;
+
 export interface JobControl {
   /** Reports how much of `total` is done. */
   readonly progress: (done: number, total: number, what: string) => void;
@@ -72,6 +75,7 @@ export class JobRegistry {
   /** @throws BridgeError `tooManyJobs`, and what the provider throws */
   start(request: JobRequest, body: Uint8Array | undefined): Outcome {
     const { maxJobs, maxJobBytes } = this.#limits;
+    if (this.#jobs.size >= maxJobs) this.#forgetOldest();
     if (this.#jobs.size >= maxJobs) {
       const expected = `at most ${maxJobs} jobs (maxJobs); cancel removes those that have ended`;
       throw new BridgeError("tooManyJobs", { path: "job", expected, got: "one more" });
@@ -95,6 +99,7 @@ export class JobRegistry {
       this.#fail(job, jobTooLarge(this.#limits.maxJobBytes, output.bytes.length));
       return;
     }
+    job.heardMs = this.#nowMs(); // whoever comes for a result has time from its end on
     job.output = { ...output, sha256: createHash("sha256").update(output.bytes).digest("hex") };
     job.state = "done";
   }
@@ -167,6 +172,18 @@ export class JobRegistry {
     }
     job.heardMs = this.#nowMs();
     return job;
+  }
+
+  /** Makes room: of the jobs that have ended and whose client is gone, removes the one that is silent the longest. */
+  #forgetOldest(): void {
+    let oldest: string | undefined;
+    let leastMs = this.#nowMs() - MIN_KEPT_MS;
+    for (const [id, { state, heardMs }] of this.#jobs) {
+      if (state === "running" || heardMs >= leastMs) continue;
+      leastMs = heardMs;
+      oldest = id;
+    }
+    if (oldest !== undefined) this.#jobs.delete(oldest);
   }
 
   /** Removes jobs that have ended and that nobody has asked about for a lease. */

@@ -1,7 +1,7 @@
 /** Carries out the requests of sessions: in order within a group, each exactly once, with replies that are kept. */
 
 import type { PolicyProvider } from "../lanes/policy-provider.js";
-import { checkWork, workOf } from "../lanes/request-limits.js";
+import { checkWork, MAX_INLINE_WORK, workOf } from "../lanes/request-limits.js";
 import { checkNoBody } from "../wire/array-layout.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { LaneRequest, RequestOf, SequencedMessage } from "../wire/requests.js";
@@ -11,9 +11,6 @@ import type { RequestWindow, WindowEntry } from "./request-window.js";
 import { releaseBuffer, type Session } from "./session.js";
 import type { SessionRegistry } from "./session-registry.js";
 import type { Counters } from "./stats.js";
-
-/** More work than this would block the socket for some milliseconds, in evaluations of an action. */
-const MAX_INLINE_WORK = 65_536;
 
 export interface SequencerOptions {
   readonly sessions: SessionRegistry;
@@ -100,11 +97,11 @@ export class Sequencer {
   #execute(session: Session, window: RequestWindow, entry: WindowEntry, request: LaneRequest): void {
     const work = workOf(session.options, request, this.#policies);
     checkWork(work, this.#limits);
+    if (work > MAX_INLINE_WORK) this.#sessions.moveOut(session);
     if (request.op === "fork" && request.layout === undefined) {
       this.#fork(session, window, entry, request);
       return;
     }
-    if (work > MAX_INLINE_WORK) this.#sessions.moveOut(session);
     const { handle } = session;
     session.numExecuting += 1;
     handle.execute(entry.header.group, request, entry.body, (answer) => {

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { type Answer, type Done, InlineLanes, type LaneHandle } from "../lanes/lane-handle.js";
 import type { LaneOptions } from "../lanes/lane-options.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
+import { isInlineSession } from "../lanes/request-limits.js";
 import type { ThreadPool } from "../lanes/thread-pool.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
@@ -153,7 +154,8 @@ export class SessionRegistry {
     const { threads, policies, maxInlineLanes } = this.#options;
     const isText = options.prompts !== undefined;
     const maxLanes = isText ? maxInlineLanes / 8 : maxInlineLanes;
-    if (threads !== undefined && options.numLanes / options.numGroups > maxLanes) {
+    const isInline = options.numLanes / options.numGroups <= maxLanes && isInlineSession(options);
+    if (threads !== undefined && !isInline) {
       return (take) => threads.open(options, undefined, take);
     }
     return (take) => InlineLanes.open(options, policies, take);

@@ -10,7 +10,7 @@ describe("parseJson", () => {
     expect(JSON.stringify(parseJson(nested(MAX_JSON_DEPTH)))).toBe(nested(MAX_JSON_DEPTH));
     expect(() => parseJson(nested(MAX_JSON_DEPTH + 1))).toThrow(/more than 64 levels of lists and objects/);
     expect(() => parseJson(nested(1_000_000))).toThrow(SyntaxError);
-    expect(() => parseJson('{"a":'.repeat(65) + "1" + "}".repeat(65))).toThrow(/64 levels/);
+    expect(() => parseJson(`${'{"a":'.repeat(65)}1${"}".repeat(65)}`)).toThrow(/64 levels/);
   });
 
   it("counts levels, not brackets", () => {

@@ -1,13 +1,14 @@
 /** `mecgym dataset check`: checks files of records, line by line. */
 
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
 import { parseJson } from "../../../env/json.js";
+import { openRegularFile, readRegularFile } from "../../keys/regular-file.js";
 import { DATASET_MANIFEST } from "../support/dataset-files.js";
 import { reasonOf, unreadable } from "../support/input.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
@@ -47,7 +48,7 @@ function report({ file, records, damaged, foreign, problems }: CheckedFile): str
 }
 
 async function checkFile(file: string): Promise<CheckedFile> {
-  const input = createReadStream(file);
+  const input = createReadStream(file, { fd: openToCheck(file) });
   const hash = createHash("sha256");
   input.on("data", (chunk) => hash.update(chunk));
   const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
@@ -77,12 +78,22 @@ async function checkFile(file: string): Promise<CheckedFile> {
   return { file, records, damaged, foreign, problems };
 }
 
+function openToCheck(file: string): number {
+  try {
+    return openRegularFile(file);
+  } catch (error) {
+    throw unreadable(file, "file", error);
+  }
+}
+
 /** The hash that the manifest in the file's folder lists for it; undefined if there is none. */
 function listedHash(file: string): string | undefined {
   const path = join(dirname(file), DATASET_MANIFEST);
   if (!existsSync(path)) return undefined;
   try {
-    const { files } = parseJson(readFileSync(path, "utf8")) as { files: { name: string; sha256: string }[] };
+    const { files } = parseJson(readRegularFile(path).toString("utf8")) as {
+      files: { name: string; sha256: string }[];
+    };
     return files.find(({ name }) => name === basename(file))?.sha256;
   } catch (error) {
     throw new MecgymError("invalidOption", { path: "file", got: path, expected: `a manifest (${reasonOf(error)})` });

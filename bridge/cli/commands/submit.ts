@@ -1,10 +1,10 @@
 /** `mecgym submit`: checks an entry for the leaderboard before it is sent. */
 
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
 import { checkSubmission } from "../../../benchmarks/runs/submissions.js";
 import { describeValue } from "../../../env/errors.js";
+import { readRegularFile } from "../../keys/regular-file.js";
 import { readText } from "../support/input.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
 
@@ -15,7 +15,7 @@ export function submitCommand(): Command {
     .option("--json", "print JSON")
     .action(({ check, json }: { check: string; json?: boolean }) => {
       const report = checkSubmission(check, readText(check, "--check"), (path) =>
-        readFileSync(join(dirname(check), path)),
+        readRegularFile(join(dirname(check), path)),
       );
       const { problems, checked, notChecked } = report;
       if (json) printJson(report);

@@ -1,13 +1,14 @@
 /** Writes data sets into a folder: the files, the manifest and the card, all of them or none. */
 
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cardOf, type DatasetFile, fileNameOf, manifestOf, readManifest } from "../../../benchmarks/datasets/card.js";
 import { type DatasetPlan, datasetKinds } from "../../../benchmarks/datasets/plan.js";
 import type { JobRunner } from "../../../benchmarks/jobs/jobs.js";
 import { orderedRecords, RECORDS_PER_JOB } from "../../../benchmarks/jobs/ordered-records.js";
 import { packageVersion } from "../../composition/package-version.js";
+import { readRegularFile } from "../../keys/regular-file.js";
 import { badPlace, prepareFolder, writeWhole } from "./output.js";
 import { withWorkers } from "./workers.js";
 
@@ -61,7 +62,7 @@ export async function writeDatasets(
 /** Files of earlier commands in a folder that are not overwritten. */
 function otherFiles(folder: string, names: readonly string[]): DatasetFile[] {
   const path = join(folder, DATASET_MANIFEST);
-  const listed = existsSync(path) ? (readManifest(readFileSync(path, "utf8")) ?? []) : [];
+  const listed = existsSync(path) ? (readManifest(readRegularFile(path).toString("utf8")) ?? []) : [];
   return listed.filter(({ name }) => !names.includes(name) && existsSync(join(folder, name)));
 }
 

@@ -1,7 +1,7 @@
 /** Reads the files that a command is given, with one clear error for those that cannot be read. */
 
-import { readFileSync } from "node:fs";
 import { MecgymError } from "../../../env/errors.js";
+import { readRegularFile } from "../../keys/regular-file.js";
 
 /** The message of whatever was thrown. */
 export function reasonOf(error: unknown): string {
@@ -10,11 +10,11 @@ export function reasonOf(error: unknown): string {
 
 /**
  * @param path names the file in the error: the argument or option that gave it
- * @throws MecgymError `invalidOption` if the file cannot be read
+ * @throws MecgymError `invalidOption` if the file cannot be read, is not a regular file, or is too large
  */
 export function readText(file: string, path: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readRegularFile(file).toString("utf8");
   } catch (error) {
     throw unreadable(file, path, error);
   }

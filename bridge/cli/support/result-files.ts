@@ -1,10 +1,10 @@
 /** Reads and replays result files, for the commands that take them. */
 
-import { readFileSync } from "node:fs";
 import { parseResult } from "../../../benchmarks/result-file.js";
 import { type VerifyReport, verifyResult } from "../../../benchmarks/runs/verify.js";
 import { MecgymError } from "../../../env/errors.js";
 import type { Result } from "../../../schemas/generated/types.js";
+import { readRegularFile } from "../../keys/regular-file.js";
 import { reasonOf } from "./input.js";
 import { withWorkers } from "./workers.js";
 
@@ -12,7 +12,7 @@ import { withWorkers } from "./workers.js";
 export function readResult(file: string): Result {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularFile(file).toString("utf8");
   } catch (error) {
     const expected = `a file to read (${reasonOf(error)})`;
     throw new MecgymError("invalidRecord", { path: file, got: "no text", expected });

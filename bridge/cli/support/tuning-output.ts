@@ -1,9 +1,9 @@
 /** What the tuning commands share: the manifest that they write into, and the figure of a candidate. */
 
-import { readFileSync } from "node:fs";
 import type { Estimate, Figure } from "../../../benchmarks/figures.js";
 import { MecgymError } from "../../../env/index.js";
 import { parseJson } from "../../../env/json.js";
+import { readRegularFile } from "../../keys/regular-file.js";
 import { reasonOf } from "./input.js";
 import { writeWhole } from "./output.js";
 
@@ -23,7 +23,7 @@ interface ManifestFile {
 export function changeManifest(path: string, change: (manifest: ManifestFile) => void): void {
   let manifest: ManifestFile;
   try {
-    manifest = parseJson(readFileSync(path, "utf8")) as ManifestFile;
+    manifest = parseJson(readRegularFile(path).toString("utf8")) as ManifestFile;
     if (typeof manifest.scenarios !== "object" || typeof manifest.adaptive !== "object")
       throw new Error("other fields");
   } catch (error) {

@@ -37,11 +37,17 @@ export function parseAddress(text: string): Address {
 /**
  * Makes a new folder that only the user can enter, with a path short enough for a socket.
  *
- * @returns undefined if the system has no ipc sockets, or the path of its temporary folder is too long
+ * @returns undefined if the system has no ipc sockets, or its temporary folder is missing, cannot be written to, or has
+ *   a path that is too long
  */
 export function makePrivateFolder(): string | undefined {
   if (process.platform === "win32") return undefined;
-  const folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX)); // mode 0700
+  let folder: string;
+  try {
+    folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX)); // mode 0700
+  } catch {
+    return undefined;
+  }
   if (fits(socketIn(folder))) return folder;
   rmSync(folder, { recursive: true, force: true });
   return undefined;

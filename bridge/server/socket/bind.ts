@@ -75,7 +75,8 @@ async function bindForOwner(options: BindOptions): Promise<BoundSocket> {
     throw badAddress(
       undefined,
       "an address with keys and a list of clients (--address, --keys, --allow): no private ipc path can be made, " +
-        "because the system has none or the path of its temporary folder is too long",
+        "because the system has none, or its temporary folder (TMPDIR) is missing, cannot be written to, or has a " +
+        "path that is too long",
     );
   }
   const security = { keys: makeKeyPair(), allowed: [await options.ownerKey()] };

@@ -27,7 +27,7 @@ export async function clearStaleSocket(path: string): Promise<void> {
 
 /** Removes the user's own folders of servers that were killed: those with a socket that nobody listens on. */
 export async function clearDeadFolders(): Promise<void> {
-  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(FOLDER_PREFIX))) {
+  for (const name of namesIn(tmpdir()).filter((one) => one.startsWith(FOLDER_PREFIX))) {
     const folder = join(tmpdir(), name);
     try {
       // only own folders: another user could replace a folder of theirs while it is being removed
@@ -39,6 +39,15 @@ export async function clearDeadFolders(): Promise<void> {
     } catch {
       // there is no socket in it, or it is gone by now
     }
+  }
+}
+
+/** Names in a folder; none if it is missing or cannot be read. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 

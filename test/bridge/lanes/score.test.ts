@@ -69,6 +69,19 @@ describe.each(places)("lanes in %s", (place) => {
       expect(error).toMatchObject({ code: "invalidBody", path: "body", got: '"0 bytes"' });
     });
 
+    it("takes any room for servers in a body without states", async () => {
+      const none = packed(states.slice(0, 1));
+      const empty = Object.fromEntries(
+        Object.entries(none).map(([name, { values, shape = [1], dtype }]) => [
+          name,
+          { values: values.subarray(0, 0), shape: shape.length === 2 ? [0, 2 ** 30] : [0], ...(dtype && { dtype }) },
+        ]),
+      ) as Columns;
+      const { layout, body } = described({ ...empty, actions: { values: new Int32Array(0) } });
+      const { result } = await granted(dispatcher(), request(layout), body);
+      expect(result.layout[0].shape).toEqual([0]);
+    });
+
     it("refuses states that are nested deeply", async () => {
       const deep = "[".repeat(100_000) + "]".repeat(100_000);
       const { layout, body } = described({

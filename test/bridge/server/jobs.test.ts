@@ -122,4 +122,32 @@ describe("jobs", () => {
     }
     expect(codes).toEqual(["unknownScenario", "invalidSeed", "unknownSuite", "unknownPolicy", "unknownJob"]);
   });
+
+  it(
+    "that have ended make room for new ones once their client is silent, the most silent first",
+    async () => {
+      let nowMs = 0;
+      const limits = { ...defaultLimits, maxJobs: 2, leaseSeconds: 0 };
+      const crowded = makeDispatcher("inline", { jobs: benchmarkJobs(1), limits, nowMs: () => nowMs });
+      const start = () => ask(crowded, { op: "dataset", requestId: newId(), kind: "sft", count: 1 });
+      const stateOf = async (job: string) => {
+        const { result, error } = await ask(crowded, { op: "job-status", requestId: newId(), job });
+        return error?.code ?? result.state;
+      };
+      const first = (await start()).result.job;
+      await jobEnd(crowded, first);
+      nowMs = 1000;
+      const second = (await start()).result.job;
+      await jobEnd(crowded, second);
+      nowMs = 60_999;
+      await jobEnd(crowded, first); // its client is still there
+      expect((await start()).error?.code).toBe("tooManyJobs");
+      nowMs = 61_001;
+      const third = (await start()).result.job;
+      expect([await stateOf(first), await stateOf(second)]).toEqual(["done", "unknownJob"]);
+      expect((await start()).error?.code).toBe("tooManyJobs");
+      await jobEnd(crowded, third);
+    },
+    JOB_MS,
+  );
 });

@@ -190,7 +190,7 @@ describe("the log", () => {
       dealer.connect(address);
       for (let i = 0; i < 1000; i++) await dealer.send([...messageOf({ op: "ping", requestId: newId() })]);
       dealer.close();
-      undelivered = ((await client.stats()) as ServerStats).transport?.undelivered ?? 0;
+      undelivered = ((await client.stats()) as unknown as ServerStats).transport?.undelivered ?? 0;
     }
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");

@@ -68,6 +68,26 @@ describe("the address of a server without an address option", () => {
     await expect(connect(running.address).ping()).resolves.toEqual({});
   });
 
+  describe.each([
+    ["is missing", () => join(temporaryFolder(), "missing")],
+    ["is a file", () => process.execPath],
+    ["cannot be written to", () => "/proc"],
+  ])("if the temporary folder %s", (_name, folder) => {
+    it("says so in one sentence", async () => {
+      vi.stubEnv("TMPDIR", folder());
+      atEnd(() => vi.unstubAllEnvs());
+      await expect(serve()).rejects.toThrow(/^invalidOption at address: .* temporary folder \(TMPDIR\) is missing/);
+    });
+
+    it("binds loopback TCP with keys for an owner", async () => {
+      vi.stubEnv("TMPDIR", folder());
+      atEnd(() => vi.unstubAllEnvs());
+      const owner = makeKeyPair();
+      const server = await serve({ ownerKey: async () => owner.publicKey });
+      expect(server.address).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    });
+  });
+
   describe("if the path of the temporary folder is too long", () => {
     const withLongFolder = async (work: () => Promise<void>) => {
       const folder = join(temporaryFolder(), "x".repeat(90));

@@ -1,4 +1,4 @@
-/** The work of requests: it grows with servers, history, text and depth, and what is large leaves the socket's thread. */
+/** The work of requests grows with servers, history, text and depth, and large requests leave the socket thread. */
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";

@@ -5,7 +5,14 @@ import type { BatchEnvOptions } from "../../env/batch/options.js";
 import type { PromptOptions } from "../../env/language/prompt.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
 import { definedFields } from "../wire/requests.js";
-import type { LaneLimits } from "./request-limits.js";
+
+/** The limits that lanes keep. The server's table of limits describes each of them. */
+export interface LaneLimits {
+  readonly maxReplyBytes: number;
+  readonly maxSessionBytes: number;
+  readonly maxCompletionBytes: number;
+  readonly maxRequestWork: number;
+}
 
 /** What a session simulates. */
 export interface LaneOptions {

@@ -8,7 +8,7 @@ import { byteListArrays } from "../wire/byte-lists.js";
 import { BridgeError } from "../wire/protocol.js";
 import { bodyOf } from "../wire/reply-body.js";
 import { checkAbsent, type RequestOf, type SequenceIds } from "../wire/requests.js";
-import type { Outcome } from "./lane-handle.js";
+import type { Outcome } from "./answer.js";
 import { LanePrompts } from "./lane-prompts.js";
 import { checkReplyBytes } from "./request-limits.js";
 import type { SessionLayouts } from "./session-layouts.js";

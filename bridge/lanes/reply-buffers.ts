@@ -5,7 +5,7 @@ import { episodeStatsFields } from "../../env/batch/lane-player.js";
 import type { BatchOutputs, OutputMemory } from "../../env/core/outputs.js";
 import { type ArraySpec, bodyBytes } from "../wire/array-layout.js";
 import { packArrays, type ReplyArray } from "../wire/reply-body.js";
-import type { Outcome } from "./lane-handle.js";
+import type { Outcome } from "./answer.js";
 
 interface ReplyBuffer {
   readonly index: number;

@@ -3,16 +3,8 @@
 import { maxServersOf } from "../../env/scenario/scenario.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
-import type { LaneOptions } from "./lane-options.js";
+import type { LaneLimits, LaneOptions } from "./lane-options.js";
 import type { PolicyProvider } from "./policy-provider.js";
-
-/** The limits that lanes keep. The server's table of limits describes each of them. */
-export interface LaneLimits {
-  readonly maxReplyBytes: number;
-  readonly maxSessionBytes: number;
-  readonly maxCompletionBytes: number;
-  readonly maxRequestWork: number;
-}
 
 /** More work than this would block the socket for some milliseconds, in evaluations of an action. */
 export const MAX_INLINE_WORK = 65_536;

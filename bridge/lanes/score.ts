@@ -10,9 +10,10 @@ import { needArray, readBody } from "../wire/described-body.js";
 import { BridgeError } from "../wire/protocol.js";
 import { bodyOf, type ReplyArray } from "../wire/reply-body.js";
 import { checkAbsent, definedFields, type RequestOf } from "../wire/requests.js";
+import type { Outcome } from "./answer.js";
 import { type GivenState, readStates, stateForms } from "./body-states.js";
-import type { Outcome } from "./lane-handle.js";
-import { checkReplyBytes, checkWork, type LaneLimits } from "./request-limits.js";
+import type { LaneLimits } from "./lane-options.js";
+import { checkReplyBytes, checkWork } from "./request-limits.js";
 
 const scoreForms = {
   ...stateForms,

@@ -9,7 +9,7 @@ import { scenarioHash } from "../../env/scenario/scenario.js";
 import { type ArraySpec, bodyBytes, checkBody, checkNoBody, readArray } from "../wire/array-layout.js";
 import { byteListArrays } from "../wire/byte-lists.js";
 import type { LaneRequest } from "../wire/requests.js";
-import type { Outcome } from "./lane-handle.js";
+import type { Outcome } from "./answer.js";
 import { type LaneOptions, type LaneState, makeEnvs } from "./lane-options.js";
 import { LanePrompts } from "./lane-prompts.js";
 import { forkLanes, restoreLanes } from "./mutations.js";

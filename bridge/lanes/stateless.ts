@@ -6,10 +6,11 @@ import { byteListArrays } from "../wire/byte-lists.js";
 import { readBody } from "../wire/described-body.js";
 import { bodyOf } from "../wire/reply-body.js";
 import type { RequestOf, StatelessQuery } from "../wire/requests.js";
+import { type Answer, answerOf, type Outcome } from "./answer.js";
 import { readStates, stateForms } from "./body-states.js";
-import { type Answer, answerOf, type Outcome } from "./lane-handle.js";
+import type { LaneLimits } from "./lane-options.js";
 import { promptOptionsOf } from "./lane-options.js";
-import { checkWork, type LaneLimits, promptWork } from "./request-limits.js";
+import { checkWork, promptWork } from "./request-limits.js";
 import { scoreOutcome } from "./score.js";
 
 /** Answers a query in the calling thread. */

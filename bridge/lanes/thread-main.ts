@@ -1,7 +1,8 @@
 /** The main function of a thread that plays lanes and answers stateless queries. The other side is `thread-pool.ts`. */
 
 import type { MessagePort } from "node:worker_threads";
-import { type Answer, answerOf, describeLanes } from "./lane-handle.js";
+import { type Answer, answerOf } from "./answer.js";
+import { describeLanes } from "./lane-handle.js";
 import type { PolicyProvider } from "./policy-provider.js";
 import { SessionLanes } from "./session-lanes.js";
 import { answerStateless } from "./stateless.js";

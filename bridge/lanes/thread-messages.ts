@@ -1,9 +1,8 @@
 /** Messages between the socket's thread (`thread-pool.ts`) and a thread of lanes (`thread-main.ts`). */
 
 import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
-import type { Answer } from "./lane-handle.js";
-import type { LaneOptions, LaneState } from "./lane-options.js";
-import type { LaneLimits } from "./request-limits.js";
+import type { Answer } from "./answer.js";
+import type { LaneLimits, LaneOptions, LaneState } from "./lane-options.js";
 
 /** A reply buffer that is free again. */
 export interface Release {

@@ -1,9 +1,9 @@
 /** A pool of threads that play lanes. A session stays with one thread; stateless queries go to any. */
 
 import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
-import type { Done, LaneHandle } from "./lane-handle.js";
-import type { LaneOptions, LaneState } from "./lane-options.js";
-import type { LaneLimits } from "./request-limits.js";
+import type { Done } from "./answer.js";
+import type { LaneHandle } from "./lane-handle.js";
+import type { LaneLimits, LaneOptions, LaneState } from "./lane-options.js";
 import { LaneThread } from "./thread.js";
 import type { Release } from "./thread-messages.js";
 

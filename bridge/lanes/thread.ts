@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { BridgeError, toReplyError } from "../wire/protocol.js";
-import type { Answer, Done } from "./lane-handle.js";
+import type { Answer, Done } from "./answer.js";
 import { LANE_THREAD, type ThreadAnswer, type ThreadRequest } from "./thread-messages.js";
 
 /** The answer to every request of a thread that has ended. */

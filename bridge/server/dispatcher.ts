@@ -1,7 +1,7 @@
 /** Routes requests to their handlers: message in, messages out, without a socket. */
 
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../../env/scenario/scenario.js";
-import type { Done } from "../lanes/lane-handle.js";
+import type { Done } from "../lanes/answer.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
 import { isInlineQuery } from "../lanes/request-limits.js";
 import { answerStateless } from "../lanes/stateless.js";

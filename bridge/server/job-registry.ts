@@ -1,7 +1,7 @@
 /** Jobs: long work that one request starts and others ask about, such as data sets, suite runs and verifications. */
 
 import { createHash, randomBytes } from "node:crypto";
-import type { Outcome } from "../lanes/lane-handle.js";
+import type { Outcome } from "../lanes/answer.js";
 import { BridgeError, type ReplyError, toReplyError } from "../wire/protocol.js";
 import type { JobQuery, JobRequest } from "../wire/requests.js";
 import type { Limits } from "./limits.js";

@@ -1,6 +1,6 @@
 /** Replies: how they are written, and a count of those that refuse. */
 
-import type { Answer, Outcome } from "../lanes/lane-handle.js";
+import type { Answer, Outcome } from "../lanes/answer.js";
 import { encodeHeader } from "../wire/header.js";
 import { PROTOCOL_VERSION, type Reply, type ReplyError, type Request, toReplyError } from "../wire/protocol.js";
 import { isCount, isId } from "../wire/requests.js";

@@ -1,7 +1,8 @@
 /** The sessions of a server: opened, resumed, forked, leased and given up. */
 
 import { randomBytes } from "node:crypto";
-import { type Answer, type Done, InlineLanes, type LaneHandle } from "../lanes/lane-handle.js";
+import type { Answer, Done } from "../lanes/answer.js";
+import { InlineLanes, type LaneHandle } from "../lanes/lane-handle.js";
 import type { LaneOptions } from "../lanes/lane-options.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
 import { isInlineSession } from "../lanes/request-limits.js";

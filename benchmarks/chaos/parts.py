@@ -104,7 +104,7 @@ class GroupPlayer:
 
 def undisturbed(num_lanes: int, groups: int, seed: int, num_steps: int) -> str:
     """Return the digest of an undisturbed run."""
-    with Lanes(num_lanes, SCENARIO, groups=groups, seed=seed, recovery=False) as lanes:
+    with Lanes(num_lanes, SCENARIO, groups=groups, seed=seed, backend="server", recovery=False) as lanes:
         player = GroupPlayer(lanes, seed)
         player.play(num_steps)
         return player.finish()
@@ -117,7 +117,7 @@ def kills(report: Report, *, kills: int, lanes: int, groups: int, seed: int) -> 
     num_killed = 0
     is_over = threading.Event()
     recoveries: list[float] = []
-    with Lanes(lanes, SCENARIO, groups=groups, seed=seed, recovery=recovery) as batch:
+    with Lanes(lanes, SCENARIO, groups=groups, seed=seed, backend="server", recovery=recovery) as batch:
         player = GroupPlayer(batch, seed)
 
         def kill_at_random() -> None:

@@ -44,7 +44,13 @@ SCRIPT = 16
 def lanes_play(options: argparse.Namespace) -> Play:
     """Step groups of lanes, each with one request in flight."""
     lanes = mecgym.Lanes(
-        options.lanes, groups=options.groups, autoreset="same-step", seed=0, history=options.history, recovery=False
+        options.lanes,
+        groups=options.groups,
+        autoreset="same-step",
+        seed=0,
+        history=options.history,
+        backend="server",
+        recovery=False,
     )
     n, groups = lanes.lanes_per_group, lanes.num_groups
     lane = np.arange(n)
@@ -140,7 +146,7 @@ def reward_play(_options: argparse.Namespace) -> Play:
 
 def policy_play(options: argparse.Namespace) -> Play:
     """Let the server play a session."""
-    lanes = mecgym.Lanes(options.lanes, autoreset="same-step", seed=0)
+    lanes = mecgym.Lanes(options.lanes, autoreset="same-step", seed=0, backend="server")
     lanes.reset()
 
     def play(count: int) -> tuple[int, int]:

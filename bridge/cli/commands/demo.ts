@@ -54,9 +54,9 @@ async function demo(options: DemoOptions): Promise<void> {
 
   const count = options.pythonEpisodes;
   out.write(
-    `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`,
+    `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes in the\n`,
   );
-  out.write("   bridge, always with the action that the look-ahead shows to be cheapest.\n\n");
+  out.write("   Python process, always with the action that the look-ahead shows to be cheapest.\n\n");
   const played = await playFromPython(python, count);
   const native = trajectoryDigest(resolveScenario(SCENARIO), findPolicy("oracle"), splits.test.start, count);
   out.write(
@@ -101,7 +101,7 @@ interface PythonReport {
   readonly digest: string;
 }
 
-/** Plays the episodes from Python. Python starts this same command as its server, and ends it. */
+/** Plays the episodes from Python. If Python needs a server, it starts this same command, and ends it. */
 async function playFromPython(python: string, episodes: number): Promise<PythonReport> {
   const { MECGYM_ADDRESS: _other, ...env } = process.env;
   const command = [process.execPath, process.argv[1], "serve", "--until-stdin-closes"];

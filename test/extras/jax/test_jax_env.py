@@ -128,7 +128,7 @@ def test_its_own_draws_give_the_costs_of_the_scenario() -> None:
 
 def test_a_queue_that_outgrows_its_room_ends_the_run() -> None:
     lines = run_peer("--lanes", "64", "--policy", "random", "--room", "2", commands="run 10000\n", code=1)
-    assert "room for 2" in lines[-1]
+    assert "room for only 2" in lines[-1]
 
 
 def run_peer(*options: str, commands: str, code: int = 0) -> list[str]:

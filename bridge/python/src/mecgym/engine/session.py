@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.batch import Batch
 from ..data.snapshots import Snapshots
-from ..errors import MecgymError, SessionLost
+from ..errors import MecgymError, SessionLost, closed, in_use, needs_reset
 from .batch import EPISODE_STATS_FIELDS, OBSERVATION_HEADER, OBSERVATION_SERVER_FIELDS, POLICIES, EngineBatch
 from .options import EngineOptions, resolve_options
 from .refusals import refusal
@@ -220,7 +220,7 @@ class EngineSession:
             ``closed``.
         """
         if self._is_closed:
-            raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+            raise closed(path)
 
     def occupied(self, path: str) -> MecgymError:
         """Return the error of a call that comes while another thread is in one.
@@ -234,8 +234,7 @@ class EngineSession:
             raise SessionLost(
                 "forked", "the process was forked while another thread was in this environment; make a new one"
             )
-        expected = "one thread at a time; give each its own environment, or hold a lock around every call"
-        return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
+        return in_use(path)
 
     def without_reset(self, path: str) -> MecgymError:
         """Return the error of what needs an episode if there is none.
@@ -246,10 +245,10 @@ class EngineSession:
             No reset would help: the session is closed.
         """
         self.check_open(path)
-        return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
+        return needs_reset(path)
 
     def close(self) -> None:
-        """Return the memory back; does nothing the second time. Arrays that somebody holds stay as they are."""
+        """Free the memory; does nothing the second time. Arrays that somebody holds stay as they are."""
         self._is_closed = True
         self._batches = []
         self._sent = []

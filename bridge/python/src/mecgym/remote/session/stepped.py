@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...checks import NEXT_EPISODE
 from ...data.batch import Batch
-from ...errors import MecgymError, SessionLost, malformed
+from ...errors import MecgymError, SessionLost, closed, in_use, malformed, needs_reset
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
 from ..protocol.results import Opened, read_result
@@ -203,7 +203,7 @@ class SteppedSession:
             ``closed``.
         """
         if self._is_closed:
-            raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+            raise closed(path)
 
     def occupied(self, path: str) -> MecgymError:
         """Return the error of a call that comes while another thread is in one.
@@ -214,8 +214,7 @@ class SteppedSession:
             ``forked``: that thread belongs to the parent process, and will never leave the call here.
         """
         self._link.connection.check_process()
-        expected = "one thread at a time; give each its own environment, or hold a lock around every call"
-        return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
+        return in_use(path)
 
     def without_reset(self, path: str) -> MecgymError:
         """Return the error of a call that needs an episode when none runs.
@@ -228,7 +227,7 @@ class SteppedSession:
         self.check_open(path)
         if self._link.recovery is None:
             self._link.connection.check_usable()
-        return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
+        return needs_reset(path)
 
     def close(self) -> None:
         """End the session; does nothing the second time, and ignores a server that is gone."""

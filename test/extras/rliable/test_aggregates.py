@@ -13,6 +13,7 @@ CASES = json.loads(GOLDEN.read_text())
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_golden_aggregates(case):
+    """The estimators agree to 1e-12."""
     # rliable has a row for each run and a column for each task
     x, y = np.array(case["x"]).T, np.array(case["y"]).T
     assert metrics.aggregate_iqm(x) == pytest.approx(case["interquartileMeanOfX"], abs=1e-12)

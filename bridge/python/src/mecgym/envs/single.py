@@ -11,7 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ..backend import Backend
-from ..checks import NEXT_EPISODE, check_action, check_seed
+from ..checks import NEXT_EPISODE, check_action, check_reset_options, check_seed
 from ..data.batch import FLAG_TRUNCATED, Batch
 from ..data.infos import LaneState, lane_info
 from ..data.look_ahead import LookAhead, look_ahead_fields
@@ -61,7 +61,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         seed : int, optional
             Plays exactly this episode, 0 to 2^53 − 1; by default the next one of the split.
         options : dict, optional
-            Not used.
+            There are none.
 
         Returns
         -------
@@ -73,8 +73,9 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         Raises
         ------
         MecgymError
-            ``invalidSeed``; the running episode goes on.
+            ``invalidSeed``, ``invalidOption``; the running episode goes on.
         """
+        check_reset_options(options, ())
         seed = None if seed is None else check_seed(seed)
         seeds = np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64)
         batch = self._play(lambda: self._session.reset(seeds))

@@ -13,7 +13,16 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ..backend import SessionKeywords, SessionOptions, open_backend
-from ..checks import MAX_SEED, NEXT_EPISODE, check_actions, check_count, check_lanes, check_reset_mask, check_seed
+from ..checks import (
+    MAX_SEED,
+    NEXT_EPISODE,
+    check_actions,
+    check_count,
+    check_lanes,
+    check_reset_mask,
+    check_reset_options,
+    check_seed,
+)
 from ..data.batch import FLAG_RESET, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
 from ..data.scenarios import ScenarioInput
@@ -52,6 +61,8 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
         ``"SameStep"`` at once. ``"Disabled"`` never does; `reset` with the option ``reset_mask`` does.
+    max_episode_steps : None
+        `gymnasium.make_vec` takes it, but episodes are counted in slots: set ``episodeSlots`` of the scenario.
     copy : bool
         Whether observations and rewards are copies. Otherwise they are read-only views of the message they came in,
         which stays in memory as long as they do.
@@ -65,6 +76,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **options: Unpack[SessionKeywords],
     ) -> None:
         self.closed = True  # until it is open, so that closing an unfinished environment does nothing
@@ -73,6 +85,9 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         except ValueError as error:
             modes = ", ".join(member.value for member in AutoresetMode)
             raise MecgymError("invalidOption", path="autoreset_mode", expected=modes, got=autoreset_mode) from error
+        if max_episode_steps is not None:
+            expected = "nothing: the scenario's `episodeSlots` say how long an episode is"
+            raise MecgymError("invalidOption", path="max_episode_steps", expected=expected, got=max_episode_steps)
         self._renderer = Renderer(render_mode)
         session = SessionOptions(scenario, **options)
         self._arguments = {
@@ -133,12 +148,13 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         MecgymError
             ``invalidSeed``, ``invalidOption``; the running episodes go on.
         """
+        check_reset_options(options, ("reset_mask",))
         mask = check_reset_mask((options or {}).get("reset_mask"), self.num_envs)
         seeds = self._seeds(seed)
         if self._batch is None and not mask.all():
             raise self._session.without_reset("options/reset_mask")
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
         self._has_ended[mask] = False
         return self._observations(batch), self._reset_infos(batch, mask)
 

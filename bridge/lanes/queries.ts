@@ -42,12 +42,14 @@ export function lookAheadOutcome(
   const shape = actions === undefined ? [count, width] : [count];
   const layout = makeLayout(lookAheadNames.map((name) => ({ name, dtype: "float64", shape })));
   const reply = new Uint8Array(bodyBytes(layout));
-  const columns = layout.map((spec) => new Float64Array(reply.buffer, spec.offset, count * width).fill(Number.NaN));
+  // what does not exist costs infinity, and is worth as little, so that the best of a row always exists
+  const worst = lookAheadNames.map((name) => (name === "reward" ? -Infinity : Infinity));
+  const columns = layout.map((spec, j) => new Float64Array(reply.buffer, spec.offset, count * width).fill(worst[j]));
   for (let i = 0; i < count; i++) {
     const values = env.lookAhead(firstLane + i, options);
     for (const [j, name] of lookAheadNames.entries()) {
       if (actions === undefined) columns[j].set(values[name], i * width);
-      else columns[j][i] = values[name][actions[firstLane + i]] ?? Number.NaN;
+      else columns[j][i] = values[name][actions[firstLane + i]] ?? worst[j];
     }
   }
   return { result: { layout, nextLane: firstLane + count }, body: reply };

@@ -172,11 +172,11 @@ def test_looking_ahead_tells_the_costs_and_changes_nothing(open_one: Open) -> No
     assert [array.tobytes() for array in again] == [array.tobytes() for array in one.look_ahead({"numSamples": 2})]
 
 
-def test_actions_that_no_lane_has_are_not_a_number(open_one: Open) -> None:
+def test_actions_that_no_lane_has_cost_infinity(open_one: Open) -> None:
     one = open_one(2, [SMALL, OTHER], laneScenario=[0, 1])
     one.reset(seeds(5, 6))
     costs = one.look_ahead({})[1]
-    assert np.isnan(costs).sum(axis=1).tolist() == [2, 0]
+    assert np.isposinf(costs).sum(axis=1).tolist() == [2, 0]
 
 
 def test_snapshots_bring_back_every_bit(open_one: Open) -> None:

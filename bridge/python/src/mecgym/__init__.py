@@ -14,6 +14,7 @@ from .data.look_ahead import LookAhead
 from .data.scenarios import ScenarioInfo
 from .data.scores import Scores
 from .data.snapshots import Snapshots
+from .envs import wrappers
 from .envs.branching import EnvSnapshot
 from .envs.lanes import Lanes
 from .envs.numeric import OffloadingEnv
@@ -53,6 +54,7 @@ __all__ = [
     "scenario_hash",
     "score",
     "verify",
+    "wrappers",
 ]
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .data.batch import Batch
+from .data.infos import LaneInfo, LaneState
 from .data.snapshots import Snapshots
 from .errors import MecgymError
 from .remote.session.opening import open_session
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BACKEND_VARIABLE",
     "Backend",
+    "DirectSteps",
     "Recovery",
     "SessionKeywords",
     "SessionOptions",
@@ -41,6 +43,26 @@ __all__ = [
 ENGINE, SERVER = "engine", "server"
 #: Which of the two plays if nothing else says so.
 BACKEND_VARIABLE = "MECGYM_BACKEND"
+
+
+class DirectSteps(Protocol):
+    """Steps of few lanes with little between the caller and the lanes."""
+
+    def of_lane(
+        self, lane: LaneState, in_use: threading.RLock
+    ) -> Callable[[int], tuple[NDArray[np.float32], float, bool, bool, LaneInfo] | None]:
+        """Return a step of lane 0, as `Env.step` returns it; None while another thread is in the environment.
+
+        It takes an action that is known to be an integer. If it is one beyond 32 bits, it raises ``ValueError`` before
+        anything changes.
+        """
+
+    def of_batch(self) -> Callable[[NDArray[Any]], tuple[NDArray[np.float32], NDArray[np.float64], Batch]]:
+        """Return a step of all lanes, which gives observations, rewards and the batch.
+
+        The caller holds `Backend.in_use`. It takes actions that are int32 or int64. If one is beyond 32 bits, it raises
+        ``struct.error`` before anything changes.
+        """
 
 
 class Backend(Protocol):
@@ -78,6 +100,10 @@ class Backend(Protocol):
     scenarios: list[dict[str, Any]]
     fields: dict[str, Any]
     in_use: threading.RLock
+
+    @property
+    def direct(self) -> DirectSteps | None:
+        """Steps with less between the caller and the lanes; None if there is no such way."""
 
     @property
     def keeps_state(self) -> bool:

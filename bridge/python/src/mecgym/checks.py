@@ -18,6 +18,7 @@ __all__ = [
     "check_count",
     "check_lanes",
     "check_reset_mask",
+    "check_reset_options",
     "check_seed",
     "check_timeout",
     "random_seed",
@@ -37,10 +38,11 @@ def check_action(action: Any) -> int:
     Raises
     ------
     MecgymError
-        ``invalidAction`` unless it is a Python or NumPy integer that fits 32 bits.
+        ``invalidAction`` unless it is an integer that fits 32 bits: Python's, NumPy's, or an array or tensor of one.
     """
-    if isinstance(action, np.ndarray) and action.ndim == 0:
-        action = action[()]
+    # an array or a tensor of one number, of whatever library
+    if getattr(action, "ndim", None) == 0 and hasattr(action, "item"):
+        action = action.item()
     if not isinstance(action, (int, np.integer)) or isinstance(action, bool):
         raise MecgymError("invalidAction", path="action", expected=ACTION_EXPECTED, got=action)
     if not INT32_MIN <= action <= INT32_MAX:
@@ -102,6 +104,20 @@ def check_reset_mask(mask: Any, num_envs: int) -> NDArray[np.bool_]:
         expected = f"an array of bool, shape ({num_envs},), with at least one True"
         raise MecgymError("invalidOption", path="options/reset_mask", expected=expected, got=mask)
     return mask
+
+
+def check_reset_options(options: Any, known: tuple[str, ...]) -> None:
+    """Check the names of options of a reset.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidOption`` for an option that does not exist.
+    """
+    for name in options or {}:
+        if name not in known:
+            expected = " or ".join(known) or "no options"
+            raise MecgymError("invalidOption", path=f"options/{name}", expected=expected, got=name)
 
 
 def check_lanes(lanes: Any, num_envs: int, path: str) -> NDArray[np.intp]:

@@ -93,7 +93,7 @@ def test_other_threads_run_meanwhile() -> None:
 
     def step() -> None:
         started.set()
-        session._batches[0]._step()
+        session._batches[0].call_step()
 
     thread = threading.Thread(target=step)
     thread.start()

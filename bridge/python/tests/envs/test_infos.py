@@ -13,7 +13,8 @@ import pytest
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from helpers import assert_equal
-from mecgym import OffloadingVectorEnv
+from mecgym import OffloadingEnv, OffloadingVectorEnv
+from mecgym.data.infos import LaneInfo
 from mecgym.envs.infos import DECISIONS, OUTCOMES, StepInfos
 
 SMALL: dict[str, Any] = {"numServers": 3, "episodeSlots": 6}
@@ -105,3 +106,37 @@ def test_gymnasiums_wrappers_take_them() -> None:
     assert ended
     assert {"r", "l", "t", "_episode", "episode_stats"} & (set(ended[0]) | set(ended[0]["episode"]))
     env.close()
+
+
+def lane_step() -> tuple[Any, dict[str, Any]]:
+    """Give the info of a step of one environment twice: unread, and read before another step was played."""
+    found: list[Any] = []
+    for _ in range(2):
+        env = OffloadingEnv(SMALL)
+        env.reset(seed=5)
+        info = env.step(1)[4]
+        if found:
+            info = dict(info)
+        found.append(info)
+        env.step(2)
+        env.close()
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("use", [USES[name] for name in USES if name not in ("get", "one by one", "pop")])
+def test_an_info_of_one_environment_is_built_when_it_is_read(use: Callable[[Any], Any]) -> None:
+    info, expected = lane_step()
+    assert isinstance(info, LaneInfo)
+    assert dict.__len__(info) == 0
+    assert "executed_action" in expected
+    assert_equal(use(info), expected)
+
+
+def test_an_info_of_one_environment_can_be_changed() -> None:
+    info, expected = lane_step()
+    info["slot"] = -1
+    assert (info["slot"], len(info)) == (-1, len(expected))
+    with pytest.raises(KeyError):
+        info["nothing"]
+    assert info.pop("cost_slots") == expected["cost_slots"]
+    assert "cost_slots" not in info

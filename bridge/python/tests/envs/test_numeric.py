@@ -16,7 +16,7 @@ from gymnasium.utils.env_checker import check_env
 
 import mecgym
 from helpers import play, session_of
-from mecgym import MecgymError, OffloadingEnv
+from mecgym import MecgymError, OffloadingEnv, OffloadingVectorEnv
 
 MakeEnv = Callable[..., OffloadingEnv]
 SMALL: dict[str, Any] = {"numServers": {"min": 2, "max": 4}, "episodeSlots": 10}
@@ -473,3 +473,51 @@ def test_scenarios_are_listed_with_their_hashes() -> None:
     assert paper.hash == mecgym.scenario_hash("paper-v1") == mecgym.scenario_hash({"id": "other"})
     assert len(paper.hash) == 64
     assert mecgym.scenario_hash({"numServers": 5}) != paper.hash
+
+
+class OneNumber:
+    """What a tensor of one number is to whoever knows no such library."""
+
+    ndim = 0
+
+    def __init__(self, number: Any) -> None:
+        self.number = number
+
+    def item(self) -> Any:
+        return self.number
+
+
+def test_a_tensor_of_one_integer_is_an_action() -> None:
+    env, other = OffloadingEnv(), OffloadingEnv()
+    env.reset(seed=3)
+    other.reset(seed=3)
+    assert env.step(OneNumber(2))[1] == other.step(2)[1]  # type: ignore[arg-type]
+    for wrong in (OneNumber(1.0), OneNumber(True), OneNumber(2**31)):
+        with pytest.raises(MecgymError, match="invalidAction"):
+            env.step(wrong)  # type: ignore[arg-type]
+    with pytest.raises(MecgymError, match="invalidAction"):
+        env.step(2**31)
+    # what was refused has changed nothing
+    assert env.step(1)[1] == other.step(1)[1]
+
+
+def test_options_of_a_reset_that_do_not_exist_are_refused() -> None:
+    for env in (OffloadingEnv(), OffloadingVectorEnv(2)):
+        with pytest.raises(MecgymError) as caught:
+            env.reset(options={"typo": 1})
+        assert (caught.value.code, caught.value.path) == ("invalidOption", "options/typo")
+
+
+def test_numpy_seeds_seed_the_generator() -> None:
+    for make in (OffloadingEnv, lambda: OffloadingVectorEnv(2)):
+        drawn = []
+        for seed in (7, np.int64(7)):
+            env = make()  # type: ignore[operator]
+            env.reset(seed=seed)
+            drawn.append(env.np_random.random())
+        assert drawn[0] == drawn[1]
+
+
+def test_max_episode_steps_of_a_batch_names_the_scenarios_field() -> None:
+    with pytest.raises(MecgymError, match="episodeSlots"):
+        OffloadingVectorEnv(2, max_episode_steps=10)

@@ -245,7 +245,7 @@ def test_look_ahead_has_a_row_for_each_environment(make_vec: MakeVec) -> None:
         single.reset(seed=1 + lane)
         expected = single.look_ahead(weight=0.5)
         np.testing.assert_array_equal(ahead.reward[lane][masks[lane]], expected.reward)
-        assert np.isnan(ahead.cost_slots[lane][~masks[lane]]).all()
+        assert np.isposinf(ahead.cost_slots[lane][~masks[lane]]).all()
     single.close()
 
 
@@ -304,3 +304,24 @@ def test_a_closed_one_says_so(make_vec: MakeVec) -> None:
         with pytest.raises(MecgymError) as caught:
             call()
         assert caught.value.code == "closed"
+
+
+def test_final_masks_are_those_of_final_observations() -> None:
+    """Servers leave often, so the last decision has another mask than the one before it."""
+    churn = {"leaveProbability": 0.4, "returnProbability": 0.4}
+    scenario = {"numServers": 4, "episodeSlots": 5, "churn": churn}
+    envs = OffloadingVectorEnv(20, scenario, seed=1, autoreset_mode="SameStep")
+    envs.reset()
+    num_ended = num_changed = 0
+    for _ in range(60):
+        before = envs.action_masks()
+        infos = envs.step(np.zeros(20, np.int64))[4]
+        for lane in np.flatnonzero(infos.get("_final_obs", np.zeros(20))):
+            mask = infos["final_info"]["action_mask"][lane]
+            capacities = infos["final_obs"][lane][7::4]
+            assert mask.tolist() == [1, *(capacities > 0).astype(int).tolist()]
+            num_ended += 1
+            num_changed += bool((mask != before[lane]).any())
+    envs.close()
+    assert num_ended > 20
+    assert num_changed > 5

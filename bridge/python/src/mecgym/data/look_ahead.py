@@ -18,8 +18,8 @@ class LookAhead:
     """What each action of the current decision would cost (eq. 22-26).
 
     The last axis has one entry for each action: num_servers + 1 of a single environment. A vector environment has a
-    row for each of its environments, max_servers + 1 wide, with NaN for actions that do not exist. An absent server has
-    infinite latency and cost, and a reward of −infinity.
+    row for each of its environments, max_servers + 1 wide. What does not exist, or is absent, has infinite latency and
+    cost, and a reward of −infinity.
 
     Attributes
     ----------

@@ -14,6 +14,7 @@ from ..data.batch import FLAG_INVALID_ACTION, FLAG_RESET, Batch
 from ..data.snapshots import Snapshots
 from ..errors import MecgymError
 from .core import MEMORY_BYTES, Core, machine_bytes
+from .direct import DirectSteps
 from .failures import failure_of
 from .look_ahead import LookAheadCalls
 from .module import CompiledModule
@@ -74,6 +75,10 @@ class EngineBatch:
         Sizes.
     core : Core
         The module's instance.
+    outputs : Outputs
+        What a step brings.
+    stats_fields : tuple of str
+        Names of the statistics of an episode.
 
     Raises
     ------
@@ -108,11 +113,13 @@ class EngineBatch:
         self.num_lanes = int(core.get("batch.numLanes"))
         self.max_servers = int(core.get("batch.maxServers"))
         self.observation_size = int(core.get("batch.observationSize"))
+        self.stats_fields: Sequence[str] = EPISODE_STATS_FIELDS
         releases_gil = self.num_lanes >= GIL_FREE_LANES
-        self._step = core.fast("step", releases_gil=releases_gil)
+        #: Steps all lanes, and returns how many episodes ended, or why nothing happened.
+        self.call_step = core.fast("step", releases_gil=releases_gil)
         self._reset = core.fast("reset", releases_gil=releases_gil)
         self._actions = core.view("actions")
-        self._outputs = Outputs(core)
+        self.outputs = Outputs(core, EPISODE_STATS_FIELDS)
         self._final_dtypes: dict[int, np.dtype[Any]] = {}
 
     def reset(self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None) -> Batch:
@@ -138,11 +145,11 @@ class EngineBatch:
         if mask is not None:
             flags |= WITH_MASK
             core.view("mask")[:] = mask
-        self._outputs.prepare()
+        self.outputs.prepare()
         status = core.call(self._reset, flags)
         if status < 0:
             raise failure_of(core, status)
-        return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
+        return self._taken(None)
 
     def step(self, actions: NDArray[np.int32]) -> Batch:
         """Carry out one decision in each lane.
@@ -158,12 +165,21 @@ class EngineBatch:
             ``needsReset``, ``sessionMemory``; no lane changes.
         """
         self._actions[:] = actions
-        self._outputs.prepare()
-        num_final = self._step()
+        self.outputs.prepare()
+        num_final = self.call_step()
         if num_final < 0:
-            num_final = _check(self.core, self.core.call(self._step))
-        final = self._final_rows(num_final) if num_final else None
-        return Batch(self._outputs.take(), final, EPISODE_STATS_FIELDS)
+            num_final = self.call_step_again()
+        return self._taken(self.final_rows(num_final) if num_final else None)
+
+    def call_step_again(self) -> int:
+        """Repeat a step that did not happen, with the room that it needs.
+
+        Raises
+        ------
+        MecgymError
+            ``needsReset``, ``sessionMemory``; no lane changes.
+        """
+        return _check(self.core, self.core.call(self.call_step))
 
     def look_ahead(
         self, fields: Mapping[str, Any], actions: NDArray[np.int32] | None = None
@@ -204,9 +220,9 @@ class EngineBatch:
             options.hashes[options.scenario_of(first + lane)] if is_known else ""
             for lane, is_known in zip(targets.tolist(), known, strict=True)
         ]
-        self._outputs.prepare()
+        self.outputs.prepare()
         self._snapshots.restore(snapshots, targets, hashes)
-        return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
+        return self._taken(None)
 
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int]) -> Batch:
         """Make lanes `targets` copies of lanes `sources` as these are now.
@@ -218,9 +234,9 @@ class EngineBatch:
         """
         first = self._group * self.num_lanes
         scenarios = [self._options.scenario_of(first + lane) for lane in range(self.num_lanes)]
-        self._outputs.prepare()
+        self.outputs.prepare()
         self._snapshots.fork_lanes(np.asarray(sources, np.int32), np.asarray(targets, np.int32), scenarios)
-        return Batch(self._outputs.take(), None, EPISODE_STATS_FIELDS)
+        return self._taken(None)
 
     def choose(self, policy: str) -> NDArray[np.int32]:
         """Return the action that a policy of `POLICIES` takes in each lane.
@@ -244,7 +260,12 @@ class EngineBatch:
             batch = self.step(self.choose(policy))
             sums.add(batch, step)
         assert batch is not None
-        return Batch(batch.arrays, None, EPISODE_STATS_FIELDS), sums.arrays()
+        return Batch(batch.data, None, EPISODE_STATS_FIELDS, None, batch.layout), sums.arrays()
+
+    def direct_steps(self) -> DirectSteps | None:
+        """Return the steps of few lanes, whose outputs are copied; None for a large batch."""
+        prepared = self.core.prepared("step") if self.outputs.is_small else None
+        return None if prepared is None else DirectSteps(self, prepared)
 
     def fork(self) -> EngineBatch:
         """Return a copy that goes its own way from here on; nothing is shared."""
@@ -271,7 +292,11 @@ class EngineBatch:
         largest = self.core.fast("chooseLookAhead", releases_gil=releases_gil)
         return {"oracle": cheapest, "lacs": lambda: largest(1)}
 
-    def _final_rows(self, num_final: int) -> NDArray[Any]:
+    def _taken(self, final: NDArray[Any] | None) -> Batch:
+        return Batch(self.outputs.take(), final, EPISODE_STATS_FIELDS, None, self.outputs.layout)
+
+    def final_rows(self, num_final: int) -> NDArray[Any]:
+        """Return what is told of the episodes that ended in the last step."""
         final: NDArray[Any] = np.empty((), self._final_dtype(num_final))
         for name, view in self._final_views.items():
             final[name] = view[:num_final]

@@ -11,7 +11,7 @@ import numpy as np
 import wasmtime
 from numpy.typing import NDArray
 
-from .calls import Call, make_call, make_slow_call
+from .calls import Call, FastCall, make_call, make_slow_call, prepare_call
 from .memory import Field, MemoryBlock, parse_field_table
 from .module import CompiledModule, the_module
 from .refusals import refusal
@@ -74,6 +74,12 @@ class Core:
         if not self.is_fast:
             return self.slow(name)
         return make_call(self.store, self.function(name), releases_gil=releases_gil)
+
+    def prepared(self, name: str) -> FastCall | None:
+        """Return the parts of a fast call; None if there is only the slow way."""
+        if not self.is_fast:
+            return None
+        return prepare_call(self.store, self.function(name), releases_gil=False)
 
     def read_map(self) -> None:
         """Ask the module where its fields are; again once the batch is laid out, since there are more then."""

@@ -18,6 +18,8 @@ __all__ = ["LOOK_AHEAD_ARRAYS", "LookAheadCalls"]
 #: What a look-ahead gives, in this order.
 LOOK_AHEAD_ARRAYS = ("latencySlots", "costSlots", "impactSlots", "reward")
 NAMES = {"numSamples", "weight", "sizeFactor", "mode", "rates"}
+#: What an action that does not exist costs, and is worth.
+ABSENT = {"latencySlots": np.inf, "costSlots": np.inf, "impactSlots": np.inf, "reward": -np.inf}
 ALL_ACTIONS = -1
 
 
@@ -60,7 +62,8 @@ class LookAheadCalls:
         check_settings(fields)
         num_lanes = int(self._core.get("batch.numLanes"))
         width = len(self._tables[0])
-        found = np.full((len(self._tables), num_lanes, width), np.nan)
+        found = np.empty((len(self._tables), num_lanes, width))
+        found[:] = np.reshape([ABSENT[name] for name in LOOK_AHEAD_ARRAYS], (-1, 1, 1))
         for lane in range(num_lanes):
             if fields:
                 self._write_settings(fields, lane)
@@ -74,7 +77,7 @@ class LookAheadCalls:
             return list(found)
         exists = (actions >= 0) & (actions < width)
         chosen = found[:, np.arange(num_lanes), np.where(exists, actions, 0)]
-        chosen[:, ~exists] = np.nan
+        chosen[:, ~exists] = np.reshape([ABSENT[name] for name in LOOK_AHEAD_ARRAYS], (-1, 1))
         return list(chosen)
 
     def _write_settings(self, fields: Mapping[str, Any], lane: int) -> None:

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.batch import BatchLayout
 from .calls import Call
 from .core import Core
 from .memory import MemoryBlock
@@ -39,17 +41,30 @@ class Outputs:
     ----------
     core : Core
         The batch.
+    stats_fields : sequence of str
+        Names of the statistics of an episode.
+
+    Attributes
+    ----------
+    num_sets : int
+        How many sets there are.
+    is_small : bool
+        Whether there is one set because copies cost less.
+    layout : BatchLayout
+        Where the arrays lie in the bytes of a set.
     """
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, stats_fields: Sequence[str]) -> None:
         self._core = core
         sets: list[dict[str, Any]] = []
         while PREFIX + "reward" + _suffix(len(sets)) in core.fields:
             sets.append({name: core.fields[PREFIX + name + _suffix(len(sets))] for name in _names(core)})
+        self.num_sets = len(sets)
         firsts = [min(field.address for field in fields.values()) for fields in sets]
         end = max(field.address + field.num_bytes for field in sets[0].values())
         self._num_bytes = end - firsts[0]
-        self._dtype = np.dtype(
+        self.is_small = self.num_sets == 1 and self._num_bytes <= 2 * COPIED_BYTES
+        dtype = np.dtype(
             {
                 "names": list(sets[0]),
                 "formats": [(field.dtype, field.shape) for field in sets[0].values()],
@@ -57,9 +72,12 @@ class Outputs:
                 "itemsize": self._num_bytes,
             }
         )
+        self.layout = BatchLayout(dtype, stats_fields)
         #: Where each set begins in this process.
         self._addresses = [core.base + first for first in firsts]
-        self._scratch = core.bytes_at(firsts[0], self._num_bytes)
+        scratch = core.bytes_at(firsts[0], self._num_bytes).data
+        #: Returns the bytes of set 0; they keep the core alive while somebody holds this.
+        self.copy_scratch: Callable[[], bytes] = scratch.tobytes
         self._use_outputs: Call = core.fast("useOutputs")
         self._current = 0
         self._use_outputs(0)
@@ -68,24 +86,22 @@ class Outputs:
 
     def prepare(self) -> None:
         """Before a step: have it write where nobody looks."""
-        if len(self._addresses) == 1:
+        if self.num_sets == 1:
             return
-        free = (i for i in range(1, len(self._addresses)) if (lent := self._lent[i]) is None or lent() is None)
+        free = (i for i in range(1, self.num_sets) if (lent := self._lent[i]) is None or lent() is None)
         chosen = next(free, 0)
         if chosen != self._current:
             self._use_outputs(chosen)
             self._current = chosen
 
-    def take(self) -> NDArray[Any]:
-        """After a step: give what it brought, by name, read-only."""
+    def take(self) -> bytes | NDArray[np.uint8]:
+        """After a step: give the bytes that it wrote, read-only."""
         if self._current == 0:
-            data = self._scratch.copy()
-        else:
-            data = MemoryBlock(self._addresses[self._current], self._num_bytes, self._core.store).array()
-            self._lent[self._current] = weakref.ref(data)
+            return self.copy_scratch()
+        data = MemoryBlock(self._addresses[self._current], self._num_bytes, self._core.store).array()
+        self._lent[self._current] = weakref.ref(data)
         data.flags.writeable = False
-        arrays: NDArray[Any] = np.ndarray((), self._dtype, data)
-        return arrays
+        return data
 
 
 def _names(core: Core) -> list[str]:

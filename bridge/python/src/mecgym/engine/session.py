@@ -16,6 +16,7 @@ from ..data.batch import Batch
 from ..data.snapshots import Snapshots
 from ..errors import MecgymError, SessionLost, closed, in_use, needs_reset
 from .batch import EPISODE_STATS_FIELDS, OBSERVATION_HEADER, OBSERVATION_SERVER_FIELDS, POLICIES, EngineBatch
+from .direct import DirectSteps
 from .options import EngineOptions, resolve_options
 from .refusals import refusal
 
@@ -93,6 +94,11 @@ class EngineSession:
     def keeps_state(self) -> bool:
         """Whether there are lanes, whose state is in this process."""
         return not self._is_closed
+
+    @property
+    def direct(self) -> DirectSteps | None:
+        """Steps of few lanes without a batch in between, for an environment that holds `in_use` meanwhile."""
+        return self._batches[0].direct_steps() if self.num_groups == 1 and not self._is_closed else None
 
     def reset(
         self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0

@@ -94,6 +94,7 @@ class SessionEnv:
         other.__dict__.update(copy.deepcopy(own))
         other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
         other._session = session
+        other._connected()
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -119,6 +120,9 @@ class SessionEnv:
     def restore(self, snapshot: EnvSnapshot) -> Any:
         """Come back to where a snapshot was taken."""
         raise NotImplementedError
+
+    def _connected(self) -> None:
+        """Prepare what depends on the backend; called when there is another one."""
 
     def _current(self) -> Batch:
         self._session.check_open("env")

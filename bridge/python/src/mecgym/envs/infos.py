@@ -1,17 +1,18 @@
 """Infos of vector environments: an array for each name, and a mask of the rows that have it."""
 
-# Trainers read few infos or none, and to build them all takes as long as to play a step. So an array is built when it
-# is first read. Batches never change, so the array is what it would have been at once.
+# Trainers read few infos or none, and to build them all takes as long as to play a step. So they are built when they
+# are first read. Batches never change, so an array is what it would have been at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, Batch, snake_case
+from ..data.infos import LazyInfos
 
 __all__ = ["DECISIONS", "ENDS", "OUTCOMES", "StepInfos"]
 
@@ -67,25 +68,19 @@ def _episode_stats(batch: Batch) -> dict[str, NDArray[Any]]:
 ENDS: Recipes = {"episode_stats": _episode_stats}
 
 
-class StepInfos(dict[str, Any]):
+class StepInfos(LazyInfos):
     """Infos of a reset or a step: a dict whose arrays are built when they are first read.
 
     As Gymnasium's ``VectorEnv._add_info`` does, each array has zeros in the rows that do not have its value, and a mask
     of the others under its name after an underscore. Everything that needs all names builds all arrays first.
 
-    Parameters
-    ----------
-    values : dict
-        Infos that are there already.
-    parts : tuple of (recipes, batch, mask)
-        What else there is: the arrays of `recipes`, of a batch, in the rows of a mask.
+    Made of the infos that are there already, if any. Whoever makes it sets `_parts`, as for `LaneInfo`.
     """
 
     __slots__ = ("_parts",)
 
-    def __init__(self, values: Mapping[str, Any], parts: tuple[tuple[Recipes, Batch, NDArray[np.bool_]], ...]) -> None:
-        super().__init__(values)
-        self._parts = parts
+    #: What else there is: the arrays of recipes, of a batch, in the rows of a mask.
+    _parts: tuple[tuple[Recipes, Batch, NDArray[np.bool_]], ...]
 
     def __missing__(self, name: str) -> Any:
         of = name.removeprefix("_")
@@ -99,7 +94,6 @@ class StepInfos(dict[str, Any]):
         raise KeyError(name)
 
     def _build(self) -> None:
-        """Build everything that was not read yet."""
         for recipes, _batch, _mask in self._parts:
             for name in recipes:
                 for one in (name, f"_{name}"):
@@ -107,7 +101,7 @@ class StepInfos(dict[str, Any]):
         self._parts = ()
 
     def __contains__(self, name: object) -> bool:
-        if super().__contains__(name):
+        if dict.__contains__(self, name):
             return True
         return isinstance(name, str) and any(name.removeprefix("_") in recipes for recipes, _b, _m in self._parts)
 
@@ -115,48 +109,5 @@ class StepInfos(dict[str, Any]):
         """Return the value of a name, or `default` if there is none."""
         return self[name] if name in self else default  # noqa: SIM401 - that would be this method
 
-    def __iter__(self) -> Iterator[str]:
-        self._build()
-        return super().__iter__()
-
-    def __reversed__(self) -> Iterator[str]:
-        self._build()
-        return super().__reversed__()
-
-    def __len__(self) -> int:
-        self._build()
-        return super().__len__()
-
     def __bool__(self) -> bool:
-        return bool(self._parts) or super().__len__() > 0
-
-    def __repr__(self) -> str:
-        self._build()
-        return super().__repr__()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle, and copy, as an ordinary dict."""
-        return dict, (dict(self),)
-
-
-def _after_building(name: str) -> Callable[..., Any]:
-    """Return a method of dict that needs all values, for infos."""
-    method = getattr(dict, name)
-
-    def call(self: StepInfos, *arguments: Any, **options: Any) -> Any:
-        self._build()
-        for other in arguments:
-            if isinstance(other, StepInfos):
-                other._build()
-        return method(self, *arguments, **options)
-
-    call.__name__, call.__doc__ = name, method.__doc__
-    return call
-
-
-_NEED_ALL = (
-    *("__delitem__", "__eq__", "__ior__", "__ne__", "__or__", "__ror__", "clear", "copy", "items", "keys", "pop"),
-    *("popitem", "setdefault", "update", "values"),
-)
-for _name in _NEED_ALL:
-    setattr(StepInfos, _name, _after_building(_name))
+        return bool(self._parts) or dict.__len__(self) > 0

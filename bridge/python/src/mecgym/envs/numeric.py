@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ..backend import SessionKeywords, SessionOptions, open_backend
+from ..checks import check_action
 from ..data.batch import Batch
 from ..data.scenarios import ScenarioInput
 from ..render.renderer import Renderer
@@ -75,7 +76,33 @@ class OffloadingEnv(SingleEnv[NDArray[np.float32]]):
         session = SessionOptions(scenario, **options)
         backend = open_backend(session, {"numEnvs": 1})
         super().__init__(backend, renderer, {**session.keywords(), "render_mode": render_mode})
+        self._connected()
         self.observation_space: spaces.Box = observation_space(backend)  # type: ignore[assignment]
+
+    def step(
+        self, action: int | np.integer[Any] | NDArray[Any]
+    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        """Carry out a decision; see `SingleEnv.step`."""
+        step_lane = self._step_lane
+        if step_lane is None or not self._lane.is_running:
+            return super().step(action)
+        if action.__class__ is not int:
+            action = check_action(action)
+        try:
+            stepped = step_lane(action)
+        except ValueError as error:
+            check_action(action)
+            raise error
+        if stepped is None:
+            raise self._session.occupied("step")
+        return stepped
+
+    def _connected(self) -> None:
+        session = self._session
+        # pictures show what `SingleEnv.step` notes
+        direct = None if self.render_mode == "rgb_array" else session.direct
+        #: Steps the lane in one go, if the backend can.
+        self._step_lane = None if direct is None else direct.of_lane(self._lane, session.in_use)
 
     def _observation(self, batch: Batch) -> NDArray[np.float32]:
         row: NDArray[np.float32] = batch.arrays["observation"][0].astype(np.float32)

@@ -11,8 +11,9 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from ..backend import Backend
-from ..checks import NEXT_EPISODE, check_action, check_seed
-from ..data.batch import FLAG_INVALID_ACTION, FLAG_LATE, FLAG_TRUNCATED, Batch
+from ..checks import NEXT_EPISODE, check_action, check_reset_options, check_seed
+from ..data.batch import FLAG_TRUNCATED, Batch
+from ..data.infos import LaneState, lane_info
 from ..data.look_ahead import LookAhead, look_ahead_fields
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
@@ -45,8 +46,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         self.scenario_hash: str = session.scenarios[0]["hash"]
         self.max_servers = session.max_servers
         self.action_space = spaces.Discrete(self.max_servers + 1)
-        self._batch: Batch | None = None
-        self._is_running = False
+        self._lane = LaneState()
         #: Fields of the last look-ahead, if it was about the current decision.
         self._looked_ahead: dict[str, Any] | None = None
 
@@ -61,7 +61,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         seed : int, optional
             Plays exactly this episode, 0 to 2^53 − 1; by default the next one of the split.
         options : dict, optional
-            Not used.
+            There are none.
 
         Returns
         -------
@@ -73,14 +73,15 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         Raises
         ------
         MecgymError
-            ``invalidSeed``; the running episode goes on.
+            ``invalidSeed``, ``invalidOption``; the running episode goes on.
         """
+        check_reset_options(options, ())
         seed = None if seed is None else check_seed(seed)
         seeds = np.asarray([NEXT_EPISODE if seed is None else seed], dtype=np.uint64)
         batch = self._play(lambda: self._session.reset(seeds))
         super().reset(seed=seed)
         self._is_running = True
-        return self._observation(batch), self._info(batch)
+        return self._observation(batch), lane_info(batch, has_stepped=False)
 
     @exclusive
     def step(
@@ -129,19 +130,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         flags = arrays["flags"].item()
         truncated = flags & FLAG_TRUNCATED != 0
         self._is_running = not truncated
-        info = {
-            "latency_slots": arrays["latencySlots"].item(),
-            "cost_slots": arrays["costSlots"].item(),
-            "is_late": flags & FLAG_LATE != 0,
-            "invalid_action": flags & FLAG_INVALID_ACTION != 0,
-            "executed_action": arrays["executedAction"].item(),
-            "lost_tasks": arrays["lostTasks"].item(),
-            "lost_on_time_tasks": arrays["lostOnTimeTasks"].item(),
-            **self._info(batch),
-        }
-        if batch.final is not None:
-            info["episode_stats"] = batch.episode_stats(0)
-        return self._observation(batch), arrays["reward"].item(), False, truncated, info
+        return self._observation(batch), arrays["reward"].item(), False, truncated, lane_info(batch, has_stepped=True)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions exist and are available, an array of bool, shape (max_servers + 1,)."""
@@ -219,7 +208,7 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         check_snapshot(snapshot, self.scenario_hash)
         batch = self._play(lambda: self._session.restore(snapshot.lanes, [0]))
         (self._is_running,) = snapshot.is_running
-        return self._observation(batch), self._info(batch)
+        return self._observation(batch), lane_info(batch, has_stepped=False)
 
     @exclusive
     def render(self) -> Any:
@@ -240,26 +229,35 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         """Free the environment on the server; may be called again."""
         if hasattr(self, "_session"):
             self._session.close()
+            self._is_running = False
+            self._connected()
+
+    @property
+    def _batch(self) -> Batch | None:
+        return self._lane.batch()
+
+    @_batch.setter
+    def _batch(self, batch: Batch | None) -> None:
+        self._lane.latest = batch
+
+    @property
+    def _is_running(self) -> bool:
+        return self._lane.is_running
+
+    @_is_running.setter
+    def _is_running(self, is_running: bool) -> None:
+        self._lane.is_running = is_running
 
     def _play(self, request: Callable[[], Batch]) -> Batch:
         try:
-            self._batch = request()
+            batch = request()
         except BaseException:
             if self._session.is_unanswered:  # nobody knows whether it was carried out, so the state is unknown
                 self._batch, self._is_running = None, False
             raise
-        self._renderer.note(self._session, self._batch)
-        return self._batch
+        self._batch = batch
+        self._renderer.note(self._session, batch)
+        return batch
 
     def _observation(self, batch: Batch) -> Observation:
         raise NotImplementedError
-
-    def _info(self, batch: Batch) -> dict[str, Any]:
-        arrays = batch.arrays
-        return {
-            "episode_seed": arrays["episodeSeed"].item(),
-            "decision_index": arrays["decisionIndex"].item(),
-            "slot": arrays["slot"].item(),
-            "num_servers": arrays["numServers"].item(),
-            "action_mask": arrays["actionMask"][0].astype(np.int8),
-        }

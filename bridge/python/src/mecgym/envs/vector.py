@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,16 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ..backend import SessionKeywords, SessionOptions, open_backend
-from ..checks import MAX_SEED, NEXT_EPISODE, check_actions, check_count, check_lanes, check_reset_mask, check_seed
+from ..checks import (
+    MAX_SEED,
+    NEXT_EPISODE,
+    check_actions,
+    check_count,
+    check_lanes,
+    check_reset_mask,
+    check_reset_options,
+    check_seed,
+)
 from ..data.batch import FLAG_RESET, FLAG_TRUNCATED, Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
 from ..data.scenarios import ScenarioInput
@@ -35,6 +45,10 @@ AUTORESET_NAMES = {
 }
 
 
+#: Types of actions that are carried out without being copied.
+INT32, INT64 = np.dtype(np.int32), np.dtype(np.int64)
+
+
 class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.int64], NDArray[Any]]):
     """`num_envs` environments of one scenario, stepped together; see `OffloadingEnv` for what a step is.
 
@@ -47,6 +61,8 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,
         ``"SameStep"`` at once. ``"Disabled"`` never does; `reset` with the option ``reset_mask`` does.
+    max_episode_steps : None
+        `gymnasium.make_vec` takes it, but episodes are counted in slots: set ``episodeSlots`` of the scenario.
     copy : bool
         Whether observations and rewards are copies. Otherwise they are read-only views of the message they came in,
         which stays in memory as long as they do.
@@ -60,6 +76,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **options: Unpack[SessionKeywords],
     ) -> None:
         self.closed = True  # until it is open, so that closing an unfinished environment does nothing
@@ -68,6 +85,9 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         except ValueError as error:
             modes = ", ".join(member.value for member in AutoresetMode)
             raise MecgymError("invalidOption", path="autoreset_mode", expected=modes, got=autoreset_mode) from error
+        if max_episode_steps is not None:
+            expected = "nothing: the scenario's `episodeSlots` say how long an episode is"
+            raise MecgymError("invalidOption", path="max_episode_steps", expected=expected, got=max_episode_steps)
         self._renderer = Renderer(render_mode)
         session = SessionOptions(scenario, **options)
         self._arguments = {
@@ -98,7 +118,10 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._may_reset = False
         self._all_rows = np.ones(self.num_envs, np.bool_)
         self._all_rows.flags.writeable = False
+        self._copy_no_rows = np.zeros(self.num_envs, np.bool_).copy
+        self._shape = (self.num_envs,)
         self._batch: Batch | None = None
+        self._connected()
 
     @exclusive
     def reset(
@@ -125,16 +148,16 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         MecgymError
             ``invalidSeed``, ``invalidOption``; the running episodes go on.
         """
+        check_reset_options(options, ("reset_mask",))
         mask = check_reset_mask((options or {}).get("reset_mask"), self.num_envs)
         seeds = self._seeds(seed)
         if self._batch is None and not mask.all():
             raise self._session.without_reset("options/reset_mask")
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        super().reset(seed=int(seed) if isinstance(seed, (int, np.integer)) else None)
         self._has_ended[mask] = False
-        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
+        return self._observations(batch), self._reset_infos(batch, mask)
 
-    @exclusive
     def step(
         self, actions: NDArray[Any] | Sequence[int]
     ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
@@ -162,21 +185,49 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         MecgymError
             ``invalidAction``, ``needsReset``; no environment has changed.
         """
+        step = self._direct_step
+        before = self._batch
+        if (
+            step is None
+            or before is None
+            or actions.__class__ is not np.ndarray
+            or actions.shape != self._shape
+            or not ((kind := actions.dtype) is INT32 or kind is INT64)
+        ):
+            return self._step(actions)
+        if not self._acquire(False):
+            raise self._session.occupied("step")
+        try:
+            # a signal handler that comes in between finds no episodes
+            self._batch = None
+            observations, rewards, batch = step(actions)
+            self._batch = batch
+            if self._notes is not None:
+                self._notes(batch)
+            if batch.final is None and not self._may_reset:
+                truncations, infos = self._copy_no_rows(), StepInfos()
+                infos._parts = ((DECISIONS, batch, self._all_rows), (OUTCOMES, batch, self._all_rows))
+            else:
+                truncations, infos = self._outcome(before, batch)
+        except (MecgymError, ValueError, struct.error):
+            self._batch = before
+            check_actions(actions, self.num_envs)
+            raise
+        finally:
+            self._release()
+        return observations, rewards, self._copy_no_rows(), truncations, infos
+
+    @exclusive
+    def _step(
+        self, actions: Any
+    ) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[Any], NDArray[Any], dict[str, Any]]:
+        """Carry out one decision in each environment, whatever the backend and the actions are."""
         checked = check_actions(actions, self.num_envs)
         before = self._current()
         batch = self._play(lambda: self._session.step(checked))
-        truncations, has_stepped = self._ends_of(batch)
-        infos: dict[str, Any] = {}
-        if batch.final is not None and self._mode is AutoresetMode.SAME_STEP:
-            self._add_final(infos, before, batch)
-        parts = [(DECISIONS, batch, self._all_rows)]
-        if has_stepped is self._all_rows or has_stepped.any():
-            parts.append((OUTCOMES, batch, has_stepped))
-        if batch.final is not None and self._mode is not AutoresetMode.SAME_STEP:
-            parts.append((ENDS, batch, truncations))
-        infos = StepInfos(infos, tuple(parts))
+        truncations, infos = self._outcome(before, batch)
         rewards: NDArray[np.float64] = batch.arrays["reward"].astype(np.float64, copy=self._copies)
-        return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
+        return self._observations(batch), rewards, self._copy_no_rows(), truncations, infos
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions exist, an array of bool, shape (n, max_servers + 1)."""
@@ -291,6 +342,8 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     def close_extras(self, **kwargs: Any) -> None:
         """End the session on the server."""
         self._session.close()
+        if hasattr(self, "_direct_step"):
+            self._connected()
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> NDArray[np.uint64]:
         if seed is None:
@@ -323,7 +376,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._may_reset = bool(self._has_ended.any())
         mask = np.zeros(self.num_envs, np.bool_)
         mask[targets] = True
-        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
+        return self._observations(batch), self._reset_infos(batch, mask)
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
         """Add the final infos of same-step autoreset; the rows of ended episodes already show the next ones."""
@@ -339,11 +392,37 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
                 "decision_index": stats["num_decisions"],
                 "slot": int(batch.final["finalSlot"][row]),
                 "num_servers": int(decisions["num_servers"][lane]),
-                "action_mask": decisions["action_mask"][lane],
+                # of the decision that `final_obs` shows: servers may have left since the one before
+                "action_mask": self._mask_shown_by(batch.final["finalObservation"][row]),
                 "episode_stats": stats,
             }
             final_obs = batch.final["finalObservation"][row].copy()
             self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, lane)
+
+    def _mask_shown_by(self, observation: NDArray[np.float32]) -> NDArray[np.int8]:
+        """Return the action mask of an observation, in which an absent server has no capacity, and padding neither."""
+        session = self._session
+        first, step = len(session.observation_header), len(session.observation_server_fields)
+        at = first + session.observation_server_fields.index("cpuGHz")
+        mask = np.ones(self.max_servers + 1, np.int8)
+        mask[1:] = observation[at : first + step * self.max_servers : step] > 0
+        return mask
+
+    def _outcome(self, before: Batch, batch: Batch) -> tuple[NDArray[np.bool_], StepInfos]:
+        """Return which environments ended in a step, and the infos."""
+        all_rows = self._all_rows
+        truncations, has_stepped = self._ends_of(batch)
+        infos = StepInfos()
+        infos._parts = ()
+        if batch.final is not None and self._mode is AutoresetMode.SAME_STEP:
+            self._add_final(infos, before, batch)
+        parts: list[Any] = [(DECISIONS, batch, all_rows)]
+        if has_stepped is all_rows or has_stepped.any():
+            parts.append((OUTCOMES, batch, has_stepped))
+        if batch.final is not None and self._mode is not AutoresetMode.SAME_STEP:
+            parts.append((ENDS, batch, truncations))
+        infos._parts = tuple(parts)
+        return truncations, infos
 
     def _ends_of(self, batch: Batch) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which environments ended in a step, and which have outcomes of a decision to show.
@@ -352,18 +431,33 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         """
         had_ended = self._has_ended
         has_stepped = self._all_rows
+        if batch.final is None and not self._may_reset:
+            return self._copy_no_rows(), has_stepped
+        flags = batch.arrays["flags"]
         if self._may_reset:
-            has_stepped = (batch.arrays["flags"] & FLAG_RESET) == 0
+            has_stepped = (flags & FLAG_RESET) == 0
         if batch.final is None:
-            if self._may_reset:
-                had_ended[:] = False
-                self._may_reset = False
-            return np.zeros(self.num_envs, np.bool_), has_stepped
-        truncations = (batch.arrays["flags"] & FLAG_TRUNCATED) != 0
+            had_ended[:] = False
+            self._may_reset = False
+            return self._copy_no_rows(), has_stepped
+        truncations: NDArray[np.bool_] = (flags & FLAG_TRUNCATED) != 0
         if self._mode is AutoresetMode.SAME_STEP:
             return truncations, has_stepped & ~truncations
         self._has_ended, self._may_reset = truncations.copy(), True
         return truncations, has_stepped
+
+    def _reset_infos(self, batch: Batch, mask: NDArray[np.bool_]) -> StepInfos:
+        infos = StepInfos()
+        infos._parts = ((DECISIONS, batch, mask),)
+        return infos
+
+    def _connected(self) -> None:
+        session = self._session
+        direct = session.direct if self._copies else None
+        #: Steps with less in between, if the backend can.
+        self._direct_step = None if direct is None else direct.of_batch()
+        self._notes = self._renderer.noting(session)
+        self._acquire, self._release = session.in_use.acquire, session.in_use.release
 
     def _observations(self, batch: Batch) -> NDArray[np.float32]:
         observations: NDArray[np.float32] = batch.arrays["observation"].astype(np.float32, copy=self._copies)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,10 @@ class Renderer:
             check_pillow()
         self.mode = render_mode
         self._histories: list[CostHistory] = []
+
+    def noting(self, session: Backend) -> Callable[[Batch], None] | None:
+        """Return what keeps the costs of a step; None if no picture shows them."""
+        return partial(self.note, session) if self.mode == "rgb_array" else None
 
     def note(self, session: Backend, batch: Batch) -> None:
         """Keep the costs of the last decisions, if pictures show them."""

@@ -62,6 +62,10 @@ class Session(SteppedSession):
             return [pages[0][name] for name in LOOK_AHEAD_ARRAYS]
         return [np.concatenate([page[name] for page in pages]) for name in LOOK_AHEAD_ARRAYS]
 
+    @property
+    def direct(self) -> None:
+        """A server is far away, whatever is between it and the caller."""
+
     def snapshot(self, mask: NDArray[np.uint8] | None = None, group: int = 0) -> Snapshots:
         """Return the whole state of lanes, bit for bit; nothing changes.
 

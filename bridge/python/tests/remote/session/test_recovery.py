@@ -309,7 +309,7 @@ def test_a_log_forgets_what_a_reset_of_everything_makes_unnecessary() -> None:
     assert log.num_steps == 1
     log.add(LoggedRequest("policy", {"steps": 100}, None), b"", is_start=False)
     assert log.num_steps == 101
-    assert not log.wants_snapshot(Recovery(max_replay_steps=4))  # a policy's memory is in no snapshot
+    assert log.wants_snapshot(Recovery(max_replay_steps=4))  # a policy remembers nothing from request to request
     log.start_from([LoggedRequest("restore", {}, b"1")])
     assert [request.op for request in log] == ["restore"]
     assert log.num_steps == 0

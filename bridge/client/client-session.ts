@@ -2,7 +2,8 @@
 
 import { type ArraySpec, bodyBytes, readArray, type Values, writeArray } from "../wire/array-layout.js";
 import { PROTOCOL_VERSION, type Request } from "../wire/protocol.js";
-import type { Client, ClientReply } from "./client.js";
+import type { Client, ClientReply, ServerLimits } from "./client.js";
+import { RemoteError, RequestTooLarge, WindowExceeded } from "./errors.js";
 
 /** The arrays of a reset or a step, and those of the lanes whose episode ended. */
 export interface StepArrays {
@@ -45,31 +46,71 @@ interface SessionInfo {
 /** All bits set in both words of a seed asks for the next episode. */
 const NO_SEED = 0xffff_ffff;
 
+/** A request that was given up: it has its number, and its reply may still come. */
+interface GivenUp {
+  readonly header: Request;
+  readonly body: Uint8Array | undefined;
+}
+
+/** The numbers of a group's requests. */
+interface Sequence {
+  nextSeq: number;
+  /** The highest number up to which all replies have come. */
+  acked: number;
+  /** Numbers above it whose replies have come. */
+  readonly answered: Set<number>;
+  readonly givenUp: Map<number, GivenUp>;
+}
+
 /**
  * An open session. Requests are numbered in the order of their calls, and carried out in that order. A group may have
- * as many requests in flight as `hello` says (`maxInFlight`). Groups do not wait for each other.
+ * as many requests in flight as `hello` says (`maxInFlight`). Groups do not wait for each other. After a
+ * `DeadlineExceeded`, the session's next request asks for the missing reply once more.
  */
 export class ClientSession {
   readonly info: SessionInfo & Record<string, unknown>;
   readonly #client: Client;
-  readonly #groups: readonly { nextSeq: number; acked: number; readonly answered: Set<number> }[];
+  readonly #limits: ServerLimits;
+  readonly #groups: readonly Sequence[];
 
-  constructor(client: Client, info: Record<string, unknown>) {
+  constructor(client: Client, info: Record<string, unknown>, limits: ServerLimits) {
     this.#client = client;
+    this.#limits = limits;
     this.info = info as unknown as SessionInfo & Record<string, unknown>;
-    this.#groups = Array.from({ length: this.info.groups }, () => ({ nextSeq: 1, acked: 0, answered: new Set() }));
+    const makeSequence = (): Sequence => ({ nextSeq: 1, acked: 0, answered: new Set(), givenUp: new Map() });
+    this.#groups = Array.from({ length: this.info.groups }, makeSequence);
   }
 
   async #request(group: number, fields: Record<string, unknown>, body?: Uint8Array): Promise<ClientReply> {
     const sequence = this.#groups[group];
+    for (const [seq, { header, body }] of [...sequence.givenUp]) {
+      sequence.givenUp.delete(seq);
+      this.#send(sequence, seq, header, body).catch(() => {}); // its caller was told long ago
+    }
+    // refused before it has a number: later requests would wait for it for ever
+    const { maxInFlight, maxBodyBytes } = this.#limits;
+    if (sequence.nextSeq > sequence.acked + maxInFlight) throw new WindowExceeded(group, maxInFlight);
+    if (body !== undefined && body.length > maxBodyBytes) {
+      throw new RequestTooLarge(String(fields.op), body.length, maxBodyBytes);
+    }
     const seq = sequence.nextSeq++;
     const { session, epoch } = this.info;
     const ids = { v: PROTOCOL_VERSION, session, epoch, group, seq, ack: sequence.acked };
+    return this.#send(sequence, seq, { ...ids, ...fields } as unknown as Request, body);
+  }
+
+  /** Sends a request that has its number. Only a request whose reply came counts as answered. */
+  async #send(sequence: Sequence, seq: number, header: Request, body?: Uint8Array): Promise<ClientReply> {
+    let isAnswered = true;
     try {
-      return await this.#client.request({ ...ids, ...fields } as unknown as Request, body);
-    } finally {
+      return await this.#client.request(header, body);
+    } catch (error) {
       // a refusal answers the request, too
-      sequence.answered.add(seq);
+      isAnswered = error instanceof RemoteError;
+      throw error;
+    } finally {
+      if (isAnswered) sequence.answered.add(seq);
+      else sequence.givenUp.set(seq, { header, body });
       while (sequence.answered.delete(sequence.acked + 1)) sequence.acked += 1;
     }
   }
@@ -130,7 +171,7 @@ export class ClientSession {
 
   /** Opens a session with a copy of all lanes. */
   async fork(): Promise<ClientSession> {
-    return new ClientSession(this.#client, (await this.#request(0, { op: "fork" })).result);
+    return new ClientSession(this.#client, (await this.#request(0, { op: "fork" })).result, this.#limits);
   }
 
   /** Plays with a native policy of the server. Returns the arrays of the last step, and those of the whole run. */

@@ -7,7 +7,10 @@ import { type ClientKeys, curveOptions } from "../keys/curve.js";
 import { decodeHeader, encodeHeader } from "../wire/header.js";
 import { PROTOCOL_VERSION, type Reply, type Request } from "../wire/protocol.js";
 import { ClientSession } from "./client-session.js";
-import { DeadlineExceeded, RemoteError } from "./errors.js";
+import { DeadlineExceeded, RemoteError, RequestTooLarge } from "./errors.js";
+
+/** The least that a server may take; larger bodies are compared with its limit before they are sent. */
+const SMALL_BODY_BYTES = 4096;
 
 export interface ClientOptions {
   /** Longest wait for one reply, ms; 30 s by default. */
@@ -16,6 +19,12 @@ export interface ClientOptions {
   readonly resendAfterMs?: number;
   /** Keys for a server that accepts only known clients. */
   readonly keys?: ClientKeys;
+}
+
+/** The limits of `hello` that a client keeps. */
+export interface ServerLimits {
+  readonly maxInFlight: number;
+  readonly maxBodyBytes: number;
 }
 
 /** A reply that grants a request. */
@@ -35,6 +44,7 @@ export class Client {
   readonly #requestDeadlineMs: number;
   readonly #resendAfterMs: number;
   readonly #pending = new Map<string, Pending>();
+  #limits: Promise<ServerLimits> | undefined;
   #sending: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -65,7 +75,18 @@ export class Client {
 
   /** Opens a session; the options are the fields of `open` in docs/protocol.md. */
   async open(options: Record<string, unknown>): Promise<ClientSession> {
-    return new ClientSession(this, await this.#requestResult({ op: "open", ...options }));
+    const limits = await this.limits();
+    return new ClientSession(this, await this.#requestResult({ op: "open", ...options }), limits);
+  }
+
+  /** The server's limits, asked for once. */
+  limits(): Promise<ServerLimits> {
+    this.#limits ??= this.hello().then(({ limits }) => limits as ServerLimits);
+    // a failure is not remembered
+    this.#limits.catch(() => {
+      this.#limits = undefined;
+    });
+    return this.#limits;
   }
 
   async #requestResult(fields: Record<string, unknown>): Promise<Record<string, unknown>> {
@@ -77,10 +98,15 @@ export class Client {
   /**
    * Sends a request and waits for its reply. The request is sent again if no reply comes.
    *
-   * @throws RemoteError, DeadlineExceeded
+   * @throws RemoteError, DeadlineExceeded; RequestTooLarge before anything is sent
    */
   async request(header: Request, body?: Uint8Array): Promise<ClientReply> {
     if (this.#isClosed) throw new Error(`the client of ${this.address} is closed`);
+    // a session has compared its bodies before it gave them a number
+    if (body !== undefined && body.length > SMALL_BODY_BYTES && "requestId" in header) {
+      const { maxBodyBytes } = await this.limits();
+      if (body.length > maxBodyBytes) throw new RequestTooLarge(header.op, body.length, maxBodyBytes);
+    }
     const key = keyOf(header as unknown as Record<string, unknown>);
     const frames = body === undefined ? [encodeHeader(header)] : [encodeHeader(header), body];
     return new Promise<ClientReply>((resolve, reject) => {

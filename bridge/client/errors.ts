@@ -24,3 +24,19 @@ export class DeadlineExceeded extends Error {
     this.name = "DeadlineExceeded";
   }
 }
+
+/** The server would not read the body of a request, so the request was not sent. */
+export class RequestTooLarge extends Error {
+  constructor(operation: string, bytes: number, maxBodyBytes: number) {
+    super(`a body of ${operation} has ${bytes} bytes; the server reads at most ${maxBodyBytes} (maxBodyBytes)`);
+    this.name = "RequestTooLarge";
+  }
+}
+
+/** As many requests of a group are unanswered as the server holds; nothing was sent, and no number is used up. */
+export class WindowExceeded extends Error {
+  constructor(group: number, maxInFlight: number) {
+    super(`group ${group} has ${maxInFlight} requests in flight, the most that the server holds (maxInFlight)`);
+    this.name = "WindowExceeded";
+  }
+}

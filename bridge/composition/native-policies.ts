@@ -17,6 +17,7 @@ import {
   type Scenario,
   streamName,
 } from "../../env/index.js";
+import type { Cancellation } from "../lanes/cancellation.js";
 import type { PolicyPlayer, PolicyProvider } from "../lanes/policy-provider.js";
 
 /**
@@ -83,6 +84,8 @@ class BatchPlayer implements PolicyPlayer {
   /** Policies by lane, or by scenario if all lanes of a scenario share one. */
   readonly #policies: (Policy | undefined)[] = [];
   readonly #isShared: boolean;
+  /** Whether single decisions may take long. */
+  readonly #isSlow: boolean;
   /** Index of the last decision that a lane's own policy took. */
   readonly #lastDecision: Int32Array;
   #lane = 0;
@@ -93,6 +96,7 @@ class BatchPlayer implements PolicyPlayer {
     const { numLanes, lanes } = env;
     this.#entry = entry;
     this.#env = env;
+    this.#isSlow = Boolean(entry.needsRollout || entry.needsLookAhead);
     this.#isShared = !(entry.remembers || entry.isRandom || entry.needsRollout);
     this.#lastDecision = new Int32Array(numLanes).fill(-1);
     let views = viewsOf.get(env);
@@ -110,10 +114,11 @@ class BatchPlayer implements PolicyPlayer {
     };
   }
 
-  choose(actions: Int32Array): void {
+  choose(actions: Int32Array, cancellation: Pick<Cancellation, "check">): void {
     const { phase } = this.#env.lanes.arrays;
     for (let lane = 0; lane < actions.length; lane++) {
       if (phase[lane] !== PHASE_RUNNING) continue;
+      if (this.#isSlow) cancellation.check();
       this.#lane = lane;
       const policy = this.#isShared ? this.#shared(lane) : this.#own(lane);
       actions[lane] = policy(this.#views[lane], this.#lookAhead, this.#rollout);

@@ -13,6 +13,8 @@ export interface LaneHandle {
   execute(group: number, request: LaneRequest, body: Uint8Array | undefined, done: Done): void;
   /** Frees the buffer of a reply. It is not used again if someone may still be reading it. */
   release(group: number, buffer: number, isReusable: boolean): void;
+  /** Ends the long requests that are in progress or wait for their turn; the lanes stay as they are then. */
+  cancel(): void;
   /** Copies the lanes within their thread. `done` gets the copy's description. */
   fork(done: Done): LaneHandle;
   close(): void;
@@ -53,6 +55,9 @@ export class InlineLanes implements LaneHandle {
     done(describeLanes(copy));
     return new InlineLanes(copy);
   }
+
+  /** Nothing is in progress between two messages. */
+  cancel(): void {}
 
   save(): LaneState {
     return this.#lanes.save();

@@ -2,6 +2,7 @@
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
+import type { Cancellation } from "./cancellation.js";
 
 export interface PolicyProvider {
   /**
@@ -20,6 +21,10 @@ export interface PolicyProvider {
 }
 
 export interface PolicyPlayer {
-  /** Writes an action for every lane that has a decision to make. */
-  choose(actions: Int32Array): void;
+  /**
+   * Writes an action for every lane that has a decision to make.
+   *
+   * @throws BridgeError `sessionLost` if the run is cancelled; then no lane has changed
+   */
+  choose(actions: Int32Array, cancellation: Pick<Cancellation, "check">): void;
 }

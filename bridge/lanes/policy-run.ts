@@ -6,6 +6,7 @@ import { FLAG_INVALID_ACTION, FLAG_RESET } from "../../env/core/flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { ReplyArray } from "../wire/reply-body.js";
 import type { RequestOf } from "../wire/requests.js";
+import type { Cancellation } from "./cancellation.js";
 import type { PolicyProvider } from "./policy-provider.js";
 import type { StepParts } from "./reply-buffers.js";
 
@@ -16,13 +17,15 @@ const BYTES_PER_FINAL = 4 + 4 + 8 * episodeStatsFields.length + 4;
  * Plays all lanes with a native policy, for as many steps as the request asks for and the reply has room for.
  *
  * @param room bytes for what follows the step's arrays
- * @throws BridgeError `replyTooLarge`; MecgymError `unknownPolicy`, `needsReset`
+ * @param cancellation ends the run between two steps or decisions; then the steps so far are played
+ * @throws BridgeError `replyTooLarge`, `sessionLost`; MecgymError `unknownPolicy`, `needsReset`
  */
 export function runPolicy(
   env: BatchEnv,
   policies: PolicyProvider,
   request: RequestOf<"policy">,
   room: number,
+  cancellation: Cancellation,
 ): StepParts {
   const { numLanes, outputs } = env;
   const player = policies.player(request.policy, env);
@@ -36,7 +39,8 @@ export function runPolicy(
   for (; steps < request.steps; steps++) {
     left -= numLanes * BYTES_PER_FINAL; // all lanes may end in this step
     if (left < 0 || (steps > 0 && needsReset(env))) break;
-    player.choose(actions);
+    cancellation.check();
+    player.choose(actions, cancellation);
     env.step(actions);
     for (let lane = 0; lane < numLanes; lane++) {
       const flags = outputs.flags[lane];

@@ -9,6 +9,7 @@ import { BridgeError } from "../wire/protocol.js";
 import { bodyOf } from "../wire/reply-body.js";
 import { checkAbsent, type RequestOf, type SequenceIds } from "../wire/requests.js";
 import type { Outcome } from "./answer.js";
+import type { Cancellation } from "./cancellation.js";
 import { LanePrompts } from "./lane-prompts.js";
 import { checkReplyBytes } from "./request-limits.js";
 import type { SessionLayouts } from "./session-layouts.js";
@@ -18,6 +19,7 @@ export interface QueriedGroup {
   readonly env: BatchEnv;
   readonly layouts: SessionLayouts;
   readonly maxReplyBytes: number;
+  readonly cancellation: Cancellation;
 }
 
 /** The arrays of a look-ahead. */
@@ -28,7 +30,7 @@ const lookAheadNames = ["latencySlots", "costSlots", "impactSlots", "reward"] as
  * action for each lane.
  */
 export function lookAheadOutcome(
-  { env, layouts, maxReplyBytes }: QueriedGroup,
+  { env, layouts, maxReplyBytes, cancellation }: QueriedGroup,
   request: RequestOf<"lookahead">,
   body: Uint8Array | undefined,
 ): Outcome {
@@ -46,6 +48,7 @@ export function lookAheadOutcome(
   const worst = lookAheadNames.map((name) => (name === "reward" ? -Infinity : Infinity));
   const columns = layout.map((spec, j) => new Float64Array(reply.buffer, spec.offset, count * width).fill(worst[j]));
   for (let i = 0; i < count; i++) {
+    cancellation.check();
     const values = env.lookAhead(firstLane + i, options);
     for (const [j, name] of lookAheadNames.entries()) {
       if (actions === undefined) columns[j].set(values[name], i * width);
@@ -100,7 +103,7 @@ const BYTES_PER_REPLY = 64;
  * @throws BridgeError `replyTooLarge` if not even one lane fits
  */
 function collect(
-  { env, layouts, maxReplyBytes }: QueriedGroup,
+  { env, layouts, maxReplyBytes, cancellation }: QueriedGroup,
   body: Uint8Array | undefined,
   firstLane: number,
   pieceOf: (lane: number) => Uint8Array,
@@ -113,6 +116,7 @@ function collect(
   let lane = checkFirstLane(env, firstLane);
   for (; lane < env.numLanes; lane++) {
     if (mask?.[lane] === 0) continue;
+    cancellation.check();
     const piece = pieceOf(lane);
     numBytes += piece.length + BYTES_PER_LANE;
     if (numBytes > maxReplyBytes && lanes.length > 0) break;

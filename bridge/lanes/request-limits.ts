@@ -1,6 +1,7 @@
 /** What requests to lanes may cost: evaluations of an action, memory and reply bytes, with the errors of each limit. */
 
 import { maxServersOf } from "../../env/scenario/scenario.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
 import type { LaneLimits, LaneOptions } from "./lane-options.js";
@@ -94,20 +95,21 @@ export function workOf(options: LaneOptions, request: LaneRequest, policies: Pol
 /** @throws BridgeError `workExceeded` */
 export function checkWork(work: number, { maxRequestWork }: Pick<LaneLimits, "maxRequestWork">): void {
   if (work <= maxRequestWork) return;
-  const expected = `at most ${maxRequestWork} evaluations of an action (maxRequestWork)`;
+  const expected = `at most ${maxRequestWork} evaluations of an action (${settingOf("maxRequestWork")})`;
   throw new BridgeError("workExceeded", { path: "request", expected, got: work });
 }
 
 /** @throws BridgeError `replyTooLarge` */
 export function checkReplyBytes(numBytes: number, { maxReplyBytes }: Pick<LaneLimits, "maxReplyBytes">): void {
   if (numBytes <= maxReplyBytes) return;
-  const expected = `a reply of at most ${maxReplyBytes} bytes (maxReplyBytes)`;
+  const expected = `a reply of at most ${maxReplyBytes} bytes (${settingOf("maxReplyBytes")})`;
   throw new BridgeError("replyTooLarge", { path: "body", expected, got: `${numBytes} bytes` });
 }
 
 /** @throws BridgeError `sessionMemory` */
 export function checkSessionBytes(numBytes: number, { maxSessionBytes }: Pick<LaneLimits, "maxSessionBytes">): void {
   if (numBytes <= maxSessionBytes) return;
-  const expected = `at most ${maxSessionBytes} bytes (maxSessionBytes); task lists have grown, and no lane was changed`;
+  const limit = `at most ${maxSessionBytes} bytes (${settingOf("maxSessionBytes")})`;
+  const expected = `${limit}; task lists have grown, and no lane was changed`;
   throw new BridgeError("sessionMemory", { path: "session", expected, got: `${numBytes} bytes` });
 }

@@ -7,6 +7,7 @@ import { type ParseFailure, parseCompletion } from "../../env/language/parser/pa
 import { resolveScenario, type ScenarioInput } from "../../env/scenario/scenario.js";
 import { checkOffsets } from "../wire/byte-lists.js";
 import { needArray, readBody } from "../wire/described-body.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import { bodyOf, type ReplyArray } from "../wire/reply-body.js";
 import { checkAbsent, definedFields, type RequestOf } from "../wire/requests.js";
@@ -88,7 +89,7 @@ function readCandidates(
   for (let i = 0; i < numCompletions; i++) {
     const length = offsets[i + 1] - offsets[i];
     if (length <= maxCompletionBytes) continue;
-    const expected = `at most ${maxCompletionBytes} bytes (maxCompletionBytes)`;
+    const expected = `at most ${maxCompletionBytes} bytes (${settingOf("maxCompletionBytes")})`;
     throw new BridgeError("completionTooLong", { path: `completions/${i}`, expected, got: `${length} bytes` });
   }
   const count = actions?.length ?? numCompletions;

@@ -10,6 +10,7 @@ import { type ArraySpec, bodyBytes, checkBody, checkNoBody, readArray } from "..
 import { byteListArrays } from "../wire/byte-lists.js";
 import type { LaneRequest } from "../wire/requests.js";
 import type { Outcome } from "./answer.js";
+import { Cancellation } from "./cancellation.js";
 import { type LaneOptions, type LaneState, makeEnvs } from "./lane-options.js";
 import { LanePrompts } from "./lane-prompts.js";
 import { forkLanes, restoreLanes } from "./mutations.js";
@@ -30,6 +31,7 @@ export class SessionLanes {
   readonly #options: LaneOptions;
   readonly #policies: PolicyProvider | undefined;
   readonly #isShared: boolean;
+  readonly #cancellation: Cancellation;
   readonly #layouts: SessionLayouts;
   readonly #groups: readonly Group[];
   /** Memory of all groups except task lists and reply buffers, bytes. */
@@ -43,11 +45,13 @@ export class SessionLanes {
     options: LaneOptions,
     policies: PolicyProvider | undefined,
     isShared: boolean,
+    cancellation = new Cancellation(),
     envs: readonly BatchEnv[] = makeEnvs(options),
   ) {
     this.#options = options;
     this.#policies = policies;
     this.#isShared = isShared;
+    this.#cancellation = cancellation;
     const layouts = layoutsOf(envs[0]);
     this.#layouts = layouts;
     const { maxReplyBytes } = options.limits;
@@ -55,6 +59,7 @@ export class SessionLanes {
       env,
       layouts,
       maxReplyBytes,
+      cancellation,
       buffers: new ReplyBuffers(env, layouts.stepReply, isShared),
       prompts: options.prompts === undefined ? undefined : new LanePrompts(env, options.prompts),
     }));
@@ -64,9 +69,9 @@ export class SessionLanes {
   }
 
   /** A copy of all lanes. */
-  fork(): SessionLanes {
+  fork(cancellation = new Cancellation()): SessionLanes {
     const envs = this.#groups.map(({ env }) => env.forkAll());
-    return new SessionLanes(this.#options, this.#policies, this.#isShared, envs);
+    return new SessionLanes(this.#options, this.#policies, this.#isShared, cancellation, envs);
   }
 
   /** The state of all lanes, for `load`. */
@@ -127,6 +132,7 @@ export class SessionLanes {
   execute(index: number, request: LaneRequest, body: Uint8Array | undefined): Outcome {
     const group = this.#groups[index];
     const { env, layouts } = group;
+    this.#cancellation.begin();
     switch (request.op) {
       case "step": {
         this.#checkMemory();
@@ -155,7 +161,7 @@ export class SessionLanes {
         const policies = this.#policies;
         if (policies === undefined) throw new Error("a policy request without a policy provider");
         const room = group.maxReplyBytes - bodyBytes(layouts.stepReply);
-        return fill(group, () => runPolicy(env, policies, request, room));
+        return fill(group, () => runPolicy(env, policies, request, room, this.#cancellation));
       }
       case "lookahead":
         return lookAheadOutcome(group, request, body);

@@ -2,6 +2,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import { type Answer, answerOf } from "./answer.js";
+import { Cancellation } from "./cancellation.js";
 import { describeLanes } from "./lane-handle.js";
 import type { PolicyProvider } from "./policy-provider.js";
 import { SessionLanes } from "./session-lanes.js";
@@ -30,12 +31,13 @@ export function serveLanes(port: MessagePort, policies: PolicyProvider | undefin
     switch (message.kind) {
       case "open":
         return add(message.key, () => {
-          const lanes = new SessionLanes(message.options, policies, true);
+          const cancellation = new Cancellation(message.cancellation);
+          const lanes = new SessionLanes(message.options, policies, true, cancellation);
           if (message.state !== undefined) lanes.load(message.state);
           return lanes;
         });
       case "fork":
-        return add(message.newKey, () => find(message.key).fork());
+        return add(message.newKey, () => find(message.key).fork(new Cancellation(message.cancellation)));
       case "execute": {
         const { key, group, request, body, releases } = message;
         for (const { group: of, buffer, isReusable } of releases) sessions.get(key)?.release(of, buffer, isReusable);

@@ -13,8 +13,14 @@ export interface Release {
 
 /** A request to a thread. Each one except `close` is answered, in order. */
 export type ThreadRequest =
-  | { readonly kind: "open"; readonly key: number; readonly options: LaneOptions; readonly state?: LaneState }
-  | { readonly kind: "fork"; readonly key: number; readonly newKey: number }
+  | {
+      readonly kind: "open";
+      readonly key: number;
+      readonly options: LaneOptions;
+      readonly state?: LaneState;
+      readonly cancellation: SharedArrayBuffer;
+    }
+  | { readonly kind: "fork"; readonly key: number; readonly newKey: number; readonly cancellation: SharedArrayBuffer }
   | {
       readonly kind: "execute";
       readonly key: number;

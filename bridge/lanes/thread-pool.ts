@@ -2,6 +2,7 @@
 
 import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
 import type { Done } from "./answer.js";
+import { Canceller } from "./cancellation.js";
 import type { LaneHandle } from "./lane-handle.js";
 import type { LaneLimits, LaneOptions, LaneState } from "./lane-options.js";
 import { LaneThread } from "./thread.js";
@@ -22,23 +23,26 @@ export interface ThreadPoolOptions {
   readonly report: (error: unknown) => void;
 }
 
-/** A fixed number of threads. One that dies is replaced, and its sessions are lost. */
+/**
+ * Up to a fixed number of threads, each started when the others have work. The sessions of one that dies are lost, and
+ * another takes its place.
+ */
 export class ThreadPool {
   readonly #options: ThreadPoolOptions;
-  readonly #threads: LaneThread[];
+  readonly #threads: LaneThread[] = [];
   #isClosed = false;
   #nextKey = 0;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
-    this.#threads = Array.from({ length: options.count }, () => this.#start());
   }
 
   /** Opens lanes in the least busy thread, with a saved state if there is one. `done` gets their description. */
   open(options: LaneOptions, state: LaneState | undefined, done: Done): LaneHandle {
     const thread = this.#leastBusy(({ sessions, queued }) => sessions + queued);
     const handle = new ThreadLanes(thread, this.#nextKey++, () => this.#nextKey++);
-    thread.post({ kind: "open", key: handle.key, options, ...(state === undefined ? {} : { state }) }, done);
+    const { key, cancellation } = handle;
+    thread.post({ kind: "open", key, options, cancellation, ...(state === undefined ? {} : { state }) }, done);
     return handle;
   }
 
@@ -58,14 +62,21 @@ export class ThreadPool {
   }
 
   #leastBusy(load: (thread: LaneThread) => number): LaneThread {
-    return this.#threads.reduce((best, one) => (load(one) < load(best) ? one : best));
+    const best = this.#threads.reduce<LaneThread | undefined>(
+      (least, one) => (least !== undefined && load(least) <= load(one) ? least : one),
+      undefined,
+    );
+    if (best !== undefined && (load(best) === 0 || this.#threads.length === this.#options.count)) return best;
+    const thread = this.#start();
+    this.#threads.push(thread);
+    return thread;
   }
 
   #start(): LaneThread {
     const thread: LaneThread = new LaneThread(this.#options.entry, (error) => {
       if (this.#isClosed) return;
       this.#options.report(error);
-      this.#threads[this.#threads.indexOf(thread)] = this.#start();
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
     });
     return thread;
   }
@@ -76,6 +87,7 @@ class ThreadLanes implements LaneHandle {
   readonly key: number;
   readonly #thread: LaneThread;
   readonly #newKey: () => number;
+  readonly #canceller = new Canceller();
   /** Buffers to release, which go along with the next request. */
   #releases: Release[] = [];
 
@@ -93,7 +105,17 @@ class ThreadLanes implements LaneHandle {
   execute(group: number, request: LaneRequest, body: Uint8Array | undefined, done: Done): void {
     const releases = this.#releases;
     this.#releases = [];
+    this.#canceller.count();
     this.#thread.post({ kind: "execute", key: this.key, group, request, releases, ...copyOf(body) }, done);
+  }
+
+  /** The memory that tells the thread which requests are cancelled. */
+  get cancellation(): SharedArrayBuffer {
+    return this.#canceller.memory;
+  }
+
+  cancel(): void {
+    this.#canceller.cancel();
   }
 
   release(group: number, buffer: number, isReusable: boolean): void {
@@ -102,7 +124,8 @@ class ThreadLanes implements LaneHandle {
 
   fork(done: Done): LaneHandle {
     const copy = new ThreadLanes(this.#thread, this.#newKey(), this.#newKey);
-    this.#thread.post({ kind: "fork", key: this.key, newKey: copy.key }, done);
+    const { key: newKey, cancellation } = copy;
+    this.#thread.post({ kind: "fork", key: this.key, newKey, cancellation }, done);
     return copy;
   }
 

@@ -8,6 +8,7 @@ import { answerStateless } from "../lanes/stateless.js";
 import { ThreadPool } from "../lanes/thread-pool.js";
 import { checkNoBody } from "../wire/array-layout.js";
 import { decodeHeader, MAX_HEADER_BYTES, MAX_HEADER_DEPTH } from "../wire/header.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError, PROTOCOL_VERSION, type Request } from "../wire/protocol.js";
 import {
   basicOperations,
@@ -47,6 +48,8 @@ export interface DispatcherOptions {
 
 /** What the lanes of every server can do. */
 const LANE_CAPABILITIES = ["lookahead", "prompt", "snapshot", "restore", "fork"] as const;
+/** The reply of a query is kept for this time, in case its request comes once more, ms. */
+const KEPT_QUERY_MS = 30_000;
 const JOB_QUERIES = ["job-status", "job-result", "cancel"] as const;
 /** Operations without a session that take a body. */
 const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify", "evaluate"]);
@@ -62,6 +65,7 @@ export class Dispatcher {
   readonly #sessions: SessionRegistry;
   readonly #sequencer: Sequencer;
   readonly #created = new IdempotencyCache();
+  readonly #queried: IdempotencyCache;
   readonly #counters: Counters;
   readonly #replies: Replies;
 
@@ -70,6 +74,7 @@ export class Dispatcher {
     const { policies, maxInlineLanes = 256 } = options;
     this.#options = options;
     this.#limits = limits;
+    this.#queried = new IdempotencyCache(limits.maxReplyBytes);
     this.#nowMs = nowMs;
     this.#counters = new Counters(nowMs);
     this.#replies = new Replies(this.#counters, report);
@@ -154,27 +159,37 @@ export class Dispatcher {
         send(successReply(request, { result: { scenarios: describeScenarios(request.scenario) } }));
         return;
       case "open":
-        this.#create(request, send, (done) => this.#sessions.open(request, done));
+        this.#once(this.#created, request, send, (done) => this.#sessions.open(request, done));
         return;
       case "resume":
-        this.#create(request, send, (done) => this.#sessions.resume(request, done));
+        this.#once(this.#created, request, send, (done) => this.#sessions.resume(request, done));
         return;
       case "score":
       case "prompt":
-        this.#query(request, body, (answer) => send(this.#replies.answer(request, answer)));
+        this.#once(this.#queried, request as StatelessQuery & { requestId: string }, send, (done) =>
+          this.#query(request, body, done),
+        );
         return;
       default: {
         const jobs = this.#jobs as JobRegistry; // without jobs, their operations are unknown
         if (!isJobStart(request)) send(successReply(request, jobs.answer(request)));
-        else this.#create(request, send, (done) => done({ outcome: jobs.start(request, body), numBytes: 0 }));
+        else {
+          const start = (done: Done) => done({ outcome: jobs.start(request, body), numBytes: 0 });
+          this.#once(this.#created, request, send, start);
+        }
       }
     }
   }
 
-  /** Creates something once, however often its request is sent. */
-  #create(request: Request & { requestId: string }, send: Send, create: (done: Done) => void): void {
-    this.#created.run(request.requestId, send, (settle) => {
-      create((answer) => settle(this.#replies.answer(request, answer), "outcome" in answer));
+  /** Carries out a request once, however often it is sent, and by whomever. */
+  #once(
+    cache: IdempotencyCache,
+    request: Request & { requestId: string },
+    send: Send,
+    work: (done: Done) => void,
+  ): void {
+    cache.run(request.requestId, send, (settle) => {
+      work((answer) => settle(this.#replies.answer(request, answer), "outcome" in answer));
     });
   }
 
@@ -219,6 +234,7 @@ export class Dispatcher {
   reap(): void {
     const { leaseSeconds } = this.#limits;
     this.#sessions.reap();
+    this.#queried.forget(this.#nowMs() - KEPT_QUERY_MS);
     if (leaseSeconds > 0) this.#jobs?.reap(leaseSeconds * 1000);
   }
 
@@ -237,7 +253,8 @@ function readMessage(message: Message, { maxBodyBytes }: Limits): Record<string,
     throw refuse("a header and at most one body", `${message.length} parts`);
   }
   const bodyBytes = message[1]?.length ?? 0;
-  if (bodyBytes > maxBodyBytes) throw refuse(`a body of at most ${maxBodyBytes} bytes`, `${bodyBytes} bytes`);
+  if (bodyBytes > maxBodyBytes)
+    throw refuse(`a body of at most ${maxBodyBytes} bytes (${settingOf("maxBodyBytes")})`, `${bodyBytes} bytes`);
   return decodeHeader(message[0]);
 }
 

@@ -2,6 +2,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import type { Outcome } from "../lanes/answer.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError, type ReplyError, toReplyError } from "../wire/protocol.js";
 import type { JobQuery, JobRequest } from "../wire/requests.js";
 import type { Limits } from "./limits.js";
@@ -77,7 +78,7 @@ export class JobRegistry {
     const { maxJobs, maxJobBytes } = this.#limits;
     if (this.#jobs.size >= maxJobs) this.#forgetOldest();
     if (this.#jobs.size >= maxJobs) {
-      const expected = `at most ${maxJobs} jobs (maxJobs); cancel removes those that have ended`;
+      const expected = `at most ${maxJobs} jobs (${settingOf("maxJobs")}); cancel removes those that have ended`;
       throw new BridgeError("tooManyJobs", { path: "job", expected, got: "one more" });
     }
     const abort = new AbortController();
@@ -201,6 +202,6 @@ export class JobRegistry {
 
 /** The error of a result that is larger than the server keeps. */
 export function jobTooLarge(maxJobBytes: number, bytes: number): BridgeError {
-  const expected = `a result of at most ${maxJobBytes} bytes (maxJobBytes)`;
+  const expected = `a result of at most ${maxJobBytes} bytes (${settingOf("maxJobBytes")})`;
   return new BridgeError("jobTooLarge", { path: "job", expected, got: `${bytes} bytes` });
 }

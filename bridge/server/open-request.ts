@@ -4,6 +4,7 @@ import { MecgymError } from "../../env/errors.js";
 import type { PromptOptions } from "../../env/language/prompt.js";
 import { maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "../../env/scenario/scenario.js";
 import { type LaneOptions, promptOptionsOf } from "../lanes/lane-options.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import { checkAbsent, type RequestOf } from "../wire/requests.js";
 import type { Limits } from "./limits.js";
@@ -64,7 +65,7 @@ function resolveScenarios({ scenarios }: OpenRequest): Scenario[] {
 function checkSize(scenarios: readonly Scenario[], numLanes: number, { maxUserLaneSlots }: Limits): void {
   const size = Math.max(...scenarios.map((one) => maxUsersOf(one) * one.episodeSlots)) * numLanes;
   if (size <= maxUserLaneSlots) return;
-  const expected = `at most ${maxUserLaneSlots} users x lanes x slots (maxUserLaneSlots)`;
+  const expected = `at most ${maxUserLaneSlots} users x lanes x slots (${settingOf("maxUserLaneSlots")})`;
   throw new BridgeError("sessionTooLarge", { path: "/numEnvs", expected, got: size });
 }
 
@@ -84,7 +85,7 @@ function promptsOf(request: OpenRequest): PromptOptions | undefined {
 export function leaseMsOf({ leaseSeconds }: OpenRequest, limits: Limits): number {
   const most = limits.leaseSeconds;
   if (leaseSeconds !== undefined && most > 0 && leaseSeconds > most) {
-    const expected = `at most ${most} seconds (leaseSeconds)`;
+    const expected = `at most ${most} seconds (${settingOf("leaseSeconds")})`;
     throw new BridgeError("invalidRequest", { path: "/leaseSeconds", expected, got: leaseSeconds });
   }
   const seconds = leaseSeconds ?? most;

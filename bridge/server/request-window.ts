@@ -1,6 +1,7 @@
 /** The window of a group's requests: those held for their turn, in progress, or answered and not acknowledged yet. */
 
 import type { LaneHandle } from "../lanes/lane-handle.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import { isSameRequest, type SequencedMessage } from "../wire/requests.js";
 import type { Message, Send } from "./replies.js";
@@ -73,7 +74,7 @@ export class RequestWindow {
     if (seq > this.#acked + this.#maxInFlight) {
       throw new BridgeError("windowExceeded", {
         path: "/seq",
-        expected: `at most ${this.#maxInFlight} beyond the acknowledged ${this.#acked}`,
+        expected: `at most ${this.#maxInFlight} (${settingOf("maxInFlight")}) beyond the acknowledged ${this.#acked}`,
         got: seq,
       });
     }

@@ -7,6 +7,7 @@ import type { LaneOptions } from "../lanes/lane-options.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
 import { isInlineSession } from "../lanes/request-limits.js";
 import type { ThreadPool } from "../lanes/thread-pool.js";
+import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
 import type { Limits } from "./limits.js";
@@ -123,6 +124,7 @@ export class SessionRegistry {
       got: session.epoch,
     });
     for (const entry of session.held()) entry.send(this.#options.replies.error(entry.header, stale));
+    session.handle.cancel();
     session.startEpoch(Math.max(session.epoch, request.epoch) + 1, this.#limits.maxInFlight);
     session.heardMs = this.#nowMs();
     const { id, epoch, description } = session;
@@ -140,13 +142,13 @@ export class SessionRegistry {
   #checkRoom(numLanes: number): void {
     const { maxSessions, maxLanes } = this.#limits;
     if (this.#sessions.size >= maxSessions) {
-      const expected = `at most ${maxSessions} sessions`;
+      const expected = `at most ${maxSessions} sessions (${settingOf("maxSessions")})`;
       throw new BridgeError("tooManySessions", { path: "session", expected, got: "one more" });
     }
     let lanes = numLanes;
     for (const session of this.#sessions.values()) lanes += session.options.numLanes;
     if (lanes <= maxLanes) return;
-    const expected = `at most ${maxLanes} lanes in all sessions together`;
+    const expected = `at most ${maxLanes} lanes in all sessions together (${settingOf("maxLanes")})`;
     throw new BridgeError("tooManyLanes", { path: "numEnvs", expected, got: lanes });
   }
 
@@ -207,7 +209,7 @@ export class SessionRegistry {
     if (session.queuedBytes <= maxQueuedBytes) return;
     if (!this.#sessions.has(session.id)) return;
     this.#counters.evictions += 1;
-    this.#giveUp(session, `its replies took more than ${maxQueuedBytes} bytes (maxQueuedBytes)`);
+    this.#giveUp(session, `its replies took more than ${maxQueuedBytes} bytes (${settingOf("maxQueuedBytes")})`);
   }
 
   /** Renews leases, and returns the ids of sessions that do not exist. */
@@ -244,6 +246,8 @@ export class SessionRegistry {
 
   remove(session: Session): void {
     this.#sessions.delete(session.id);
+    // nobody waits for what still runs
+    session.handle.cancel();
     session.handle.close();
   }
 

@@ -7,9 +7,10 @@ import { MecgymError } from "../../../env/errors.js";
 import { benchmarkJobs } from "../../composition/benchmark-jobs.js";
 import { nativePolicies } from "../../composition/native-policies.js";
 import { packageVersion } from "../../composition/package-version.js";
-import { type Limits, limitNames, limitTable } from "../../server/limits.js";
+import { type LimitName, type Limits, limitNames, limitTable } from "../../server/limits.js";
 import { type MetricsEndpoint, serveMetrics } from "../../server/metrics-endpoint.js";
 import { startServer } from "../../server/server.js";
+import { flagOf } from "../../wire/limit-flags.js";
 import { BoundedLog, makeLogger } from "../support/logger.js";
 import { EXIT_CHECK_FAILED, integer, withExample } from "../support/program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "../support/serve-keys.js";
@@ -47,18 +48,29 @@ export function serveCommand(): Command {
     .action(serve);
   for (const name of limitNames) {
     const { what, min, max, default: value } = limitTable[name];
-    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    command.option(`--${flag} <n>`, what, integer(min, max), value);
+    command.option(`${flagOf(name)} <n>`, what, integer(min, max), value);
   }
   return withExample(withSecurityOptions(command), "serve --address tcp://*:5555 --keys keys --allow keys/client.key");
 }
 
-async function serve(options: ServeOptions): Promise<void> {
+/** Limits against many clients, which the one owner of a server has only if it sets them. */
+const SHARED_LIMITS = ["maxSessions", "maxLanes"] as const;
+
+/** The limits of a server; one with an owner gives up nothing, and holds as much as its owner opens. */
+function limitsOf(options: ServeOptions, command: Command): Limits {
+  const limits = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Record<LimitName, number>;
+  if (!options.untilStdinCloses) return limits;
+  for (const name of SHARED_LIMITS) {
+    if (command.getOptionValueSource(name) === "default") limits[name] = limitTable[name].max;
+  }
+  // the owner may be silent for as long as it likes: the server ends when its owner does
+  return { ...limits, leaseSeconds: 0 };
+}
+
+async function serve(options: ServeOptions, command: Command): Promise<void> {
   const destination = new BoundedLog(process.stderr);
   const logger = makeLogger(options.logLevel, destination);
-  const own = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Limits;
-  // the owner of a server may be silent for as long as it likes: the server ends when its owner does
-  const limits = options.untilStdinCloses ? { ...own, leaseSeconds: 0 } : own;
+  const limits = limitsOf(options, command);
   const { threads: count } = options;
   const end = new AbortController();
   const stop = (reason: string) => {

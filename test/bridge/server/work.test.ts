@@ -112,9 +112,9 @@ describe("the socket's thread", () => {
   it("keeps small sessions, and never has a large one", async () => {
     const dispatcher = makeDispatcher("inline", { threads });
     const inThreads = async (fields: Record<string, unknown>) => {
-      const before = dispatcher.stats().workers[0].sessions;
+      const before = dispatcher.stats().workers[0]?.sessions ?? 0;
       await open(dispatcher, fields);
-      return dispatcher.stats().workers[0].sessions - before;
+      return (dispatcher.stats().workers[0]?.sessions ?? 0) - before;
     };
     expect(await inThreads({ numEnvs: 256 })).toBe(0);
     expect(await inThreads({ numEnvs: 32, observation: "text" })).toBe(0);
@@ -127,9 +127,9 @@ describe("the socket's thread", () => {
     const dispatcher = makeDispatcher("inline", { threads });
     const opened = await open(dispatcher, { numEnvs: 4, scenarios: [wide] });
     await next(opened, "reset");
-    expect(dispatcher.stats().workers[0].sessions).toBe(0);
+    expect(dispatcher.stats().workers[0]?.sessions ?? 0).toBe(0);
     await next(opened, "policy", { policy: "oracle", steps: 1000 });
-    expect(dispatcher.stats().workers[0].sessions).toBe(1);
+    expect(dispatcher.stats().workers[0]?.sessions ?? 0).toBe(1);
   });
 
   it("leaves a small query that is much work to another", async () => {
@@ -139,7 +139,7 @@ describe("the socket's thread", () => {
     const queuedAfter = (fields: object) => {
       const header = { op: "score", requestId: newId(), layout, scenario: "paper-v1", ...fields };
       dispatcher.handle(messageOf(header, body), () => {});
-      return dispatcher.stats().workers[0].queued;
+      return dispatcher.stats().workers[0]?.queued ?? 0;
     };
     expect(queuedAfter({})).toBe(0);
     expect(queuedAfter({ mode: "sequential" })).toBe(1);

@@ -66,7 +66,7 @@ class ServerError(MecgymError):
 
 
 class ServerNotFound(ServerError):
-    """There is no server to start: no command is configured, the package lies in no checkout, or Node is missing."""
+    """There is no server: nothing answers at an address, or there is no command, checkout or Node to start one."""
 
 
 class SessionLost(ServerError):

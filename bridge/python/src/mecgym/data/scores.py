@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,12 @@ class Scores:
     impact_slots: NDArray[np.float64]
     reward: NDArray[np.float64]
     cheapest_cost_slots: NDArray[np.float64]
+
+    @staticmethod
+    def join(parts: Sequence[Scores]) -> Scores:
+        """Join the scores of parts of a long list of answers."""
+        if len(parts) == 1:
+            return parts[0]
+        return Scores(
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in Scores.__dataclass_fields__)
+        )

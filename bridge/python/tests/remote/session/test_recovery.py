@@ -6,6 +6,7 @@ import logging
 import os
 import queue
 import random
+import shlex
 import signal
 import threading
 import time
@@ -17,7 +18,9 @@ import pytest
 
 from helpers import play, session_of, wait_until
 from mecgym import Lanes, LocalServer, MecgymError, OffloadingEnv, Recovery, SessionLost, score
+from mecgym.remote.session import sequence
 from mecgym.remote.session.recovery import LoggedRequest, ReplayLog
+from mecgym.remote.session.sequence import RequestSequence
 from mecgym.remote.transport.command import find_server_command
 from mecgym.remote.transport.endpoints import connect
 from mecgym.remote.transport.server import shared_server
@@ -295,6 +298,101 @@ def test_servers_that_never_answer_end_the_attempts(monkeypatch: pytest.MonkeyPa
     env.close()
 
 
+@pytest.fixture
+def failing_starts(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function after which the next starts of a server fail in given ways, and the one after them succeeds."""
+
+    def prepare(*ways: str) -> None:
+        for i, way in enumerate(ways):
+            (tmp_path / f"{i}").write_text(f"rm {tmp_path}/{i}\n{way}\n")
+        script = tmp_path / "serve"
+        turns = "\n".join(f'[ -e "{tmp_path}/{i}" ] && . "{tmp_path}/{i}"' for i in range(len(ways)))
+        script.write_text(f'{turns}\nexec {shlex.join(find_server_command())} "$@"\n')
+        monkeypatch.setenv("MECGYM_SERVER_COMMAND", f"sh {script}")
+
+    return prepare
+
+
+def test_servers_that_do_not_start_are_attempts_like_others(failing_starts: Any) -> None:
+    env = OffloadingEnv(SMALL)
+    env.reset(seed=3)
+    expected = [env.step(1)[1] for _ in range(4)]
+    env.reset(seed=3)
+    before = env.step(1)[1]
+    failing_starts("kill -9 $$", "echo no room >&2; exit 3", "kill -9 $$", "exit 1")
+    kill_server()
+    assert [before, *(env.step(1)[1] for _ in range(3))] == expected
+    assert session_of(env).num_recoveries == 1
+    env.close()
+
+
+def test_a_server_that_is_killed_while_it_starts_is_started_again(failing_starts: Any) -> None:
+    OffloadingEnv(SMALL).close()
+    kill_server()
+    failing_starts("kill -9 $$", "kill -9 $$")
+    env = OffloadingEnv(SMALL)
+    env.reset(seed=3)
+    env.close()
+
+
+def test_after_the_last_attempt_a_session_can_still_come_back(failing_starts: Any) -> None:
+    env = OffloadingEnv(SMALL, recovery=Recovery(max_attempts=2))
+    expected = play(env, [3])
+    env.reset(seed=3)
+    failing_starts("exit 3", "exit 3")
+    kill_server()
+    with pytest.raises(MecgymError, match="did not start"):
+        env.step(1)
+    assert play(env, [3]) == expected
+    env.close()
+
+
+def test_a_replay_that_is_cut_short_again_and_again_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers are killed faster than all of the log could be played; each one gets a part of the way."""
+    num_steps, per_server = 60, 25
+    lanes = Lanes(LANES, SMALL, seed=1, recovery=Recovery(max_attempts=2))
+    lanes.reset(3)
+    actions = np.arange(LANES)
+    for step in range(num_steps):
+        lanes.step((actions + step) % 4)
+    hashes = lanes.snapshot().state_hashes()
+    monkeypatch.setattr(sequence, "SAVED_SECONDS", 0.0)
+    replay = RequestSequence._replay
+    replayed: list[str] = []
+
+    def kill_now_and_then(self: RequestSequence, logged: LoggedRequest, seq: int, window: Any) -> int:
+        replayed.append(logged.op)
+        if len(replayed) % per_server == 0 and replayed.count("step") < num_steps:
+            kill_server()
+        return replay(self, logged, seq, window)
+
+    monkeypatch.setattr(RequestSequence, "_replay", kill_now_and_then)
+    kill_server()
+    assert lanes.snapshot().state_hashes() == hashes
+    num_kills = len(replayed) // per_server
+    assert num_kills >= 3
+    # each step once, and with each kill the few that were not saved yet
+    assert num_steps <= replayed.count("step") <= num_steps + 2 * num_kills
+    lanes.close()
+
+
+def test_a_log_is_bounded_by_the_time_its_requests_took() -> None:
+    log = ReplayLog()
+    recovery = Recovery(max_replay_seconds=2.0)
+    for _ in range(3):
+        log.add(LoggedRequest("step", {}, b"1234", 0.6), b"", is_start=False)
+        assert not log.wants_snapshot(recovery)
+    log.add(LoggedRequest("step", {}, b"1234", 0.6), b"", is_start=False)
+    assert log.wants_snapshot(recovery)
+    log.snapshot_seconds = 0.2  # snapshots that take long are taken less often
+    assert not log.wants_snapshot(recovery)
+    log.advance([LoggedRequest("restore", {}, b"1")], [LoggedRequest("step", {}, b"1234", 1.5)])
+    assert [request.op for request in log] == ["restore", "step"]
+    assert (log.num_steps, log.num_seconds) == (1, 1.5)
+    with pytest.raises(MecgymError):
+        Recovery(max_replay_seconds=0.0)
+
+
 def test_a_log_forgets_what_a_reset_of_everything_makes_unnecessary() -> None:
     log = ReplayLog()
     step = LoggedRequest("step", {}, b"1234")
@@ -309,7 +407,7 @@ def test_a_log_forgets_what_a_reset_of_everything_makes_unnecessary() -> None:
     assert log.num_steps == 1
     log.add(LoggedRequest("policy", {"steps": 100}, None), b"", is_start=False)
     assert log.num_steps == 101
-    assert not log.wants_snapshot(Recovery(max_replay_steps=4))  # a policy's memory is in no snapshot
+    assert log.wants_snapshot(Recovery(max_replay_steps=4))  # a policy remembers nothing from request to request
     log.start_from([LoggedRequest("restore", {}, b"1")])
     assert [request.op for request in log] == ["restore"]
     assert log.num_steps == 0

@@ -14,10 +14,11 @@ import pytest
 
 import mecgym
 from helpers import play, process_is_alive, session_of, wait_until
-from mecgym import LocalServer, OffloadingEnv, ServerError, ServerNotFound
+from mecgym import LocalServer, MecgymError, OffloadingEnv, ServerError, ServerNotFound
 from mecgym.remote.transport import command as command_module
 from mecgym.remote.transport import server as server_module
 from mecgym.remote.transport.command import ADDRESS_VARIABLE, COMMAND_VARIABLE, find_server_command
+from mecgym.remote.transport.endpoints import connect
 from mecgym.remote.transport.server import shared_server
 
 SMALL = {"numServers": 3, "episodeSlots": 6}
@@ -232,3 +233,18 @@ def test_a_forked_child_does_not_keep_the_server_alive() -> None:
             assert wait_until(lambda: not process_is_alive(pid))
         finally:
             os.kill(forked, signal.SIGKILL)
+
+
+def test_an_owned_server_holds_what_its_owner_opens_and_a_cap_names_its_option() -> None:
+    own = connect(is_owned=True).request("hello")["limits"]
+    assert (own["maxSessions"], own["maxLanes"]) == (65_536, 16_777_216)
+    server = LocalServer([*find_server_command(), "--max-sessions", "2"])
+    try:
+        connection = connect(server.address)
+        assert connection.request("hello")["limits"]["maxSessions"] == 2
+        for _ in range(2):
+            connection.request("open", {"scenarios": ["paper-v1"], "numEnvs": 1})
+        with pytest.raises(MecgymError, match=r"tooManySessions.*mecgym serve --max-sessions"):
+            connection.request("open", {"scenarios": ["paper-v1"], "numEnvs": 1})
+    finally:
+        server.close()

@@ -20,6 +20,7 @@ class Limits(msgspec.Struct, rename="camel"):
 
     max_in_flight: int
     lease_seconds: int | float = 0
+    max_body_bytes: int = 64 * 1024 * 1024
 
 
 class Hello(msgspec.Struct):

@@ -13,7 +13,7 @@ from ...data.snapshots import Snapshots
 from ...errors import MecgymError, malformed
 from .layout import Body, Layout
 
-__all__ = ["read_snapshots", "restore_body"]
+__all__ = ["read_snapshots", "restore_bodies"]
 
 #: Arrays of a reply to `snapshot`, in the order in which its digest covers them.
 ARRAYS = ("lane", "stateHash", "snapshotOffsets", "snapshotBytes")
@@ -38,8 +38,12 @@ def read_snapshots(result: Mapping[str, Any], body: Body | None) -> Snapshots:
     return Snapshots(*(arrays[name] for name in ARRAYS))
 
 
-def restore_body(snapshots: Snapshots, lanes: Sequence[int] | None = None) -> tuple[list[dict[str, Any]], bytes]:
-    """Return the layout and the body of a `restore` to these lanes, or to the lanes the snapshots were taken from.
+def restore_bodies(
+    snapshots: Snapshots, max_bytes: int, lanes: Sequence[int] | None = None
+) -> list[tuple[list[dict[str, Any]], bytes]]:
+    """Return layouts and bodies of a `restore` to these lanes, or to the lanes the snapshots were taken from.
+
+    There are as many as it takes for none to be longer than `max_bytes`; usually one.
 
     Raises
     ------
@@ -49,10 +53,20 @@ def restore_body(snapshots: Snapshots, lanes: Sequence[int] | None = None) -> tu
     targets = snapshots.lanes if lanes is None else np.asarray(lanes, dtype=np.int32)
     if targets.shape != snapshots.lanes.shape:
         raise MecgymError("invalidOption", path="lanes", expected=f"{len(snapshots)} lanes", got=targets.tolist())
-    arrays: dict[str, NDArray[Any]] = {
-        "lane": targets,
-        "snapshotOffsets": snapshots.offsets,
-        "snapshotBytes": snapshots.data,
-    }
-    layout = Layout.of(arrays)
-    return layout.arrays, layout.encode(arrays)
+    offsets = snapshots.offsets.astype(np.int64)
+    # each snapshot goes with 8 bytes of offset and lane, and each array is padded
+    ends = offsets[1:] + 8 * np.arange(1, len(targets) + 1)
+    bodies: list[tuple[list[dict[str, Any]], bytes]] = []
+    first = 0
+    while first < len(targets) or not bodies:
+        room = max_bytes - 64 + int(offsets[first]) + 8 * first
+        last = min(len(targets), max(first + 1, int(np.searchsorted(ends, room, side="right"))))
+        arrays: dict[str, NDArray[Any]] = {
+            "lane": targets[first:last],
+            "snapshotOffsets": (offsets[first : last + 1] - offsets[first]).astype(np.uint32),
+            "snapshotBytes": snapshots.data[offsets[first] : offsets[last]],
+        }
+        layout = Layout.of(arrays)
+        bodies.append((layout.arrays, layout.encode(arrays)))
+        first = last
+    return bodies

@@ -77,17 +77,60 @@ def score_states(
         raise MecgymError(
             "invalidOption", path="answers", expected=f"{len(states)} answers, one for each state", got=len(answers)
         )
+    arrays.update(_pack_answers(answers))
+    fields = {"scenario": scenario, **options}
+    return Scores.join(_ask(connect(), fields, arrays, timeout_seconds))
+
+
+def _pack_answers(answers: Sequence[str] | NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a request that hold actions, or what a model wrote."""
     if isinstance(answers, np.ndarray) or not isinstance(answers[0], str):
-        arrays["actions"] = np.asarray(answers, dtype=np.int32)
-    else:
-        arrays["completionOffsets"], arrays["completionBytes"] = pack_texts(answers)
+        return {"actions": np.asarray(answers, dtype=np.int32)}
+    offsets, data = pack_texts(answers)
+    return {"completionOffsets": offsets, "completionBytes": data}
+
+
+def _ask(
+    endpoint: Endpoint, fields: Mapping[str, Any], arrays: dict[str, NDArray[Any]], timeout_seconds: float
+) -> list[Scores]:
+    """Score in one request, or in as many as the server's `maxBodyBytes` asks for: answers do not affect each other."""
     layout = Layout.of(arrays)
-    fields = {"scenario": scenario, "layout": layout.arrays, **options}
-    result, body = call(connect(), "score", fields, layout.encode(arrays), timeout_seconds=timeout_seconds)
+    count = _count_of(arrays)
+    if layout.num_bytes > endpoint.max_body_bytes and count > 1:
+        parts = [_part_of(arrays, *bounds) for bounds in ((0, count // 2), (count // 2, count))]
+        return [scores for part in parts for scores in _ask(endpoint, fields, part, timeout_seconds)]
+    request = {**fields, "layout": layout.arrays}
+    result, body = call(endpoint, "score", request, layout.encode(arrays), timeout_seconds=timeout_seconds)
     found = Layout(result.get("layout"))
-    found.check({name: (dtype, (len(answers),)) for name, dtype in ARRAYS.items()})
+    found.check({name: (dtype, (count,)) for name, dtype in ARRAYS.items()})
     decoded = found.decode(body)
-    return Scores(*(decoded[name] for name in ARRAYS))
+    return [Scores(*(decoded[name] for name in ARRAYS))]
+
+
+def _count_of(arrays: Mapping[str, NDArray[Any]]) -> int:
+    return len(arrays["actions"]) if "actions" in arrays else len(arrays["completionOffsets"]) - 1
+
+
+def _part_of(arrays: Mapping[str, NDArray[Any]], first: int, end: int) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a request for some of the answers, with only the states that these are about."""
+    if "stateOfAction" in arrays:
+        of, places = np.unique(arrays["stateOfAction"][first:end], return_inverse=True)
+    else:
+        of, places = np.arange(first, end), None
+    if of.size and not 0 <= of.min() <= of.max() < len(arrays["episodeSeed"]):
+        expected = f"indices from 0 to {len(arrays['episodeSeed']) - 1}"
+        raise MecgymError("invalidOption", path="state_of_answer", expected=expected, got=f"{of.min()} to {of.max()}")
+    answers = ("stateOfAction", "actions", "completionOffsets", "completionBytes")
+    part = {name: array[of] for name, array in arrays.items() if name not in answers}
+    if places is not None:
+        part["stateOfAction"] = places.reshape(-1).astype(np.int32)
+    if "actions" in arrays:
+        part["actions"] = arrays["actions"][first:end]
+        return part
+    offsets = arrays["completionOffsets"]
+    part["completionOffsets"] = offsets[first : end + 1] - offsets[first]
+    part["completionBytes"] = arrays["completionBytes"][offsets[first] : offsets[end]]
+    return part
 
 
 def read_answer(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ...errors import DeadlineExceeded, MecgymError, SessionLost
+from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
 from ..protocol.results import Resumed, read_result
 from ..transport.connection import Connection
 from ..transport.endpoints import Endpoint, reconnect
@@ -18,13 +19,15 @@ __all__ = ["SessionLink"]
 
 #: Losses of one session only.
 SESSION_LOSSES = frozenset({"sessionLost", "unknownSession"})
+#: Waits after a server that did not start, in seconds: the first one, and the longest.
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.05, 2.0
 
 
 class Recoverable(Protocol):
     """A group of lanes that can be brought back on another server."""
 
-    def bring_back(self, deadline: float) -> None:
-        """Replay the group's requests in the new epoch, until `deadline` as `time.monotonic` counts."""
+    def bring_back(self) -> None:
+        """Replay the group's requests in the new epoch."""
 
 
 class SessionLink:
@@ -73,6 +76,10 @@ class SessionLink:
         self.groups: list[Recoverable] = []
         #: How often the session was brought back.
         self.num_recoveries = 0
+        #: Held while requests get their numbers, and while the session is brought back.
+        self.lock = threading.RLock()
+        #: When the recovery that is going on is given up, as `time.monotonic` counts.
+        self.deadline = 0.0
         self._fields = fields
         self._attempts = 0
         self._lease: Lease | None = endpoint.lease(session)
@@ -88,7 +95,7 @@ class SessionLink:
             The loss that is not repaired yet.
         """
         if self._unfinished is not None:
-            raise self._unfinished
+            raise SessionLost(self._unfinished)
 
     def release(self) -> None:
         """Give up the lease: the session is over."""
@@ -98,44 +105,77 @@ class SessionLink:
         """Note that the server answers, so that the next loss is the first in a row."""
         self._attempts = 0
 
-    def recover(self, loss: SessionLost) -> None:
+    def note_progress(self) -> None:
+        """Note that a part of the recovery is done for good, so that the rest has its time from now on."""
+        if self.recovery is not None:
+            self.deadline = time.monotonic() + self.recovery.timeout_seconds
+
+    def recover(self, loss: SessionLost, epoch: int) -> None:
         """Bring the session back, on another server if the present one is gone.
+
+        A recovery that fails can be tried again: the next call of the session does.
+
+        Parameters
+        ----------
+        loss : SessionLost
+            What a request met.
+        epoch : int
+            The epoch of that request. If another thread has brought the session back since, nothing is left to do.
 
         Raises
         ------
         SessionLost
             The loss itself if the session is not to be brought back; the last one after too many in a row.
+        ServerError
+            ``serverNotReady`` if no server starts.
         """
-        if self.recovery is None or loss.code in NOT_RECOVERABLE:
-            raise loss
-        self._unfinished = loss
-        start = time.monotonic()
-        deadline = start + self.recovery.timeout_seconds
-        while True:
-            self._attempts += 1
-            if self._attempts > self.recovery.max_attempts or time.monotonic() >= deadline:
+        code = loss.code
+        try:
+            if self.recovery is None or code in NOT_RECOVERABLE:
                 raise loss
-            try:
-                self._bring_back(loss, deadline)
-                break
-            except SessionLost as again:
-                if again.code in NOT_RECOVERABLE:
-                    raise
-                loss = again
-            except DeadlineExceeded as late:
-                raise SessionLost("recoveryFailed", f"no server could be found in time: {late}") from loss
+        finally:
+            # an error in a variable of a frame in its traceback would keep itself and the caller's objects
+            del loss
+        with self.lock:
+            if epoch == self.epoch or self._unfinished is not None:
+                self._recover(code)
+
+    def _recover(self, code: str) -> None:
+        assert self.recovery is not None
+        first, start = code, time.monotonic()
+        self._unfinished = SessionLost(code, f"the server was lost ({code}), and no other one has taken over yet")
+        self.note_progress()
+        pause_seconds = FIRST_PAUSE_SECONDS
+        try:
+            while True:
+                self._attempts += 1
+                is_last = self._attempts >= self.recovery.max_attempts or time.monotonic() >= self.deadline
+                try:
+                    self._bring_back(code)
+                    break
+                except SessionLost as again:
+                    code = again.code
+                    if is_last or code in NOT_RECOVERABLE:
+                        raise
+                except DeadlineExceeded as late:
+                    raise SessionLost("recoveryFailed", f"no server could be found in time: {late}") from late
+                except ServerError as failed:
+                    if is_last or failed.code != "serverNotReady":
+                        raise
+                    time.sleep(pause_seconds)
+                    pause_seconds = min(2 * pause_seconds, MAX_PAUSE_SECONDS)
+        except MecgymError:
+            self._attempts = 0  # the next call begins as this one did
+            raise
         self._unfinished = None
         self.num_recoveries += 1
-        self.logger.warning(
-            "lost the server (%s); the environments go on as they were, %.2f s later",
-            loss.code,
-            time.monotonic() - start,
-        )
+        seconds = time.monotonic() - start
+        self.logger.warning("lost the server (%s); the environments go on as they were, %.2f s later", first, seconds)
 
-    def _bring_back(self, loss: SessionLost, deadline: float) -> None:
-        remaining = max(0.1, deadline - time.monotonic())
+    def _bring_back(self, code: str) -> None:
+        remaining = max(0.1, self.deadline - time.monotonic())
         # a server that only gave up this session is still good
-        if loss.code not in SESSION_LOSSES or not self.connection.is_usable:
+        if code not in SESSION_LOSSES or not self.connection.is_usable:
             # a fresh socket: what was queued for the old server must not reach the next one
             self.connection.close()
             self.endpoint = reconnect(self.endpoint, timeout_seconds=remaining)
@@ -148,6 +188,7 @@ class SessionLink:
             raise
         except MecgymError as error:
             raise SessionLost("recoveryFailed", f"the server does not accept the environments: {error}") from error
+        self.note_answer()
         self.epoch = read_result(resumed, Resumed, "resume").epoch
         for group in self.groups:
-            group.bring_back(deadline)
+            group.bring_back()

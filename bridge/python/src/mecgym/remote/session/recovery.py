@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ __all__ = ["MUTATING_OPERATIONS", "NOT_RECOVERABLE", "LoggedRequest", "Recovery"
 MUTATING_OPERATIONS = frozenset({"reset", "step", "restore", "fork", "policy"})
 #: Losses that another server cannot repair.
 NOT_RECOVERABLE = frozenset({"forked", "sequenceConflict", "recoveryFailed"})
+#: Requests take at least so many times as long as the snapshots that replace them.
+MIN_RATIO = 20
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,19 @@ class Recovery:
         Most steps of a group to replay; then a new snapshot replaces them.
     max_replay_bytes : int
         Most bytes of a group's requests to keep; then, too, a new snapshot replaces them.
+    max_replay_seconds : float
+        Most time that a group's requests may have taken, in seconds; then, too, a new snapshot replaces them, unless
+        snapshots take more than a twentieth of the time.
     timeout_seconds : float
-        How long it may take to find or start another server and to bring the environments back, in seconds.
+        How long it may take to find or start another server and to bring the environments back, in seconds. The time
+        starts again whenever a part of the way is done for good.
     max_attempts : int
         Servers lost in a row, without a single answer, before the environments are given up.
     """
 
     max_replay_steps: int = 5_000
     max_replay_bytes: int = 64 * 1024 * 1024
+    max_replay_seconds: float = 5.0
     timeout_seconds: float = 120.0
     max_attempts: int = 8
 
@@ -45,11 +52,11 @@ class Recovery:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise MecgymError("invalidOption", path=f"recovery/{name}", expected="a positive integer", got=value)
-        if not isinstance(self.timeout_seconds, (int, float)) or not 0 < self.timeout_seconds < math.inf:
-            expected = "a positive number of seconds"
-            raise MecgymError(
-                "invalidOption", path="recovery/timeout_seconds", expected=expected, got=self.timeout_seconds
-            )
+        for name in ("max_replay_seconds", "timeout_seconds"):
+            value = getattr(self, name)
+            if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+                expected = "a positive number of seconds"
+                raise MecgymError("invalidOption", path=f"recovery/{name}", expected=expected, got=value)
 
 
 def resolve_recovery(recovery: Recovery | bool | None, *, is_owned: bool) -> Recovery | None:
@@ -73,11 +80,12 @@ def resolve_recovery(recovery: Recovery | bool | None, *, is_owned: bool) -> Rec
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """A request that changed lanes: operation, fields and body."""
+    """A request that changed lanes: operation, fields and body, and how long its answer took, in seconds."""
 
     op: str
     fields: Mapping[str, Any]
     body: bytes | None
+    seconds: float = 0.0
 
     @property
     def num_steps(self) -> int:
@@ -109,6 +117,9 @@ class ReplayLog:
     last_body: Body | None = None
     num_steps: int = 0
     num_bytes: int = 0
+    num_seconds: float = 0.0
+    #: How long the last snapshot took, in seconds.
+    snapshot_seconds: float = 0.0
     #: Grows if no snapshot can be taken (a lane was never reset), so that this is not tried at every step.
     _patience: int = 1
 
@@ -117,18 +128,22 @@ class ReplayLog:
         if is_start:
             self._clear()
             self.snapshot = []
-        self.requests.append(request)
         self.last_body = reply_body
+        self._append(request)
+
+    def _append(self, request: LoggedRequest) -> None:
+        self.requests.append(request)
         self.num_steps += request.num_steps
         self.num_bytes += request.num_bytes
+        self.num_seconds += request.seconds
 
     def wants_snapshot(self, recovery: Recovery) -> bool:
-        """Whether a replay would take more steps, or memory, than it may."""
-        if not self.requests or self.requests[-1].op == "policy":
-            return False  # a snapshot does not hold what a policy remembers within an episode
-        return (
+        """Whether a replay would take more steps, memory or time than it may."""
+        most_seconds = max(recovery.max_replay_seconds, MIN_RATIO * self.snapshot_seconds)
+        return bool(self.requests) and (
             self.num_steps > recovery.max_replay_steps * self._patience
             or self.num_bytes > recovery.max_replay_bytes * self._patience
+            or self.num_seconds > most_seconds * self._patience
         )
 
     def start_from(self, snapshot: list[LoggedRequest]) -> None:
@@ -136,6 +151,13 @@ class ReplayLog:
         self._clear()
         self.snapshot = snapshot
         self.last_body = None
+
+    def advance(self, snapshot: list[LoggedRequest], rest: Sequence[LoggedRequest]) -> None:
+        """Replace the snapshot and the first requests by a later snapshot; the reply to the last one stays known."""
+        self._clear()
+        self.snapshot = snapshot
+        for request in rest:
+            self._append(request)
 
     def postpone_snapshot(self) -> None:
         """Go on without a snapshot for now, because taking one failed."""
@@ -154,4 +176,5 @@ class ReplayLog:
     def _clear(self) -> None:
         self.requests = []
         self.num_steps = self.num_bytes = 0
+        self.num_seconds = 0.0
         self._patience = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ import msgspec
 from ...errors import MecgymError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, encode_header
 from ..protocol.layout import Body
-from ..protocol.snapshots import read_snapshots, restore_body
+from ..protocol.snapshots import read_snapshots, restore_bodies
 from ..transport.pending import Pending
 from .link import SessionLink
 from .recovery import MUTATING_OPERATIONS, LoggedRequest, ReplayLog
@@ -22,6 +23,8 @@ __all__ = ["Answer", "Request", "RequestSequence"]
 
 #: How long `close` waits for the server's answer, in seconds; nothing depends on it.
 CLOSE_SECONDS = 1.0
+#: A replay that takes longer than this is saved now and then, so that the loss of another server costs only the rest.
+SAVED_SECONDS = 1.0
 
 Answer = tuple[dict[str, Any], Body | None]
 
@@ -34,12 +37,15 @@ class Request:
     fields: Mapping[str, Any]
     body: bytes | None
     seq: int
+    epoch: int
     pending: Pending
     is_start: bool = False
 
 
 class RequestSequence:
-    """One group of a session.
+    """One group of a session, for one thread at a time.
+
+    `SteppedSession` takes `in_use` for the thread that calls; leaving the sequence as a context gives it back.
 
     `exchange` carries out requests one after another, with at most one look-ahead sent along. `send` and `receive` do
     this in two steps, so that other work, or another group, can go on in between.
@@ -55,13 +61,28 @@ class RequestSequence:
     def __init__(self, link: SessionLink, group: int) -> None:
         self._link = link
         self._group = group
-        self._seq = 0
+        #: The highest number of an answered request.
+        self._answered = 0
         #: Requests without an answer yet, in order.
         self._in_flight: deque[Request] = deque()
+        self.in_use = threading.RLock()
         self._ahead: Request | None = None
         self.log = ReplayLog()
         self._encode = msgspec.msgpack.Encoder().encode
         self._headers: dict[tuple[str, int], bytes] = {}
+
+    def __enter__(self) -> RequestSequence:
+        """Return the sequence, which the caller has taken."""
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Give the sequence back."""
+        self.in_use.release()
+
+    @property
+    def _seq(self) -> int:
+        """The last number in use. An interrupt at any place leaves either both the request and its number, or none."""
+        return max(self._answered, self._in_flight[-1].seq if self._in_flight else 0)
 
     @property
     def is_unanswered(self) -> bool:
@@ -176,7 +197,7 @@ class RequestSequence:
         for request in self._in_flight:
             self._link.connection.forget(request.pending)
 
-    def bring_back(self, deadline: float) -> None:
+    def bring_back(self) -> None:
         """Replay the log in a new epoch; then send what was in flight.
 
         Raises
@@ -185,28 +206,67 @@ class RequestSequence:
             ``recoveryFailed`` if an answer differs from the first one; or the server was lost again.
         """
         self.forget_all()
-        self._seq = 0
+        seq = 0
         window: deque[Request] = deque()
         last: Answer | None = None
-        for logged in self.log:
+        saved = time.monotonic()
+        start, replayed = len(self.log.snapshot), list(self.log)
+        for i, logged in enumerate(replayed):
             if len(window) >= self._link.connection.max_in_flight:
-                last = self._take_again(window.popleft(), deadline)
-            window.append(self._number(logged.op, logged.fields, logged.body, ack=self._ack_of(window)))
+                last = self._take_again(window.popleft())
+            seq = self._replay(logged, seq, window)
+            if i >= start and i + 1 < len(replayed) and time.monotonic() - saved >= SAVED_SECONDS:
+                while window:
+                    self._take_again(window.popleft())
+                seq = self._save_replay(seq, replayed[i + 1 :])
+                saved = time.monotonic()
         while window:
-            last = self._take_again(window.popleft(), deadline)
+            last = self._take_again(window.popleft())
         if last is not None and self.log.last_body is not None and last[1] != self.log.last_body:
             raise SessionLost(
                 "recoveryFailed",
                 "the environments were played again on another server, and reached a different state",
             )
+        self._answered = ack = seq
         for request in self._in_flight:
-            again = self._number(request.op, request.fields, request.body, ack=self._ack_of(self._in_flight, request))
-            request.seq, request.pending = again.seq, again.pending
+            seq += 1
+            again = self._number(request.op, request.fields, request.body, seq, ack)
+            request.seq, request.epoch, request.pending = seq, again.epoch, again.pending
+            self._link.connection.transmit(request.pending)
 
-    def _take_again(self, request: Request, deadline: float) -> Answer:
-        remaining = deadline - time.monotonic()
+    def _replay(self, logged: LoggedRequest, seq: int, window: deque[Request]) -> int:
+        """Send a request of the log again, and return its number."""
+        ack = window[0].seq - 1 if window else seq
+        request = self._number(logged.op, logged.fields, logged.body, seq + 1, ack)
+        window.append(request)
+        self._link.connection.transmit(request.pending)
+        return request.seq
+
+    def _save_replay(self, seq: int, rest: list[LoggedRequest]) -> int:
+        """Take a snapshot in the middle of a replay, and return the last number; another server goes on from there."""
+        pages: list[LoggedRequest] = []
+        first_lane = 0
         try:
-            return self._link.connection.receive(request.pending, deadline, remaining)
+            while first_lane < self._link.lanes_per_group:
+                window: deque[Request] = deque()
+                seq = self._replay(LoggedRequest("snapshot", _page(first_lane), None), seq, window)
+                pending = window[0].pending
+                answer = self._link.connection.receive(pending, self._link.deadline, self._link.timeout_seconds)
+                first_lane = self._add_page(pages, answer)
+        except SessionLost:
+            raise
+        except MecgymError:
+            return seq  # a lane that was never reset has no snapshot
+        self.log.advance(pages, rest)
+        self._link.note_progress()
+        return seq
+
+    def _take_again(self, request: Request) -> Answer:
+        deadline = self._link.deadline
+        try:
+            answer = self._link.connection.receive(request.pending, deadline, deadline - time.monotonic())
+            self._link.note_answer()
+            return answer
         except SessionLost:
             raise
         except MecgymError as error:
@@ -216,27 +276,22 @@ class RequestSequence:
                 "recoveryFailed", f"another server refused what the previous one had carried out: {error}"
             ) from error
 
-    def _ack_of(self, window: deque[Request], until: Request | None = None) -> int:
-        """Return the highest number up to which every answer has arrived, for a request that follows `window`."""
-        for request in window:
-            if request is until:
-                break
-            return request.seq - 1
-        return self._seq
+    @property
+    def _ack(self) -> int:
+        """The highest number up to which every answer has arrived."""
+        return self._in_flight[0].seq - 1 if self._in_flight else self._answered
 
-    def _number(self, op: str, fields: Mapping[str, Any], body: bytes | None, ack: int) -> Request:
-        seq = self._seq + 1
+    def _number(self, op: str, fields: Mapping[str, Any], body: bytes | None, seq: int, ack: int) -> Request:
         link = self._link
         ids = (link.session, link.epoch, self._group, seq)
         # most requests are steps, whose headers differ in two numbers only
         header = self._header(op, fields, seq, ack) if fields else self._plain_header(op, seq, ack)
-        pending = link.connection.send(op, ids, header, body, link.session)
-        self._seq = seq
-        return Request(op, fields, body, seq, pending)
+        pending = link.connection.prepare(op, ids, header, body, link.session)
+        return Request(op, fields, body, seq, link.epoch, pending)
 
     def _header(self, op: str, fields: Mapping[str, Any], seq: int, ack: int | None = None) -> dict[str, Any]:
         if ack is None:
-            ack = self._ack_of(self._in_flight)
+            ack = self._ack
         return {
             "v": PROTOCOL_VERSION,
             "op": op,
@@ -259,15 +314,23 @@ class RequestSequence:
         return b"".join((start, b"\xa3seq", encode(seq), b"\xa3ack", encode(ack)))
 
     def _transmit(self, op: str, fields: Mapping[str, Any], body: bytes | None, is_start: bool = False) -> Request:
+        link = self._link
         while True:
+            epoch = link.epoch
             try:
-                self._link.check_ready()
-                request = self._number(op, fields, body, self._ack_of(self._in_flight))
+                with link.lock:
+                    link.check_ready()
+                    request = self._number(op, fields, body, self._seq + 1, self._ack)
+                    request.is_start = is_start
+                    # from here on the request is sent, if not now then again when its answer is waited for
+                    self._in_flight.append(request)
                 break
             except SessionLost as error:
-                self._link.recover(error)
-        request.is_start = is_start
-        self._in_flight.append(request)
+                link.recover(error, epoch)
+        try:
+            link.connection.transmit(request.pending)
+        except SessionLost as error:
+            link.recover(error, request.epoch)
         return request
 
     def _await(self, request: Request, timeout_seconds: float) -> Answer:
@@ -276,13 +339,14 @@ class RequestSequence:
     def _receive(self, request: Request, timeout_seconds: float) -> Answer:
         """Wait for the answer to a request, on another server if this one is lost meanwhile."""
         while True:
+            epoch = request.epoch
             try:
                 self._link.check_ready()
                 answer = self._await(request, timeout_seconds)
                 break
             except SessionLost as error:
                 try:
-                    self._link.recover(error)
+                    self._link.recover(error, epoch)
                 except SessionLost:
                     self._drop_answered(request)
                     raise
@@ -291,7 +355,8 @@ class RequestSequence:
                 raise
         self._drop_answered(request)
         if request.op in MUTATING_OPERATIONS and self._link.recovery is not None:
-            logged = LoggedRequest(request.op, request.fields, request.body)
+            seconds = time.monotonic() - request.pending.last_sent
+            logged = LoggedRequest(request.op, request.fields, request.body, seconds)
             self.log.add(logged, answer[1], is_start=request.is_start)
             if self.log.wants_snapshot(self._link.recovery) and not self.is_unanswered:
                 self._take_snapshot(timeout_seconds)
@@ -299,6 +364,7 @@ class RequestSequence:
 
     def _drop_answered(self, request: Request) -> None:
         if request.pending.reply is not None and request in self._in_flight:
+            self._answered = max(self._answered, request.seq)
             self._in_flight.remove(request)
             self._link.note_answer()
 
@@ -307,19 +373,29 @@ class RequestSequence:
         pages: list[LoggedRequest] = []
         first_lane = 0
         num_lanes = self._link.lanes_per_group
+        start = time.monotonic()
         try:
             while first_lane < num_lanes:
-                fields = {"firstLane": first_lane} if first_lane else {}
-                result, body = self._receive(self._transmit("snapshot", fields, None), timeout_seconds)
-                layout, restored = restore_body(read_snapshots(result, body))
-                pages.append(LoggedRequest("restore", {"layout": layout}, restored))
-                first_lane = int(result.get("nextLane", num_lanes))
+                answer = self._receive(self._transmit("snapshot", _page(first_lane), None), timeout_seconds)
+                first_lane = self._add_page(pages, answer)
         except MecgymError as error:
-            # the log still has everything; a lane that was never reset has no snapshot
-            self._link.logger.info("no snapshot of a group of %d lanes: %s", num_lanes, error)
+            # the log still has everything; a lane that was never reset has no snapshot. The error as text: a log may
+            # keep what it is given
+            self._link.logger.info("no snapshot of a group of %d lanes: %s", num_lanes, str(error))
             self.log.postpone_snapshot()
         else:
             self.log.start_from(pages)
+            self.log.snapshot_seconds = time.monotonic() - start
+
+    def _add_page(self, pages: list[LoggedRequest], answer: Answer) -> int:
+        """Add a page of a snapshot as the requests that restore it, and return the lane that the next one begins with.
+
+        A snapshot may be longer than what a request may hold.
+        """
+        result, body = answer
+        parts = restore_bodies(read_snapshots(result, body), self._link.connection.max_body_bytes)
+        pages.extend(LoggedRequest("restore", {"layout": layout}, restored) for layout, restored in parts)
+        return int(result.get("nextLane", self._link.lanes_per_group))
 
     def _settle(self, timeout_seconds: float) -> None:
         """Wait for earlier requests, because they are carried out in order."""
@@ -331,3 +407,7 @@ class RequestSequence:
                 if request.pending.reply is None:  # the error is not the server's answer
                     raise
         self._ahead = None
+
+
+def _page(first_lane: int) -> dict[str, Any]:
+    return {"firstLane": first_lane} if first_lane else {}

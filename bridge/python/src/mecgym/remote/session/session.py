@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...data.batch import Batch
 from ...data.snapshots import Snapshots
 from ..protocol.bodies import policy_expected, split_texts
 from ..protocol.layout import Layout
-from ..protocol.snapshots import read_snapshots, restore_body
+from ..protocol.snapshots import read_snapshots, restore_bodies
 from ..queries.scoring import read_answer
 from .stepped import SteppedSession
 
@@ -45,19 +46,19 @@ class Session(SteppedSession):
         list of array of float64, shape (n, max_servers + 1), or (n,) for given actions
             `LOOK_AHEAD_ARRAYS` in this order, in slots; NaN for actions that do not exist.
         """
-        sequence = self._group(group, "look_ahead")
-        body = None if actions is None else self._step_request.encode({"actions": actions})
-        width = () if actions is not None else (self.max_servers + 1,)
-        pages = []
-        first_lane = 0
-        while first_lane < self.lanes_per_group:
-            page = {**fields, "firstLane": first_lane} if first_lane else fields
-            result, reply = sequence.look_ahead(page, body)
-            next_lane = int(result.get("nextLane", self.lanes_per_group))
-            shape = (next_lane - first_lane, *width)
-            expected = dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape))
-            pages.append(self._layout("lookahead", result.get("layout"), expected).decode(reply))
-            first_lane = next_lane
+        with self._group(group, "look_ahead") as sequence:
+            body = None if actions is None else self._step_request.encode({"actions": actions})
+            width = () if actions is not None else (self.max_servers + 1,)
+            pages = []
+            first_lane = 0
+            while first_lane < self.lanes_per_group:
+                page = {**fields, "firstLane": first_lane} if first_lane else fields
+                result, reply = sequence.look_ahead(page, body)
+                next_lane = int(result.get("nextLane", self.lanes_per_group))
+                shape = (next_lane - first_lane, *width)
+                expected = dict.fromkeys(LOOK_AHEAD_ARRAYS, ("float64", shape))
+                pages.append(self._layout("lookahead", result.get("layout"), expected).decode(reply))
+                first_lane = next_lane
         if len(pages) == 1:
             return [pages[0][name] for name in LOOK_AHEAD_ARRAYS]
         return [np.concatenate([page[name] for page in pages]) for name in LOOK_AHEAD_ARRAYS]
@@ -81,15 +82,15 @@ class Session(SteppedSession):
         MecgymError
             ``needsReset`` if a lane was never reset.
         """
-        sequence = self._group(group, "snapshot")
-        body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
-        pages = []
-        first_lane = 0
-        while first_lane < self.lanes_per_group:
-            fields = {"firstLane": first_lane} if first_lane else {}
-            result, reply = sequence.exchange("snapshot", fields, body)
-            pages.append(read_snapshots(result, reply))
-            first_lane = int(result.get("nextLane", self.lanes_per_group))
+        with self._group(group, "snapshot") as sequence:
+            body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
+            pages = []
+            first_lane = 0
+            while first_lane < self.lanes_per_group:
+                fields = {"firstLane": first_lane} if first_lane else {}
+                result, reply = sequence.exchange("snapshot", fields, body)
+                pages.append(read_snapshots(result, reply))
+                first_lane = int(result.get("nextLane", self.lanes_per_group))
         return Snapshots.join(pages)
 
     def restore(self, snapshots: Snapshots, lanes: Sequence[int] | None = None, group: int = 0) -> Batch:
@@ -107,29 +108,34 @@ class Session(SteppedSession):
         Raises
         ------
         MecgymError
-            ``invalidSnapshot``; no lane changes.
+            ``invalidSnapshot``; no lane changes. Snapshots that are together longer than a request may be go in
+            several, and then the lanes of those before the refused one have changed.
         """
-        sequence = self._group(group, "restore")
-        layout, body = restore_body(snapshots, lanes)
-        return self._batch(sequence.exchange("restore", {"layout": layout}, body))
+        with self._group(group, "restore") as sequence:
+            for layout, body in restore_bodies(snapshots, self._link.connection.max_body_bytes, lanes):
+                answer = sequence.exchange("restore", {"layout": layout}, body)
+            return self._batch(answer)
 
     def fork_lanes(self, sources: Sequence[int], targets: Sequence[int], group: int = 0) -> Batch:
         """Make the lanes `targets` copies of the lanes `sources` of the same group."""
-        sequence = self._group(group, "fork_lanes")
         arrays = {name: np.asarray(lanes, dtype=np.int32) for name, lanes in (("from", sources), ("to", targets))}
         layout = Layout.of(arrays)
-        return self._batch(sequence.exchange("fork", {"layout": layout.arrays}, layout.encode(arrays)))
+        with self._group(group, "fork_lanes") as sequence:
+            return self._batch(sequence.exchange("fork", {"layout": layout.arrays}, layout.encode(arrays)))
 
     def fork(self) -> Session:
         """Return an independent copy of the whole session."""
-        opened, _body = self._group(0, "fork").exchange("fork", {})
+        with ExitStack() as taken:
+            groups = [taken.enter_context(self._group(group, "fork")) for group in range(self.num_groups)]
+            opened, _body = groups[0].exchange("fork", {})
+            logs = [copy.deepcopy(group.log) for group in groups]
         child = Session.__new__(Session)
         child._is_closed = True
         child.fields = self.fields
         link = self._link
         child._start(link.endpoint, link.endpoint.take(), opened, link.timeout_seconds, link.recovery)
-        for mine, its in zip(self._groups, child._groups, strict=True):
-            its.log = copy.deepcopy(mine.log)
+        for log, its in zip(logs, child._groups, strict=True):
+            its.log = log
         return child
 
     def has_policy(self, _policy: str) -> bool:
@@ -156,7 +162,8 @@ class Session(SteppedSession):
             ``costSumSlots`` float64 (n,), ``decisions`` and ``invalidActions`` int32 (n,); of each of the k episodes
             that ended ``finalStep``, ``finalLane`` int32 (k,), ``finalStats`` float64, ``finalSlot`` int32 (k,).
         """
-        result, body = self._group(group, "run_policy").exchange("policy", {"policy": policy, "steps": int(steps)})
+        with self._group(group, "run_policy") as sequence:
+            result, body = sequence.exchange("policy", {"policy": policy, "steps": int(steps)})
         arrays = self._step_reply.decode(body)
         layout = self._layout("policy", result.get("policyLayout"), policy_expected(self.lanes_per_group))
         return Batch(arrays, None, self.episode_stats_fields), layout.decode(body)
@@ -188,18 +195,18 @@ class Session(SteppedSession):
         system : str or None
             The system message for all of them, if one was asked for.
         """
-        sequence = self._group(group, "prompts")
-        body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
-        lanes: list[int] = []
-        texts: list[str] = []
-        system = None
-        first_lane = 0
-        while first_lane < self.lanes_per_group:
-            page = {**fields, "firstLane": first_lane} if first_lane else fields
-            result, reply = sequence.exchange("prompt", page, body)
-            arrays = Layout(result.get("layout")).decode(reply)
-            lanes += arrays["lane"].tolist()
-            texts += split_texts(arrays["promptOffsets"], arrays["promptBytes"])
-            system = result.get("system")
-            first_lane = int(result.get("nextLane", self.lanes_per_group))
+        with self._group(group, "prompts") as sequence:
+            body = None if mask is None else Layout.of({"mask": mask}).encode({"mask": mask})
+            lanes: list[int] = []
+            texts: list[str] = []
+            system = None
+            first_lane = 0
+            while first_lane < self.lanes_per_group:
+                page = {**fields, "firstLane": first_lane} if first_lane else fields
+                result, reply = sequence.exchange("prompt", page, body)
+                arrays = Layout(result.get("layout")).decode(reply)
+                lanes += arrays["lane"].tolist()
+                texts += split_texts(arrays["promptOffsets"], arrays["promptBytes"])
+                system = result.get("system")
+                first_lane = int(result.get("nextLane", self.lanes_per_group))
         return lanes, texts, system

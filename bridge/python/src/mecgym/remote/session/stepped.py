@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...checks import NEXT_EPISODE
 from ...data.batch import Batch
-from ...errors import MecgymError, SessionLost, closed, in_use, malformed, needs_reset
+from ...errors import MecgymError, ServerError, SessionLost, closed, in_use, malformed, needs_reset
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
 from ..protocol.results import Opened, read_result
@@ -152,9 +153,9 @@ class SteppedSession:
         group : int
             Index of the group.
         """
-        sequence = self._group(group, "reset")
-        body, is_start = self._reset_body(seeds, mask)
-        return self._batch(sequence.exchange("reset", {}, body, is_start=is_start))
+        with self._group(group, "reset") as sequence:
+            body, is_start = self._reset_body(seeds, mask)
+            return self._batch(sequence.exchange("reset", {}, body, is_start=is_start))
 
     def step(self, actions: NDArray[np.int32], ahead: Mapping[str, Any] | None = None, group: int = 0) -> Batch:
         """Carry out one decision in each lane.
@@ -168,26 +169,28 @@ class SteppedSession:
         group : int
             Index of the group.
         """
-        sequence = self._group(group, "step")
-        body = self._step_request.encode({"actions": actions})
-        return self._batch(sequence.exchange("step", {}, body, ahead=ahead))
+        with self._group(group, "step") as sequence:
+            body = self._step_request.encode({"actions": actions})
+            return self._batch(sequence.exchange("step", {}, body, ahead=ahead))
 
     def send_reset(
         self, seeds: NDArray[np.uint64] | None = None, mask: NDArray[np.uint8] | None = None, group: int = 0
     ) -> None:
         """Send the request of `reset` without waiting; `receive` returns its batch."""
-        sequence = self._group(group, "send_reset")
-        body, is_start = self._reset_body(seeds, mask)
-        sequence.send("reset", {}, body, is_start=is_start)
+        with self._group(group, "send_reset") as sequence:
+            body, is_start = self._reset_body(seeds, mask)
+            sequence.send("reset", {}, body, is_start=is_start)
 
     def send_step(self, actions: NDArray[np.int32], group: int = 0) -> None:
         """Send the request of `step` without waiting; `receive` returns its batch."""
-        self._group(group, "send_step").send("step", {}, self._step_request.encode({"actions": actions}))
+        with self._group(group, "send_step") as sequence:
+            sequence.send("step", {}, self._step_request.encode({"actions": actions}))
 
     def receive(self, group: int = 0) -> Batch:
         """Wait for the answer to the first request of a group that was sent with `send_reset` or `send_step`."""
-        _op, answer = self._group(group, "receive").receive()
-        return self._batch(answer)
+        with self._group(group, "receive") as sequence:
+            _op, answer = sequence.receive()
+            return self._batch(answer)
 
     @property
     def is_unanswered(self) -> bool:
@@ -230,14 +233,25 @@ class SteppedSession:
         return needs_reset(path)
 
     def close(self) -> None:
-        """End the session; does nothing the second time, and ignores a server that is gone."""
-        if not self._is_closed:
+        """End the session; does nothing the second time, and ignores a server that is gone.
+
+        Raises
+        ------
+        MecgymError
+            ``inUse`` while another thread is in a call.
+        """
+        if self._is_closed:
+            return
+        with ExitStack() as taken:
+            if self._link.connection.is_own:
+                for group in range(self.num_groups):
+                    taken.enter_context(self._group(group, "close"))
             self._is_closed = True
             self._link.release()
             is_settled = not self.is_unanswered
             self._groups[0].close()
-            for group in self._groups:
-                group.forget_all()
+            for sequence in self._groups:
+                sequence.forget_all()
             if is_settled:
                 self._link.endpoint.put_back(self._link.connection)
             else:
@@ -249,11 +263,21 @@ class SteppedSession:
             self._groups[0].abandon()
 
     def _group(self, group: int, path: str) -> RequestSequence:
+        """Take a group for this thread; leaving it as a context gives it back.
+
+        Raises
+        ------
+        MecgymError
+            ``inUse`` if another thread has it; ``closed``, ``invalidOption``.
+        """
         self.check_open(path)
         if not 0 <= group < self.num_groups:
             expected = f"a group from 0 to {self.num_groups - 1}"
             raise MecgymError("invalidOption", path="group", expected=expected, got=group)
-        return self._groups[group]
+        sequence = self._groups[group]
+        if not sequence.in_use.acquire(blocking=False):
+            raise self.occupied(path)
+        return sequence
 
     def _reset_body(
         self, seeds: NDArray[np.uint64] | None, mask: NDArray[np.uint8] | None
@@ -315,4 +339,15 @@ def _open(
         except BaseException:
             endpoint.put_back(connection)
             raise
-        endpoint = reconnect(endpoint, timeout_seconds=timeout_seconds)
+        endpoint = _find_another(endpoint, attempts, timeout_seconds)
+
+
+def _find_another(lost: Endpoint, attempts: int, timeout_seconds: float) -> Endpoint:
+    """Return the endpoint that replaces a lost one; a server that does not start is an attempt like others."""
+    while True:
+        try:
+            return reconnect(lost, timeout_seconds=timeout_seconds)
+        except ServerError as error:  # noqa: PERF203 - it is the start of a process that may fail
+            attempts -= 1
+            if attempts <= 0 or error.code != "serverNotReady":
+                raise

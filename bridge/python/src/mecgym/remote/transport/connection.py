@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -16,6 +17,7 @@ from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
 from ..protocol.layout import Body
 from .context import check_process, destroy_context, process_context
+from .listening import why_nobody_listens
 from .pending import Pending, Traffic
 from .resend import ResendTimer
 
@@ -34,6 +36,9 @@ LINGER_MS = 300
 MAX_UNREAD = 3
 #: A request counts as lost, and is sent again at once, when this many later ones of its session were answered first.
 MAX_OVERTAKEN = 1
+
+#: What a body may have as long as the server has not said otherwise.
+DEFAULT_MAX_BODY_BYTES = 64 * 1024 * 1024
 
 #: As a number, because combining the enumeration's member takes longer than sending.
 SEND_MORE = int(zmq.SNDMORE)
@@ -89,6 +94,8 @@ class Connection:
         self.maps_bodies = False
         #: Requests that one group of a session may have in flight; the server says how many.
         self.max_in_flight = 1
+        #: Bytes that the body of a request may have; the server says how many.
+        self.max_body_bytes = DEFAULT_MAX_BODY_BYTES
         try:
             self._socket: zmq.Socket[bytes] = process_context().socket(zmq.DEALER)
         except zmq.ZMQError as error:
@@ -117,6 +124,11 @@ class Connection:
         if self._is_closed or os.getpid() != self._owner_pid:
             return False
         return self._server is None or self._server.is_alive()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process made it, and was not forked since."""
+        return os.getpid() == self._owner_pid
 
     @property
     def is_idle(self) -> bool:
@@ -171,15 +183,52 @@ class Connection:
         stream: Hashable = None,
     ) -> Pending:
         """Send a request, its header as fields or encoded, without waiting for its answer; `receive` waits."""
+        pending = self.prepare(op, key, header, body, stream)
+        self.transmit(pending)
+        return pending
+
+    def prepare(
+        self,
+        op: str,
+        key: Hashable,
+        header: dict[str, Any] | bytes,
+        body: bytes | None = None,
+        stream: Hashable = None,
+    ) -> Pending:
+        """Return a request that `transmit` sends.
+
+        Raises
+        ------
+        MecgymError
+            ``requestTooLarge`` if the server would not read its body; nothing is sent.
+        SessionLost
+            The connection can no longer be used.
+        """
+        self._check_open()
+        if body is not None and len(body) > self.max_body_bytes:
+            raise MecgymError(
+                "requestTooLarge",
+                path=f"{op}/body",
+                expected=f"at most {self.max_body_bytes} bytes (the server's maxBodyBytes, `--max-body-bytes`)",
+                got=f"{len(body)} bytes",
+            )
         head = header if isinstance(header, bytes) else encode_header(header)
-        frames = [head] if body is None else [head, body]
-        pending = Pending(op, key, frames, stream)
+        return Pending(op, key, [head] if body is None else [head, body], stream)
+
+    def transmit(self, pending: Pending) -> None:
+        """Send a request that `prepare` has made.
+
+        Raises
+        ------
+        SessionLost
+            The connection can no longer be used.
+        """
+        self._check_open()  # before the lock, which no thread of a forked child would ever release
         with self._lock:
             self._check_open()
             pending.resend_after = self._timer.first()
-            self._waiting[key] = pending
+            self._waiting[pending.key] = pending
             self._transmit(pending)
-        return pending
 
     def receive(self, pending: Pending, deadline: float, timeout_seconds: float) -> tuple[dict[str, Any], Body | None]:
         """Wait for the answer to a request, and return its result and body.
@@ -203,6 +252,7 @@ class Connection:
             There was no answer in time.
         """
         while pending.reply is None:
+            self.check_process()  # before the lock, which no thread of a forked child would ever release
             remaining = deadline - time.monotonic()
             if remaining <= 0 or not self._lock.acquire(timeout=remaining):
                 raise self._too_late(pending, timeout_seconds)
@@ -212,9 +262,9 @@ class Connection:
                     self._wait_once(pending, min(remaining, SLICE_SECONDS))
             finally:
                 self._lock.release()
-        error = pending.reply.error
-        if error is not None:
-            raise error
+        if pending.reply.error is not None:
+            # a copy: the request would keep the error, the error its traceback, and that the caller's objects
+            raise type(pending.reply.error)(pending.reply.error)
         assert pending.reply.result is not None
         return pending.reply.result, pending.body
 
@@ -353,6 +403,11 @@ class Connection:
             pass  # the queue is full, because the server does not read; it is sent again later
         except zmq.ZMQError as error:
             raise ServerError("transport", f"the connection to {self.address} failed: {error}") from error
+        except BaseException:
+            # Ctrl-C between two parts: the message gets an end, or the next one would be taken for its rest
+            with contextlib.suppress(zmq.ZMQError):
+                self._socket.send(b"")
+            raise
         pending.num_sent += 1
         pending.last_sent = time.monotonic()
 
@@ -372,7 +427,10 @@ class Connection:
             f"the server at {self.address} did not answer `{pending.op}` within {timeout_seconds:g} s (sent {times}"
             f"{dropped}){self._describe_log()}"
         )
-        if self.address.startswith("tcp:"):
+        reason = None if self._server is not None else why_nobody_listens(self.address)
+        if reason is not None:
+            message += f". Nothing answers at {self.address} any more: {reason}"
+        elif self.address.startswith("tcp:"):
             message += ". Such a server answers only clients whose keys it knows, and that know its key"
         return DeadlineExceeded(
             "deadlineExceeded", message, path=pending.op, expected=f"a reply within {timeout_seconds:g} s"

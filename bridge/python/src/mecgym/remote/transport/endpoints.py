@@ -11,14 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ...errors import SessionLost
+from ...errors import ServerNotFound, SessionLost
 from ..protocol.layout import Body
 from ..protocol.results import Hello, read_result
 from .command import ADDRESS_VARIABLE
-from .connection import DEFAULT_TIMEOUT_SECONDS, Connection, close_all
+from .connection import DEFAULT_MAX_BODY_BYTES, DEFAULT_TIMEOUT_SECONDS, Connection, close_all
 from .context import check_process
 from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
 from .leases import Lease, keep_leases
+from .listening import why_nobody_listens
 from .pending import Traffic
 from .resend import ResendTimer
 from .server import LocalServer, shared_server
@@ -47,6 +48,8 @@ class Endpoint:
     ----------
     max_in_flight : int
         Requests that one group of a session may have in flight.
+    max_body_bytes : int
+        Bytes that the body of a request may have.
     traffic : Traffic
         Counts over all connections.
     is_over : Event
@@ -57,6 +60,7 @@ class Endpoint:
         self.address = address
         self.keys = keys
         self.max_in_flight = 1
+        self.max_body_bytes = DEFAULT_MAX_BODY_BYTES
         self.traffic = Traffic()
         self.is_over = threading.Event()
         self._server = server
@@ -95,6 +99,7 @@ class Endpoint:
             connection = Connection(self.address, self._server, self.keys, timer=self._timer, traffic=self.traffic)
         connection.maps_bodies = False
         connection.max_in_flight = self.max_in_flight
+        connection.max_body_bytes = self.max_body_bytes
         return connection
 
     def put_back(self, connection: Connection) -> None:
@@ -141,18 +146,38 @@ class Endpoint:
         """Return the ids of the sessions that are still wanted."""
         return {lease.session for lease in list(self._leases)}
 
-    def greet(self, timeout_seconds: float) -> None:
+    def greet(self, timeout_seconds: float, *, waits: bool) -> None:
         """Ask the server for its limits, and renew leases from now on if it gives up silent sessions.
+
+        Parameters
+        ----------
+        timeout_seconds : float
+            How long the server may take, in seconds.
+        waits : bool
+            Whether to wait for a server that does not run yet; if not, its absence is an error at once.
 
         Raises
         ------
+        ServerNotFound
+            Nothing answers at the address.
         DeadlineExceeded
             The server did not answer in time.
         MecgymError
             ``versionMismatch``, ``invalidAddress``.
         """
+        reason = None if waits or self._server is not None else why_nobody_listens(self.address, timeout_seconds)
+        if reason is not None:
+            raise ServerNotFound(
+                "serverNotFound",
+                f"nothing answers at {self.address}: {reason}. Start a server there (`mecgym serve --address …`), or "
+                f"play without an address ({ADDRESS_VARIABLE} counts as one)",
+                path="address",
+                expected="the address of a server that runs",
+                got=self.address,
+            )
         hello = read_result(self.request("hello", timeout_seconds=timeout_seconds), Hello, "hello")
         self.max_in_flight = hello.limits.max_in_flight
+        self.max_body_bytes = hello.limits.max_body_bytes
         if self._server is None and hello.limits.lease_seconds > 0:
             keep_leases(self, hello.limits.lease_seconds)
 
@@ -171,6 +196,7 @@ def connect(
     *,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     is_owned: bool = False,
+    waits: bool = False,
 ) -> Endpoint:
     """Return this process's endpoint for a server.
 
@@ -184,11 +210,13 @@ def connect(
         How long the server may take to answer, in seconds.
     is_owned : bool
         Whether it has to be this process's own server, whatever ``MECGYM_ADDRESS`` says.
+    waits : bool
+        Whether to wait for a server that does not run yet, up to the timeout.
 
     Raises
     ------
     ServerNotFound
-        There is no server to start.
+        There is no server to start, or nothing answers at the address.
     DeadlineExceeded
         The server did not answer in time.
     MecgymError
@@ -214,7 +242,7 @@ def connect(
     endpoint = Endpoint(address, server, keys)
     try:
         # without the lock, so that a server that does not answer delays nobody who wants another one
-        endpoint.greet(timeout_seconds)
+        endpoint.greet(timeout_seconds, waits=waits)
     except BaseException:
         endpoint.close()
         raise
@@ -229,7 +257,8 @@ def reconnect(lost: Endpoint, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECOND
     """Return the endpoint that takes the place of one whose server was lost.
 
     This process's own server is started again. A server at the same address is asked for its limits again. All
-    sessions of a lost server come here, and all but the first find what the first one made.
+    sessions of a lost server come here, and all but the first find what the first one made. A server at an address may
+    take until the timeout to come back.
 
     Raises
     ------
@@ -240,7 +269,7 @@ def reconnect(lost: Endpoint, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECOND
         if _endpoints.get(key) is lost:
             del _endpoints[key]
     address, keys = (None, None) if lost.is_owned else key
-    return connect(address, keys, timeout_seconds=timeout_seconds, is_owned=lost.is_owned)
+    return connect(address, keys, timeout_seconds=timeout_seconds, is_owned=lost.is_owned, waits=True)
 
 
 def call(

@@ -19,15 +19,21 @@ from ...errors import ServerError, ServerNotFound
 from .command import find_server_command
 from .keys import ClientKeys
 
-__all__ = ["LocalServer", "shared_server"]
+__all__ = ["LocalServer", "ServerKilled", "shared_server"]
 
 #: Long enough for a checkout's first start, which may install and build.
 START_TIMEOUT_SECONDS = 300.0
 LOG_LINES = 40
+#: Servers that may be killed while they start before that is an error.
+MAX_KILLED_STARTS = 3
 #: How long a server may take to end by itself, after its standard input closes and after SIGTERM.
 CLOSE_SECONDS = 2.0
 #: Longest wait for the log of a server that has ended, in seconds.
 LOG_SECONDS = 1.0
+
+
+class ServerKilled(ServerError):
+    """A server was killed by a signal while it started, which says nothing about the next start."""
 
 
 class LocalServer:
@@ -175,7 +181,9 @@ class LocalServer:
         message = f"the server `{' '.join(self._command)}` did not start: expected {expected}, got {got}"
         if log:
             message += f"\nThe server's log ends with:\n{log}"
-        return ServerError("serverNotReady", message, path="command", expected=expected, got=got)
+        is_killed = (self._process.poll() or 0) < 0
+        kind = ServerKilled if is_killed else ServerError
+        return kind("serverNotReady", message, path="command", expected=expected, got=got)
 
     def _read_output(self) -> None:
         """Keep the first line of standard output and drop the rest, so that the server never blocks."""
@@ -205,13 +213,25 @@ class LocalServer:
 
 
 def shared_server() -> LocalServer:
-    """Return this process's one server; start it if there is none, or the last one has ended."""
+    """Return this process's one server; start it if there is none, or the last one has ended.
+
+    Raises
+    ------
+    ServerNotFound
+        There is no server to start.
+    ServerError
+        ``serverNotReady``: it ended while it started, or took too long. One that is killed is started again at first.
+    """
     global _shared
     with _lock:
         if _shared is None or not _shared.is_alive():
             if _shared is not None:
                 _shared.close()
             _shared = None
+            for _attempt in range(MAX_KILLED_STARTS):
+                with contextlib.suppress(ServerKilled):
+                    _shared = LocalServer()
+                    return _shared
             _shared = LocalServer()
         return _shared
 

@@ -1,7 +1,6 @@
 /** The native policies for a server: a policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
-import { PHASE_RUNNING } from "../../env/core/phases.js";
 import {
   allocateLookAhead,
   type BatchEnv,
@@ -84,9 +83,9 @@ class BatchPlayer implements PolicyPlayer {
   }
 
   choose(actions: Int32Array): void {
-    const { phase } = this.#env.lanes.arrays;
+    const { lanes } = this.#env;
     for (let lane = 0; lane < actions.length; lane++) {
-      if (phase[lane] !== PHASE_RUNNING) continue;
+      if (!lanes.isRunning(lane)) continue;
       this.#lane = lane;
       const policy = this.#isShared ? this.#shared(lane) : this.#own(lane);
       actions[lane] = policy(this.#views[lane], this.#lookAhead, this.#rollout);
@@ -101,8 +100,7 @@ class BatchPlayer implements PolicyPlayer {
   }
 
   #own(lane: number): Policy {
-    const { decisionIndex } = this.#env.lanes.arrays;
-    const decision = decisionIndex[lane];
+    const decision = this.#env.lanes.numberOf("decisionIndex", lane);
     if (this.#policies[lane] === undefined || decision <= this.#lastDecision[lane]) {
       this.#policies[lane] = this.#entry.make(this.#seed(lane, decision), this.#env.scenarioOf(lane) as Scenario);
     }
@@ -112,7 +110,7 @@ class BatchPlayer implements PolicyPlayer {
 
   /** Seed of the policy's chance: the episode's at its start, and another at a later decision that it begins with. */
   #seed(lane: number, decision: number): number {
-    const episodeSeed = this.#env.lanes.arrays.episodeSeed[lane];
+    const episodeSeed = this.#env.lanes.episodeSeedOf(lane);
     if (decision === 0) return episodeSeed;
     return Math.floor(createStream(streamName("policy-start", episodeSeed, decision))() * 0x100000000);
   }

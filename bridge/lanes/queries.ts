@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { LaneView } from "../../env/batch/observation.js";
+import { hashOfSnapshot } from "../../env/batch/snapshot.js";
 import { PHASE_UNUSED } from "../../env/core/phases.js";
-import { hashOfSnapshot } from "../../env/core/snapshot.js";
 import { MecgymError } from "../../env/errors.js";
 import { type PromptOptions, renderPrompt } from "../../env/language/prompt.js";
 import { bodyOf, checkBody, joinPieces, type Outcome, type SessionLayouts } from "../wire/array-layout.js";
@@ -91,13 +91,13 @@ export class LanePrompts {
 
   /** @throws MecgymError `needsReset`, `unsupportedState`, `invalidOption` */
   of(lane: number): Uint8Array {
-    const { phase, episodeSeed } = this.#env.lanes.arrays;
-    if (phase[lane] === PHASE_UNUSED) {
+    const { lanes } = this.#env;
+    if (lanes.phaseOf(lane) === PHASE_UNUSED) {
       const got = "a lane before its first reset";
       throw new MecgymError("needsReset", { path: `lanes/${lane}`, got, expected: "a reset first" });
     }
-    this.#views[lane] ??= new LaneView(this.#env.lanes, lane);
-    const prompt = renderPrompt(this.#views[lane], { seed: episodeSeed[lane], ...this.#options });
+    this.#views[lane] ??= new LaneView(lanes, lane);
+    const prompt = renderPrompt(this.#views[lane], { seed: lanes.episodeSeedOf(lane), ...this.#options });
     this.#system = prompt.system;
     return utf8.encode(prompt.user);
   }

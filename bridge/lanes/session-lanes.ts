@@ -86,7 +86,7 @@ export class SessionLanes {
     const textBytes = options.prompts === undefined ? 0 : envs[0].numLanes * promptBytes(envs[0]);
     const replyBytes = this.#groups[0].slots.slotBytes + textBytes;
     if (replyBytes > maxReplyBytes) throw tooLarge(maxReplyBytes, replyBytes);
-    this.#fixedBytes = envs.reduce((sum, env) => sum + bytesOf(env), 0);
+    this.#fixedBytes = envs.reduce((sum, env) => sum + env.fixedBytes, 0);
   }
 
   /** A copy of all lanes as they are. */
@@ -99,8 +99,8 @@ export class SessionLanes {
   save(): LaneState {
     return {
       groups: this.#groups.map(({ env }) => {
-        const { phase } = env.lanes.arrays;
-        const lanes = Int32Array.from(phase.keys()).filter((lane) => phase[lane] !== PHASE_UNUSED);
+        const all = Int32Array.from({ length: env.numLanes }, (_, lane) => lane);
+        const lanes = all.filter((lane) => env.lanes.phaseOf(lane) !== PHASE_UNUSED);
         const outputs = Object.fromEntries(layoutNames(this.#layouts).map((name) => [name, env.outputs[name].slice()]));
         return { lanes, snapshots: Array.from(lanes, (lane) => env.snapshot(lane)), outputs };
       }),
@@ -112,13 +112,13 @@ export class SessionLanes {
     for (const [g, { lanes, snapshots, outputs }] of groups.entries()) {
       const { env } = this.#groups[g];
       env.restoreLanes(lanes, snapshots);
-      for (const name of layoutNames(this.#layouts)) env.outputs[name].set(outputs[name]);
+      env.setOutputs(outputs);
     }
   }
 
   /** Memory that the lanes take now, bytes. */
   get numBytes(): number {
-    const growing = this.#groups.reduce((sum, { env, slots }) => sum + env.lanes.tasks.numBytes + slots.numBytes, 0);
+    const growing = this.#groups.reduce((sum, { env, slots }) => sum + env.grownBytes + slots.numBytes, 0);
     return this.#fixedBytes + growing;
   }
 
@@ -208,9 +208,8 @@ export class SessionLanes {
     if (prompts === undefined) return slots.fill(play);
     return slots.fill(() => {
       const { result, sections } = play();
-      const { phase } = env.lanes.arrays;
       const texts = Array.from({ length: env.numLanes }, (_, lane) =>
-        phase[lane] === PHASE_UNUSED ? new Uint8Array(0) : prompts.of(lane),
+        env.lanes.phaseOf(lane) === PHASE_UNUSED ? new Uint8Array(0) : prompts.of(lane),
       );
       const { offsets, bytes } = joinPieces(texts);
       const arrays = [
@@ -249,14 +248,8 @@ function makeEnvs({ batch, numLanes, numGroups, laneScenario }: LaneOptions): Ba
 }
 
 /** Bytes of a prompt at most, reckoned generously: a step must not play what its reply has no room for. */
-function promptBytes({ maxServers, lanes }: BatchEnv): number {
-  return 4096 + maxServers * (256 + 32 * lanes.size.historySlots);
-}
-
-/** Memory of a batch's arrays but for its task lists, bytes. */
-function bytesOf({ lanes, outputs }: BatchEnv): number {
-  const arrays = [...Object.values(lanes.arrays), ...Object.values(outputs)].filter(ArrayBuffer.isView);
-  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
+function promptBytes({ maxServers, maxHistorySlots }: BatchEnv): number {
+  return 4096 + maxServers * (256 + 32 * maxHistorySlots);
 }
 
 /** Seeds of a reset, NaN for the 2^64 − 1 that asks for the next episode: all bits are set in it alone. */

@@ -15,6 +15,7 @@ import {
   type ScenarioInput,
 } from "../../../env/index.js";
 import { ALEA_MULTIPLIER, futureUniform, TWO_TO_MINUS_32 } from "../../../env/random.js";
+import { stateOf } from "../snapshot-fields.js";
 
 const request: RolloutRequest = {
   candidates: [0],
@@ -82,7 +83,7 @@ describe("a rollout of the true future", () => {
           lostOnTime += played.paid;
           lostLate += played.lost - played.paid;
           if (played.ended) ends++;
-          mostTasks = Math.max(mostTasks, batch.lanes.arrays.numTasks[0]);
+          mostTasks = Math.max(mostTasks, stateOf(batch, 0).numTasks[0]);
         }
         batch.step([base()]);
         if ((batch.flags[0] & FLAG_TRUNCATED) !== 0) break;

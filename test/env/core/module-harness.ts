@@ -1,9 +1,10 @@
 /** Plays the core and the TypeScript kernel side by side, and finds the first bit in which they differ. */
 
 import { layOutBatch } from "../../../env/batch/core-input.js";
+import { KernelBatch } from "../../../env/batch/kernel-batch.js";
 import { resolveBatchOptions } from "../../../env/batch/options.js";
 import { CoreModule } from "../../../env/core/module.js";
-import { BatchEnv, type BatchEnvOptions } from "../../../env/index.js";
+import type { BatchEnvOptions } from "../../../env/index.js";
 
 /** Outputs of a step, by the names that both sides have. */
 export const outputNames = [
@@ -48,11 +49,11 @@ export function difference(name: string, core: Numbers, kernel: Numbers, length 
 
 /** A batch of each, in step. */
 export class Pair {
-  readonly kernel: BatchEnv;
+  readonly kernel: KernelBatch;
   readonly core: CoreModule;
 
   constructor(options: BatchEnvOptions, module?: WebAssembly.Module) {
-    this.kernel = new BatchEnv(options);
+    this.kernel = new KernelBatch(options);
     this.core = makeCore(options, module);
   }
 

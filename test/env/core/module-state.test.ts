@@ -2,9 +2,10 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { KernelBatch } from "../../../env/batch/kernel-batch.js";
 import { cheapestAction } from "../../../env/core/kernel.js";
 import type { CoreModule } from "../../../env/core/module.js";
-import type { BatchEnv, LookAheadRequest } from "../../../env/index.js";
+import type { LookAheadRequest } from "../../../env/index.js";
 import { lookAheadArbitrary, scenarioArbitrary } from "../scenario-arbitrary.js";
 import { difference, Pair } from "./module-harness.js";
 
@@ -42,7 +43,7 @@ function expectSame(pair: Pair): void {
   expect(pair.difference()).toBeUndefined();
 }
 
-function expectLookAhead(core: CoreModule, kernel: BatchEnv, lane: number, request?: LookAheadRequest): void {
+function expectLookAhead(core: CoreModule, kernel: KernelBatch, lane: number, request?: LookAheadRequest): void {
   if (request !== undefined) {
     core.set("lookAhead.numSamples", request.numSamples as number);
     core.set("lookAhead.weight", request.weight as number);
@@ -64,7 +65,7 @@ describe("the core has the kernel's bits", () => {
     fc.assert(
       fc.property(pairs, lookAheadArbitrary, fc.integer({ min: 0, max: 100 }), ({ core, kernel }, options, number) => {
         for (let lane = 0; lane < kernel.numLanes; lane++) {
-          const numServers = kernel.lanes.arrays.numServers[lane];
+          const numServers = kernel.outputs.numServers[lane];
           expectLookAhead(core, kernel, lane);
           expectLookAhead(core, kernel, lane, options);
           const actions = [number % (numServers + 1), 0, (number * 3) % (numServers + 1)].slice(0, numServers + 1);

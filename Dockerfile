@@ -1,4 +1,4 @@
-# A server at a TCP port, with keys: `docker build -t mecgym .`; docs/security.md says how it is run.
+# A server at a TCP port, with keys: `docker build -t mecgym .`; docs/security.md says how to run it.
 
 FROM node:22-slim AS build
 WORKDIR /app

@@ -1,8 +1,8 @@
-/** Where the tests are, and how long one may take. */
+/** Where the TypeScript tests are, and how long one may take. */
 
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  // much of the time goes by in processes that tests start, so that all cores, not all but one, can have a file each
-  test: { include: ["test/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000, maxWorkers: "100%" },
+  // tests mostly wait for processes that they start, so all cores take files, instead of all but one
+  test: { include: ["test/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: "100%" },
 });

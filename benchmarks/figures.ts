@@ -16,6 +16,17 @@ export interface Figure<Unit extends string = string> extends Estimate {
   readonly better: "higher" | "lower";
 }
 
+/** A figure whose fields are in the order in which result files and printed JSON have them. */
+export function figureOf<Unit extends string>(
+  id: string,
+  unit: Unit,
+  { value, low, high }: Estimate,
+  better: Figure["better"],
+  goal: number | null = null,
+): Figure<Unit> {
+  return { id, value, unit, goal, better, low, high };
+}
+
 /** Whether a figure reaches its goal; undefined if it has none. */
 export function meetsGoal({ value, goal, better }: Pick<Figure, "value" | "goal" | "better">): boolean | undefined {
   if (goal === null) return undefined;

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { MecgymError } from "../env/index.js";
+import { parseJson } from "../env/json.js";
 import { resultSchema } from "../schemas/generated/schemas.js";
 import type { PolicyResult, Result } from "../schemas/generated/types.js";
 import { findProblem } from "../schemas/validate.js";
@@ -47,7 +48,7 @@ function withUnits(metrics: Metrics): PolicyResult["metrics"] {
   const entries = Object.entries(metrics) as [keyof Metrics, Estimate | null][];
   const described = entries.map(([name, estimate]) => [
     name,
-    // a ratio whose denominator is 0 (no task finished, say) is no figure
+    // a ratio whose denominator is 0 (no task finished, say) is not a figure
     estimate === null || !Number.isFinite(estimate.value) ? null : { ...estimate, unit: metricUnits[name] },
   ]);
   return { ...Object.fromEntries(described), parseFailurePercent: null };
@@ -76,7 +77,7 @@ export function* resultPieces({ settings, ...frame }: Result): Generator<string>
 export function parseResult(text: string, path: string): Result {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     const expected = `a result, as JSON (${(error as Error).message})`;
     throw new MecgymError("invalidRecord", { path, got: text.slice(0, 40), expected });

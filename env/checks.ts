@@ -21,7 +21,7 @@ export function isNumberIn(value: unknown, min: number, max: number): value is n
 }
 
 /** @throws MecgymError `invalidOption` unless `isValid` */
-export function checkOption(isValid: boolean, path: string, got: unknown, expected: string): void {
+export function checkOption(isValid: boolean, path: string, got: unknown, expected: string): asserts isValid {
   if (!isValid) throw new MecgymError("invalidOption", { path, got, expected });
 }
 

@@ -1,4 +1,4 @@
-/** Runs test commands one after the other and adds their counts up in one last line. */
+/** Runs test commands one after another and adds up their counts in one last line. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -6,14 +6,14 @@ import { root } from "./venv.mjs";
 
 const total = { passed: 0, failed: 0, skipped: 0 };
 
-/** Runs a command with its output shown as it comes; false where it failed or could not be started. */
+/** Runs a command and shows its output as it comes. Returns false if it failed or could not be started. */
 export function run(command, args) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
   if (error) console.error(`mecgym: ${command} could not be started (${error.code})`);
   return status === 0;
 }
 
-/** Adds a runner's counts. A runner that failed without a failed test, or left no report, counts as one failed test. */
+/** Adds a runner's counts. If it failed without a failed test, or left no report, it counts as one failed test. */
 export function add(name, isOk, counts) {
   const failed = isOk && counts ? counts.failed : Math.max(counts?.failed ?? 0, 1);
   if (failed > (counts?.failed ?? 0)) console.error(`mecgym: ${name} did not run to its end`);
@@ -22,7 +22,7 @@ export function add(name, isOk, counts) {
   total.skipped += counts?.skipped ?? 0;
 }
 
-/** Counts in a JUnit report of pytest; undefined where it left none. */
+/** Reads the counts in a JUnit report of pytest; undefined if there is no report. */
 export function readPytest(report) {
   if (!existsSync(report)) return undefined;
   const suites = [...readFileSync(report, "utf8").matchAll(/<testsuite [^>]*>/g)].map(([tag]) => tag);
@@ -34,7 +34,7 @@ export function readPytest(report) {
   return { passed: Math.max(0, sum("tests") - failed - skipped), failed, skipped };
 }
 
-/** Prints the last line, and makes the exit code say whether any test failed. */
+/** Prints the last line, and sets the exit code to 1 if any test failed. */
 export function finish() {
   const skipped = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
   console.log(`${total.passed} passed, ${total.failed} failed${skipped}`);

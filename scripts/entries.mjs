@@ -1,5 +1,6 @@
-/** What is built from the sources: the command, the code of its threads, and the library. They find each other by name. */
+/** What is built from the sources: the command, the code of its threads, and the library. */
 
+/** Entry points by the names of their output files, by which they find each other. */
 export const entryPoints = {
   cli: "bridge/cli/main.ts",
   worker: "bridge/composition/worker.ts",

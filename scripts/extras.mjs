@@ -1,10 +1,10 @@
 /**
- * `node scripts/extras.mjs NAME…`: tests with libraries too large for `npm test`, in environments of their own.
+ * `node scripts/extras.mjs NAME…`: runs tests with libraries too large for `npm test`, in environments of their own.
  *
- * The tests of NAME and the list of what they need, with versions, are in `test/extras/NAME`. The list is complete and
- * installed as it stands, without looking at what its packages ask for, and the Python package beside it. Libraries whose
- * lists agree share an environment. Without a name all are run: those around PyTorch, and beside them, in a process of its
- * own whose output comes when it is done, the others. The last line counts the tests.
+ * `test/extras/NAME` has the tests of NAME and the list of what they need, with versions. The list is complete: it is
+ * installed as it is, without looking at what its packages ask for, together with the Python package. Libraries whose
+ * lists agree share an environment. Without a name all tests run: those with PyTorch in this process, and at the same
+ * time the others in a process of their own, whose output is shown when it is done. The last line counts the tests.
  */
 
 import { spawn } from "node:child_process";
@@ -17,19 +17,19 @@ import { SetupError, say } from "./install.mjs";
 import { findNewerPython, NoPythonError, setUpEnvironment } from "./python.mjs";
 import { pythonOf, root } from "./venv.mjs";
 
-/**
- * Libraries, the environment they share, the oldest Python the pinned versions have, and megabytes to download where
- * nothing of the environment is there: here and on other systems.
- */
 const isLinux = process.platform === "linux";
-// for Linux there is PyTorch with CUDA alone, which loads CUDA's libraries even where it computes on the CPU
+// Linux only has PyTorch with CUDA, which loads CUDA's libraries even if it computes on the CPU
 const torch = { environment: "torch", oldest: [3, 11], downloadMB: isLinux ? 2590 : 250 };
-/** Of the package's own tests, those that another version of a library has to pass too. */
+/** Tests of the package itself that other versions of a library must pass too. */
 const ownTest = (name) => join("bridge", "python", "tests", `${name}.py`);
+/**
+ * For each name: the libraries, the environment that they share, the oldest Python of the pinned versions, and the
+ * megabytes to download if the environment is empty.
+ */
 const extras = {
   trl: { libraries: "PyTorch, Transformers, TRL and Datasets", ...torch },
   sb3: { libraries: "PyTorch, Stable-Baselines3 and sb3-contrib", ...torch },
-  cleanrl: { libraries: "PyTorch alone", ...torch },
+  cleanrl: { libraries: "only PyTorch", ...torch },
   ray: { libraries: "PyTorch, Ray and RLlib", ...torch },
   minari: { libraries: "Minari", ...torch },
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
@@ -71,7 +71,7 @@ async function test(name) {
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`mecgym: ${name}: ${error.message}`);
-    // its tests are there all the same, so they are counted
+    // its tests exist nevertheless, so they are counted
     if (error instanceof NoPythonError) add(name, true, { passed: 0, failed: 0, skipped: countTests(tests) });
     else add(name, false, undefined);
     return;
@@ -83,22 +83,22 @@ async function test(name) {
   add(name, run(pythonOf(folder), ["-m", "pytest", ...pytestArgs]), readPytest(report));
 }
 
-/** A list, and the lists that it takes in. */
+/** A list of requirements and the lists that it includes. */
 function withIncluded(list) {
   const included = readFileSync(join(root, list), "utf8").matchAll(/^-r (.+)$/gm);
   return [list, ...[...included].flatMap(([, other]) => withIncluded(join(dirname(list), other)))];
 }
 
-/** How many tests a folder has, going by their first lines. */
+/** Counts the tests in a folder by their `def` lines. */
 function countTests(folder) {
   const files = readdirSync(join(root, folder)).filter((file) => /^test_.*\.py$/.test(file));
   const texts = files.map((file) => readFileSync(join(root, folder, file), "utf8"));
   return texts.reduce((all, text) => all + (text.match(/^def test_/gm)?.length ?? 0), 0);
 }
 
-/** Runs the tests of some names in a process of its own; what is returned waits for it, shows what it said, and counts. */
-function testBeside(names) {
-  const log = join(root, ".setup", "extras-beside.log");
+/** Starts tests in another process. The returned function waits for it, shows its output, and counts. */
+function startTests(names) {
+  const log = join(root, ".setup", "extras-others.log");
   const output = openSync(log, "w");
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...names], {
     cwd: root,
@@ -135,10 +135,10 @@ if (asked.length > 0) await testAll(asked);
 else {
   const withTorch = Object.keys(extras).filter((name) => extras[name].environment === "torch");
   const others = Object.keys(extras).filter((name) => !withTorch.includes(name) && name !== "wheel");
-  const countOthers = testBeside(others);
+  const countOthers = startTests(others);
   await testAll(withTorch);
   await countOthers();
-  // it makes the wheel in the folder that the others install from
+  // last, because it builds the wheel in the folder that the others install from
   await testAll(["wheel"]);
 }
 finish();

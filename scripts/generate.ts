@@ -1,4 +1,4 @@
-/** Makes the committed generated files: types, schemas and their page, scenarios, the core, the figures of speed. */
+/** Writes the committed generated files: types, schemas and their page, scenarios, the core, figures of speed. */
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -54,21 +54,21 @@ const speed = readKeptSpeed();
 emit("docs/performance.md", performancePage());
 emit("docs/speed.svg", await plotFigures(speed));
 
-const scenarios = readJsonFolder("env/scenario/frozen", ".json");
+const frozen = readJsonFolder("env/scenario/frozen", ".json").map(([, scenario]) => scenario);
 emit(
   "env/scenario/generated/scenarios.ts",
-  `/** The frozen scenarios of env/scenario/frozen. ${note} */\n\nimport type { Scenario } from "../../../schemas/generated/types.js";\n\nexport const frozenScenarios: readonly Scenario[] = ${JSON.stringify(
-    scenarios.map(([, scenario]) => scenario),
-    null,
-    2,
-  )};\n`,
+  [
+    `/** The frozen scenarios of env/scenario/frozen. ${note} */`,
+    'import type { Scenario } from "../../../schemas/generated/types.js";',
+    `export const frozenScenarios: readonly Scenario[] = ${JSON.stringify(frozen, null, 2)};\n`,
+  ].join("\n\n"),
 );
 
 const core = buildCore();
 emit("env/core/generated/core.wasm", core);
 emit("env/core/generated/core-module.ts", coreModuleFile(core));
 
-/** A copy in which a reference to another schema is the name of that schema's type, which the same file holds. */
+/** A copy in which a reference to another schema is the name of that schema's type, which is in the same file. */
 function withNamedReferences(schema: object): unknown {
   const titles = new Map(schemas.map(([, other]) => [other.$id, other.title]));
   return JSON.parse(JSON.stringify(schema), (_, value) => {

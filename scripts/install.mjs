@@ -1,4 +1,4 @@
-/** What every installation into the clone shares: stamps of finished work, a lock, and running an installer. */
+/** What every installation into the clone needs: stamps of finished work, a lock, and a way to run an installer. */
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -32,7 +32,7 @@ export function readJson(file) {
   }
 }
 
-/** A stamp is written after the work it stands for, under another name first: half an installation leaves none. */
+/** Writes a stamp, under a temporary name first. It is written after the work, so half an installation leaves none. */
 export function writeStamp(name, text) {
   mkdirSync(stamps, { recursive: true });
   const file = join(stamps, name);
@@ -50,8 +50,8 @@ export function dropStamp(name) {
 }
 
 /**
- * Runs an installer to its end with its output shown. A signal is passed on and its effect waited for, because npm
- * tidies up for a while, and a second attempt must not meet it doing so.
+ * Runs an installer to its end and shows its output. A signal is passed on, and then the installer's end is awaited:
+ * npm takes a while to clean up, and a second attempt must not start meanwhile.
  */
 export function run(name, command, args, options = {}) {
   return new Promise((settle, reject) => {
@@ -75,8 +75,8 @@ export function run(name, command, args, options = {}) {
   });
 }
 
-/** Does `work` when no other set-up of this clone is at it. */
-export async function alone(work) {
+/** Does `work` while no other set-up of this clone is running. */
+export async function withLock(work) {
   const lock = join(stamps, "lock");
   const own = join(stamps, `lock.${process.pid}`);
   mkdirSync(stamps, { recursive: true });
@@ -96,10 +96,10 @@ export async function alone(work) {
   }
 }
 
-/** Tries to take the lock, also from a set-up that is gone or, should its number live on, from half an hour ago. */
+/** Tries to take the lock. One whose process is gone, or that is older than half an hour, is removed. */
 function isTaken(own, lock) {
   try {
-    linkSync(own, lock); // unlike writing a file, this is one step: nobody reads an empty lock
+    linkSync(own, lock); // a link appears in one step, a written file may be read while it is empty
     return true;
   } catch (error) {
     if (error.code !== "EEXIST") throw error;

@@ -1,8 +1,9 @@
 /**
- * The command `mecgym` from a clone: builds `dist/` where a source has changed, then runs it in this very process, so
- * that signals, standard input and standard output are the command's own.
+ * The command `mecgym` of a clone: builds `dist/` if a source has changed, then runs it in this process, so that
+ * signals, standard input and standard output are the command's own.
  *
- * Standard output belongs to the command (`serve` prints one line of JSON there), so all else goes to standard error.
+ * Standard output belongs to the command (`serve` prints one line of JSON there), so everything else goes to standard
+ * error.
  */
 
 import { spawnSync } from "node:child_process";
@@ -14,7 +15,7 @@ import { buildOptions, entryPoints } from "./entries.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const command = join(root, "dist", "cli.mjs");
 const record = join(root, ".setup", "build.json");
-/** Files that say how to build. */
+/** Files that decide how to build. */
 const buildFiles = ["scripts/mecgym.mjs", "scripts/entries.mjs", "package.json", "tsconfig.json"];
 
 if (!existsSync(join(root, "node_modules", ".package-lock.json"))) {
@@ -28,13 +29,13 @@ if (!isBuilt()) await build();
 process.argv[1] = command;
 await import(pathToFileURL(command).href);
 
-/** When a file was written and how long it is; undefined where there is none. */
+/** Modification time and size of a file; undefined if it does not exist. */
 function stateOf(path) {
   const stat = statSync(join(root, path), { throwIfNoEntry: false });
   return stat && `${stat.mtimeMs} ${stat.size}`;
 }
 
-/** Whether every file that went into the last build is as it was. The build's own list of inputs leaves nothing out. */
+/** Whether every input of the last build is unchanged. esbuild's list of inputs is complete. */
 function isBuilt() {
   try {
     for (const name of Object.keys(entryPoints)) if (!existsSync(join(root, "dist", `${name}.mjs`))) return false;
@@ -61,15 +62,15 @@ async function build() {
       write: false,
     });
   } catch {
-    // esbuild has said on standard error what is wrong
+    // esbuild has printed on standard error what is wrong
     process.exit(1);
   }
-  // a file is written beside its place and moved there, so that two commands that start at once do not read halves
+  // files are written under temporary names and renamed, so that two commands started at once never read half a file
   for (const file of result.outputFiles.sort((a, b) => b.path.length - a.path.length)) write(file.path, file.contents);
   const inputs = {};
   for (const path of [...Object.keys(result.metafile.inputs), ...buildFiles]) {
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
-    // a file that changed while it was built counts as changed
+    // a file that changed during the build counts as changed
     inputs[path] = stat && stat.mtimeMs < startMs ? `${stat.mtimeMs} ${stat.size}` : "";
   }
   write(record, JSON.stringify(inputs));

@@ -1,4 +1,4 @@
-/** The figures on docs/performance.md: rows of the kept runs of the speed benchmark. */
+/** The tables of docs/performance.md: figures of the kept runs of the speed benchmark. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { type SpeedFigure, valueText } from "../benchmarks/speed/figures.js";
 import { root } from "../schemas/tools/files.js";
 
 const HEADER = "| figure | median | interval | goal |\n|---|---:|---:|---|\n";
-/** Kept runs, and the figures without a goal that the page shows of each besides. */
+/** Kept runs, and the figures without a goal that the page also shows. */
 const runs: Readonly<Record<string, readonly RegExp[]>> = {
   "speed.json": [
     /^peers\//,
@@ -24,7 +24,7 @@ export function readKeptSpeed(file = "speed.json"): SpeedFigure[] {
   return JSON.parse(readFileSync(join(root, "benchmarks/results", file), "utf8")).figures;
 }
 
-/** The page with its tables made anew, each the first one after its file is named; what is written around them stays. */
+/** The page with new tables. A run's table is the first one after the name of its file; the prose stays as it is. */
 export function performancePage(): string {
   let page = readFileSync(join(root, "docs/performance.md"), "utf8");
   for (const [file, shown] of Object.entries(runs)) {

@@ -1,8 +1,8 @@
-/** Python environments of the clone: which Python makes one, and making and filling it once. */
+/** Python environments of the clone: finds a Python, makes an environment with it, and installs into it once. */
 
 import { spawnSync } from "node:child_process";
 import { existsSync, rmSync } from "node:fs";
-import { alone, dropStamp, hasStamp, run, SetupError, say, sha256, writeStamp } from "./install.mjs";
+import { dropStamp, hasStamp, run, SetupError, say, sha256, withLock, writeStamp } from "./install.mjs";
 import { pythonOf, root } from "./venv.mjs";
 
 /** No Python on this machine is recent enough. */
@@ -11,16 +11,16 @@ export class NoPythonError extends SetupError {}
 const quiet = ["--quiet", "--disable-pip-version-check", "--no-input"];
 
 /**
- * Makes the environment in `folder` and installs into it what pip takes as `wanted`, once: it is done again where one of
- * `files` has changed. `find` chooses the Python where none is there yet; `name` is that of the stamp.
+ * Makes the environment in `folder` and installs `wanted` (arguments of pip) into it. This is done once, and again if
+ * one of `files` has changed. `find` chooses the Python for a new environment. `name` names the stamp.
  */
 export async function setUpEnvironment({ name, folder, oldest, find, files, wanted, announcement }) {
   const python = pythonOf(folder);
-  // an environment holds absolute paths, so one that was moved or copied is no longer good
+  // an environment holds absolute paths, so one that was moved or copied no longer works
   const stamp = `${sha256(...files)} ${root}\n`;
   const isDone = () => existsSync(python) && hasStamp(name, stamp);
   if (isDone()) return;
-  await alone(async () => {
+  await withLock(async () => {
     if (isDone()) return;
     dropStamp(name);
     if (!isOwnEnvironment(folder, oldest)) makeEnvironment(folder, find());
@@ -45,7 +45,7 @@ function minorOf(version) {
   return version.split(".").slice(0, 2).join(".");
 }
 
-/** Version of a Python, or undefined where it cannot be run. */
+/** Version of a Python; undefined if it cannot be run. */
 function versionOf(command, prefix) {
   const code = "import platform, sys; print(platform.python_version(), sys.prefix)";
   const { status, stdout } = spawnSync(command, ["-c", code], {
@@ -63,14 +63,14 @@ function isRecent(version, oldest) {
   return major > oldest[0] || (major === oldest[0] && minor >= oldest[1]);
 }
 
-/** Whether an environment is there, was made here and is recent enough. */
+/** Whether an environment exists, was made in this place and is recent enough. */
 function isOwnEnvironment(folder, oldest) {
   const python = pythonOf(folder);
   if (!existsSync(python) || !isRecent(versionOf(python, folder), oldest)) return false;
   return spawnSync(python, ["-m", "pip", "--version"], { stdio: "ignore" }).status === 0;
 }
 
-/** The Python to take: the one that MECGYM_PYTHON names, which must be good, or the first good one on the PATH. */
+/** The Python to use: that of MECGYM_PYTHON, which must be suitable, or the first suitable one on the PATH. */
 export function findPython(oldest) {
   const chosen = chosenPython();
   if (chosen === undefined) return findOnPath(oldest);
@@ -82,7 +82,7 @@ export function findPython(oldest) {
   );
 }
 
-/** The Python for libraries that need a newer one than mecgym does: one that is chosen but too old for them is passed over. */
+/** The Python for libraries that need a newer one than mecgym does. MECGYM_PYTHON is ignored if it is too old. */
 export function findNewerPython(oldest) {
   const chosen = chosenPython();
   return isRecent(chosen?.version, oldest) ? chosen : findOnPath(oldest);

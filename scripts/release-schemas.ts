@@ -1,4 +1,4 @@
-/** `npm run release:schemas`: keeps a copy of every schema whose version was not released yet, to compare with later. */
+/** `npm run release:schemas`: keeps a copy of every schema with an unreleased version, to compare later ones with. */
 
 import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,12 +1,12 @@
 /**
  * Installs what a fresh clone needs: the npm packages, and a Python environment in `.venv` with the Python package.
  *
- * It runs before anything is installed, so it uses nothing but Node. Where nothing is to be done it prints nothing.
+ * It runs before anything is installed, so it uses only Node. If there is nothing to do, it prints nothing.
  */
 
 import { existsSync, lstatSync } from "node:fs";
 import { join } from "node:path";
-import { alone, dropStamp, hasStamp, readJson, run, SetupError, say, sha256, writeStamp } from "./install.mjs";
+import { dropStamp, hasStamp, readJson, run, SetupError, say, sha256, withLock, writeStamp } from "./install.mjs";
 import { findPython, setUpEnvironment } from "./python.mjs";
 import { root, venv } from "./venv.mjs";
 
@@ -23,17 +23,17 @@ async function setUpNode() {
     return true;
   };
   if (isDone()) return;
-  await alone(async () => {
+  await withLock(async () => {
     if (isDone()) return;
-    // npm would follow the link and empty what another checkout uses
+    // npm would follow the link and empty the folder of another clone
     if (lstatSync(join(root, "node_modules"), { throwIfNoEntry: false })?.isSymbolicLink()) {
       throw new SetupError(
-        "node_modules is a link, and what it leads to is not as locked; remove the link, and run this again",
+        "node_modules is a link to packages that are not those of package-lock.json; remove it, and run this again",
       );
     }
     dropStamp("node");
     say("installing the npm packages with `npm ci`; it downloads about 100 MB, which may take a minute");
-    // on Windows npm is a script, which only a shell runs
+    // on Windows npm is a script, which only a shell can run
     if (isWindows) await run("npm ci", "npm ci --ignore-scripts", [], { shell: true });
     else await run("npm ci", "npm", ["ci", "--ignore-scripts"]);
     writeStamp("node", stamp);
@@ -41,8 +41,8 @@ async function setUpNode() {
 }
 
 /**
- * Whether node_modules is what package-lock.json says, going by the list that npm keeps there. It is after a plain
- * `npm install`, and then there is nothing to install again.
+ * Whether node_modules agrees with package-lock.json, judged by the list that npm keeps there. After a plain
+ * `npm install` it does, and nothing needs to be installed again.
  */
 function isAsLocked() {
   const wanted = readJson(join(root, "package-lock.json"))?.packages;
@@ -71,7 +71,7 @@ async function setUpPython() {
     find: () => findPython(oldestPython),
     files: ["bridge/python/pyproject.toml", "bridge/python/constraints.txt"],
     wanted: ["-c", "bridge/python/constraints.txt", "-e", "bridge/python[test]"],
-    announcement: "installing the Python package and its tests' needs with pip; this may take a minute",
+    announcement: "installing the Python package and what its tests need with pip; this may take a minute",
   });
 }
 

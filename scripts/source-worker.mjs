@@ -1,4 +1,4 @@
-/** Starts a worker thread from the sources, for tests: Node 20 has no loader for the file that a thread starts with. */
+/** Starts a worker thread from the sources, for tests. Node 20 applies no loader to the first file of a thread. */
 
 import { register } from "tsx/esm/api";
 

@@ -1,4 +1,4 @@
-/** `npm test`: installs what is missing, runs the TypeScript and the Python tests, and adds both up in one last line. */
+/** `npm test`: installs what is missing, runs the TypeScript and Python tests, and counts both in one last line. */
 
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ const reports = { vitest: join(root, ".setup", "vitest.json"), pytest: join(root
 function readVitest() {
   if (!existsSync(reports.vitest)) return undefined;
   const report = JSON.parse(readFileSync(reports.vitest, "utf8"));
-  // a file that cannot be loaded fails without any test of its own
+  // a file that cannot be loaded fails without a failed test
   const brokenFiles = report.testResults.filter(
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
   ).length;
@@ -24,7 +24,7 @@ function readVitest() {
 mkdirSync(join(root, ".setup"), { recursive: true });
 for (const report of Object.values(reports)) rmSync(report, { force: true });
 
-// one after the other, so that the TypeScript tests run even where there is no Python, and the other way round
+// one after another, so that the TypeScript tests run even if there is no Python, and vice versa
 run(process.execPath, [join(root, "scripts", "setup.mjs"), "--node-only"]);
 run(process.execPath, [join(root, "scripts", "setup.mjs"), "--python-only"]);
 

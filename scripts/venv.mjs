@@ -1,6 +1,6 @@
 /**
- * The checkout's Python: where it is, and `node scripts/venv.mjs MODULE ARGS…`, which runs a module with it in
- * `bridge/python`, where the settings of the Python tools are.
+ * The clone's Python environment: its path, and `node scripts/venv.mjs MODULE ARGS…`, which runs a Python module in
+ * `bridge/python`, the folder with the settings of the Python tools.
  */
 
 import { spawnSync } from "node:child_process";
@@ -12,7 +12,7 @@ export const root = fileURLToPath(new URL("..", import.meta.url));
 export const venv = join(root, ".venv");
 export const venvPython = pythonOf(venv);
 
-/** Where the Python of an environment is. */
+/** Path of an environment's Python. */
 export function pythonOf(folder) {
   return process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
 }

@@ -1,9 +1,10 @@
 /**
- * `npm run wheel [FOLDER]`: builds the Python package, the server included, as `mecgym-VERSION-py3-none-any.whl`, and a
- * source distribution that needs no npm, in `dist` or the folder given. The same sources give the same bytes.
+ * `npm run wheel [FOLDER]`: builds the Python package with the server in it, as `mecgym-VERSION-py3-none-any.whl`, and
+ * a source distribution that needs no npm, in `dist` or the given folder. The same sources give the same bytes.
  *
- * The command with all it imports is bundled into `bridge/python/server`, with ZeroMQ's add-on for each platform beside
- * it; from there the package's own build takes it.
+ * The command with all its imports is bundled into `bridge/python/server`, next to ZeroMQ's add-on for each platform.
+ * The core, the frozen scenarios and the schemas, with which Python plays without Node, are copied to
+ * `bridge/python/data`. The build of the Python package takes both from there.
  */
 
 import { spawnSync } from "node:child_process";
@@ -14,10 +15,11 @@ import { root, venvPython } from "./venv.mjs";
 
 const python = join(root, "bridge", "python");
 const server = join(python, "server");
+const data = join(python, "data");
 const output = resolve(process.argv[2] ?? join(root, "dist"));
 /**
- * The add-on of each platform, of those that zeromq brings: with CURVE, and for old systems too. Those named by a bare
- * number lack CURVE, and `glibc-115-Release` needs a newer glibc.
+ * The add-on of each platform, out of those that zeromq brings: with CURVE, and for old systems too. Add-ons named by a
+ * bare number lack CURVE, and `glibc-115-Release` needs a newer glibc.
  */
 const prebuilds = {
   "linux-x64": "linux/x64/node/glibc-127-Release",
@@ -31,17 +33,18 @@ const prebuilds = {
 };
 
 run(process.execPath, [join(root, "scripts", "setup.mjs")]);
-rmSync(server, { recursive: true, force: true });
+for (const folder of [server, data]) rmSync(folder, { recursive: true, force: true });
 const packages = await bundle();
 copyAddons();
+copyData();
 writeNotices(packages);
-// the command loads its add-on at once, which refuses to load without CURVE
+// the command loads its add-on at once, and the add-on refuses to load without CURVE
 run(process.execPath, [join(server, "cli.mjs"), "--version"]);
 for (const target of ["wheel", "sdist"]) {
   run(venvPython, ["-m", "hatchling", "build", "-t", target, "-d", output], python);
 }
 
-/** @returns the folders of the packages that went in */
+/** @returns the folders of the bundled packages */
 async function bundle() {
   const { build } = await import("esbuild");
   const { index: _library, ...commands } = entryPoints;
@@ -50,14 +53,14 @@ async function bundle() {
     absWorkingDir: root,
     entryPoints: commands,
     outdir: server,
-    // what the entries share is there once, and each finds the others beside itself
+    // code that the entries share is there once, and each entry finds the others in its own folder
     splitting: true,
     chunkNames: "shared-[hash]",
-    // CommonJS packages ask for Node's own modules, and zeromq's stand-in for its add-on
+    // CommonJS packages require Node's own modules, and the replacement of zeromq's loader requires the add-on
     banner: {
       js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
     },
-    // msgpackr does without it
+    // msgpackr works without it
     external: ["msgpackr-extract"],
     plugins: [{ name: "add-ons", setup: replaceLoader }],
     legalComments: "none",
@@ -82,7 +85,23 @@ function copyAddons() {
   }
 }
 
-/** Keeps what the licenses of the bundled packages ask to be kept. */
+/** What Python reads: `mecgym/engine/package_data.py` names the same folders. */
+function copyData() {
+  const folders = {
+    core: ["env", "core", "generated"],
+    scenarios: ["env", "scenario", "frozen"],
+    schemas: ["schemas"],
+  };
+  const isWanted = { core: /^core\.wasm$/, scenarios: /\.json$/, schemas: /^(scenario|request)\.schema\.json$/ };
+  for (const [name, parts] of Object.entries(folders)) {
+    const from = join(root, ...parts);
+    mkdirSync(join(data, name), { recursive: true });
+    const files = readdirSync(from).filter((file) => isWanted[name].test(file));
+    for (const file of files) copyFileSync(join(from, file), join(data, name, file));
+  }
+}
+
+/** Writes the notices that the licenses of the bundled packages require. */
 function writeNotices(packages) {
   const notices = packages.map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8"));

@@ -2,6 +2,7 @@
 
 import { isPlainObject } from "../../env/checks.js";
 import { MecgymError } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 
 /** A record and its place in a file. */
 export interface PlacedRecord {
@@ -14,7 +15,7 @@ export interface PlacedRecord {
  * The records of a file's text.
  *
  * @param file name of the file, for places
- * @throws MecgymError `invalidRecord` if a line or the text is not JSON, a record is not an object, or there is no record
+ * @throws MecgymError `invalidRecord` if a line or the text is not JSON, a record is not an object, or there are none
  */
 export function parseRecords(file: string, text: string): PlacedRecord[] {
   const values = isOneDocument(text) ? documentValues(file, text) : lineValues(file, text);
@@ -57,7 +58,7 @@ function parse(place: string, text: string): unknown {
 /** Parses JSON, also as Python writes it: an infinite cost, as published result files have it, is read as null. */
 function tryParse(text: string): { readonly value?: unknown; readonly error?: string } {
   try {
-    return { value: JSON.parse(text) };
+    return { value: parseJson(text) };
   } catch (error) {
     const repaired = text.replace(/([:[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])/g, "$1null");
     return repaired === text ? { error: (error as Error).message } : tryParse(repaired);

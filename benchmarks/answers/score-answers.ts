@@ -3,7 +3,7 @@
 import { markdownTable } from "markdown-table";
 import type { ReleaseOptions } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
-import type { Estimate, Figure } from "../figures.js";
+import { type Estimate, type Figure, figureOf } from "../figures.js";
 import { oneProfile, type Profile } from "../metrics/profiles.js";
 import { ResamplePlan } from "../metrics/statistics.js";
 import { interval } from "../report/cells.js";
@@ -44,8 +44,8 @@ export interface AnswerFile {
 }
 
 /**
- * Scores answers to published records, {input, output} or {prompt}, in the profile `comllm-release`. All files answer the
- * same states.
+ * Scores answers to published records, {input, output} or {prompt}, in the profile `comllm-release`. All files answer
+ * the same states.
  *
  * @param states records with the questions; undefined if the files' own records have them
  * @param column field with the answer; by default `completion`, or `model_output` of published results
@@ -135,9 +135,7 @@ export function scoreFigures(scores: readonly AnswerScores[]): Figure[] {
   return scores.flatMap(({ name, figures }) =>
     Object.entries(metricsOf[profile]).flatMap(([metric, { unit, better }]) => {
       const figure = figures[metric];
-      if (figure === null) return [];
-      const { value, low, high } = figure;
-      return [{ id: `${profile}/${name}/${metric}`, value, unit, goal: null, better, low, high }];
+      return figure === null ? [] : [figureOf(`${profile}/${name}/${metric}`, unit, figure, better)];
     }),
   );
 }

@@ -35,8 +35,8 @@ export interface ReleaseAnswer extends ReleaseScore {
 }
 
 /**
- * The question in a record: the published form {instruction, input, output}, a published result {input, ground_truth}, or
- * {prompt}.
+ * The question in a record: the published form {instruction, input, output}, a published result {input, ground_truth},
+ * or {prompt}.
  *
  * @param isLabelled whether the column `completion` is a label, as in training data, and not an answer
  * @throws MecgymError `invalidRecord`
@@ -87,8 +87,8 @@ export const releaseMetrics = {
 export type ReleaseMetricName = keyof typeof releaseMetrics;
 
 /**
- * The metrics of the published analysis, and how much it leaves out. An answer that cannot be read has no cost and drops
- * out of the means, which flatters a policy.
+ * The metrics of the published analysis, and how much it leaves out. An answer that cannot be read has no cost and
+ * drops out of the means, which flatters a policy.
  *
  * @param plan resamples of the answers
  * @returns null for a figure that is not defined, such as load balancing if nothing was offloaded

@@ -1,4 +1,4 @@
-"""Fault runs with real processes: what becomes of clients, servers and numbers when things go wrong."""
+"""Fault runs with real processes: what happens to clients, servers and numbers when things go wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SCENARIO = "paper-v1"
 
 @dataclass
 class Report:
-    """What a part found out, as the command `mecgym chaos` takes it."""
+    """The figures of a part, in the form that the command `mecgym chaos` reads."""
 
     figures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -44,7 +44,7 @@ class Report:
         *,
         spread: Any = None,
     ) -> None:
-        """Add a figure; `spread` is its smallest and largest value where there are several."""
+        """Add a figure; `spread` is its smallest and largest value, if there are several."""
         low, high = spread if spread is not None else (value, value)
         entry = {
             "id": name,
@@ -58,12 +58,12 @@ class Report:
         self.figures.append(entry)
 
     def progress(self, done: float, what: str) -> None:
-        """Say how far it is, 0 to 1."""
+        """Report the progress, 0 to 1."""
         print(json.dumps({"done": done, "what": what}), flush=True)
 
 
 class GroupPlayer:
-    """Steps lanes in groups, all of them in flight, with actions that follow from the step; digests all it sees."""
+    """Steps lanes in groups, all in flight, with actions that depend on the step; digests all results."""
 
     def __init__(self, lanes: Lanes, seed: int) -> None:
         self.lanes = lanes
@@ -75,7 +75,7 @@ class GroupPlayer:
             lanes.send_reset(seed + group * n, group=group)
 
     def play(self, num_steps: int) -> None:
-        """Carry on by so many steps of each group."""
+        """Play the given number of steps in each group."""
         num_actions = self.lanes.max_servers + 1
         for _ in range(num_steps):
             for group in range(self.lanes.num_groups):
@@ -84,7 +84,7 @@ class GroupPlayer:
             self.num_steps += 1
 
     def finish(self) -> str:
-        """Take what is in flight, and give the digest of everything that came."""
+        """Receive what is in flight, and return the digest of all results."""
         for group in range(self.lanes.num_groups):
             self._take(group)
         return hashlib.sha256(b"".join(digest.digest() for digest in self._digests)).hexdigest()
@@ -103,8 +103,8 @@ class GroupPlayer:
 
 
 def undisturbed(num_lanes: int, groups: int, seed: int, num_steps: int) -> str:
-    """Give the digest of a run that nothing happens to."""
-    with Lanes(num_lanes, SCENARIO, groups=groups, seed=seed, recovery=False) as lanes:
+    """Return the digest of an undisturbed run."""
+    with Lanes(num_lanes, SCENARIO, groups=groups, seed=seed, backend="server", recovery=False) as lanes:
         player = GroupPlayer(lanes, seed)
         player.play(num_steps)
         return player.finish()
@@ -117,13 +117,13 @@ def kills(report: Report, *, kills: int, lanes: int, groups: int, seed: int) -> 
     num_killed = 0
     is_over = threading.Event()
     recoveries: list[float] = []
-    with Lanes(lanes, SCENARIO, groups=groups, seed=seed, recovery=recovery) as batch:
+    with Lanes(lanes, SCENARIO, groups=groups, seed=seed, backend="server", recovery=recovery) as batch:
         player = GroupPlayer(batch, seed)
 
         def kill_at_random() -> None:
             nonlocal num_killed
             while num_killed < kills and not is_over.is_set():
-                # after a server has answered, so that the next one dies in the middle of work, not of its start
+                # waits for an answer, so that the next server dies in the middle of work, not of its start
                 answered = player.num_steps
                 while player.num_steps < answered + 2 and not is_over.is_set():
                     time.sleep(0.001)
@@ -168,7 +168,7 @@ def kills(report: Report, *, kills: int, lanes: int, groups: int, seed: int) -> 
 
 
 def lossy(report: Report, *, pairs: int, seconds: float, lanes: int, groups: int, seed: int) -> None:
-    """Play through a proxy that spoils messages, and through the same with its faults off, in turns."""
+    """Play through a proxy in turns: with faults in its messages, and without."""
     proxy = ChaosProxy(shared_server().address, 0.01, seed)
     try:
         with Lanes(
@@ -184,7 +184,7 @@ def lossy(report: Report, *, pairs: int, seconds: float, lanes: int, groups: int
             ratios = []
             for pair in range(pairs):
                 rates = {}
-                # which of the two comes first changes, so that a machine that gets slower favours neither
+                # the order alternates, so that a machine that gets slower favours neither
                 for is_faulty in ((False, True), (True, False))[pair % 2]:
                     proxy.set_faulty(is_faulty)
                     rates[is_faulty] = _rate(player, seconds)
@@ -217,7 +217,7 @@ def lossy(report: Report, *, pairs: int, seconds: float, lanes: int, groups: int
 
 
 def _rate(player: GroupPlayer, seconds: float) -> float:
-    """Give steps a second over about so many seconds."""
+    """Return the steps per second over about the given time."""
     steps = 0
     start = time.monotonic()
     while time.monotonic() - start < seconds:
@@ -227,7 +227,7 @@ def _rate(player: GroupPlayer, seconds: float) -> float:
 
 
 def stopped(report: Report, *, seconds: float, windows: int, lanes: int, seed: int) -> None:
-    """Stop a client with requests in flight; the other one must not notice, and the server must not swell."""
+    """Stop a client with requests in flight; the other one must not notice, and the server must not grow."""
     server = LocalServer(list(find_server_command()))
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
@@ -246,13 +246,13 @@ def stopped(report: Report, *, seconds: float, windows: int, lanes: int, seed: i
                 assert here.recv() == "in flight"
                 assert victim.pid is not None
                 os.kill(victim.pid, signal.SIGSTOP)
-                beside = _rate(player, seconds / windows)
+                together = _rate(player, seconds / windows)
                 resident.append(_resident(server.pid))
                 os.kill(victim.pid, signal.SIGCONT)
                 here.send("receive")
                 assert here.recv() == "received"
                 alone = (alone + _rate(player, seconds / windows / 2)) / 2
-                ratios.append(beside / alone)
+                ratios.append(together / alone)
                 report.progress(
                     (window + 1) / (windows + 1),
                     f"stopped {window + 1} of {windows} times",
@@ -286,7 +286,7 @@ def stopped(report: Report, *, seconds: float, windows: int, lanes: int, seed: i
 
 
 def _victim(pipe: Any, address: str, num_lanes: int, seed: int) -> None:
-    """Send a window of requests, and take their replies only when told to."""
+    """Send a window of requests, and receive their replies only on command."""
     try:
         with Lanes(num_lanes, SCENARIO, seed=seed, address=address) as lanes:
             player = GroupPlayer(lanes, seed)
@@ -315,8 +315,8 @@ def _send_ahead(player: GroupPlayer) -> None:
 
 
 def vanished(report: Report, *, sessions: int, lanes: int, seed: int) -> None:
-    """Kill a client with many sessions; the server gives them up when their lease is over, and their memory too."""
-    # a server that an owner holds by its standard input gives up nothing, and this one is to be someone else's
+    """Kill a client with many sessions; the server closes them when their lease is over, and frees their memory."""
+    # a server with an owner at its standard input never closes sessions, so this one has no owner
     node, *rest = [word for word in find_server_command() if word != "--until-stdin-closes"]
     hook = pathlib.Path(__file__).resolve().parents[2] / "test" / "chaos" / "memory-hook.mjs"
     server = LocalServer([node, "--expose-gc", "--import", hook.as_uri(), *rest, "--lease-seconds", "2"])
@@ -354,7 +354,7 @@ def vanished(report: Report, *, sessions: int, lanes: int, seed: int) -> None:
 
 
 def _held(server: LocalServer) -> int:
-    """Give what a server holds after it collected garbage: heap and the memory outside of it, bytes."""
+    """Return the memory of a server after a garbage collection: the heap and the memory outside it, bytes."""
     before = server.log_tail().count("heldBytes")
     os.kill(server.pid, signal.SIGUSR2)
     deadline = time.monotonic() + 20
@@ -374,7 +374,7 @@ def _open_many(pipe: Any, address: str, sessions: int, lanes: int, seed: int) ->
 
 
 def _resident(pid: int) -> int:
-    """Give a process's resident memory, bytes."""
+    """Return the resident memory of a process, bytes."""
     with open(f"/proc/{pid}/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 

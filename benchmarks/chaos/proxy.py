@@ -13,7 +13,7 @@ from typing import Any
 
 import zmq
 
-#: A delayed message is late by at most so much, in seconds.
+#: The longest delay of a message, in seconds.
 MAX_DELAY_SECONDS = 0.02
 
 Frames = list[Any]
@@ -63,7 +63,7 @@ class ChaosProxy:
         self._is_faulty.value = int(is_faulty)
 
     def counts(self) -> dict[str, int]:
-        """Give how many messages there were, and how many of them had each fault."""
+        """Return the number of messages, and the number with each fault."""
         return dict(
             zip(
                 ("messages", "lost", "doubled", "delayed", "reordered"),
@@ -106,7 +106,7 @@ def _run(
         socket.send_multipart(frames, copy=False)
 
     def pass_on(socket: Any, way: Any, frames: Frames) -> None:
-        """Send a message on, or do to it what chance says."""
+        """Send a message on, or apply a random fault to it."""
         nonlocal number
         number += 1
         counts[0] += 1
@@ -124,7 +124,7 @@ def _run(
             heapq.heappush(late, (due, number, socket, frames))
         elif draw < 4 * probability and before is None:
             counts[4] += 1
-            held[way] = frames  # it goes behind the next message of its way
+            held[way] = frames  # sent after the next message in its direction
         else:
             send(socket, frames)
         if before is not None:
@@ -137,7 +137,7 @@ def _run(
             _due, _number, socket, frames = heapq.heappop(late)
             send(socket, frames)
         if not events:
-            for way in list(held):  # nothing came that it could go behind
+            for way in list(held):  # no message came that it could follow
                 send(way[1], held.pop(way))
         if front in events:
             while True:

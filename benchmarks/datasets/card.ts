@@ -2,6 +2,7 @@
 
 import { markdownTable } from "markdown-table";
 import { resolveScenario, scenarioHash } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import { type DatasetPlan, planDataset } from "./plan.js";
 
 /** One file of a data set. */
@@ -28,7 +29,7 @@ export function fileNameOf({ kind, split }: DatasetPlan): string {
  */
 export function readManifest(text: string): DatasetFile[] | undefined {
   try {
-    const { files } = JSON.parse(text) as ReturnType<typeof manifestOf>;
+    const { files } = parseJson(text) as ReturnType<typeof manifestOf>;
     return files.map(({ name, records, bytes, sha256, scenario, seeds, labelCounts, ...rest }) => {
       if (scenarioHash(resolveScenario(scenario.id)) !== scenario.hash) throw new TypeError("another scenario");
       const plan = { ...rest, scenario: scenario.id, firstSeed: seeds.first, count: seeds.count };
@@ -96,20 +97,21 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
       "---",
     ].join("\n"),
     "# Task offloading decisions",
-    "Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of several " +
-      `edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
+    "Decisions of mobile edge computing in words: where to run one task, on the user's own device or on one of " +
+      `several edge servers. Made by mecgym ${packageVersion}, profile \`paper\`.`,
     markdownTable([header, ...rows], { align: ["l", "r", "l", "l", "l", "r", "l"] }),
     [
       "## Where the states come from",
       ...scenarios.map(({ id, description }) => `Scenario \`${id}\`: ${description}`),
     ].join("\n\n"),
-    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly from the " +
-      "episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in time slots.",
+    "Each record is one decision of an episode of its own, met while the one-step oracle plays, drawn uniformly " +
+      "from the episode's decisions; so records are independent. Kinds and splits share no episode. Costs are in " +
+      "time slots.",
     ...[...wordings].map(([wording, names]) => (wordings.size === 1 ? "" : `\`${names.join("`, `")}\`: `) + wording),
     "## Columns",
     [
-      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind grpo has " +
-        "no completion",
+      "- `prompt`, `completion` (or `messages`, or `instruction`, `input`, `output`): what a trainer reads; kind " +
+        "grpo has no completion",
       "- `labelAction`, `cheapestAction`: 0 for the device, e for server e",
       "- `costSlots`, `regretSlots`, `meetsDeadline`, `impactSlots`, `lookAheadReward`: one entry for each action",
       "- `state`, `scenarioHash`, `episodeSeed`, `decisionIndex`: enough to score any answer later",
@@ -123,7 +125,7 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
 
 function wordingOf({ template, perturbation, form, outputInstruction, labels }: DatasetPlan): string {
   const asked =
-    outputInstruction === "direct" ? "asking for the decision alone" : "asking for reasoning that ends in the decision";
+    outputInstruction === "direct" ? "asking only for the decision" : "asking for reasoning that ends in the decision";
   const prompts = `template \`${template}\`, perturbation \`${perturbation}\`, form \`${form}\``;
   return `Prompts: ${prompts}, ${asked}. Labels are what policy \`${labels}\` decides.`;
 }

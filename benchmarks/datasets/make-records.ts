@@ -80,8 +80,8 @@ export type ActionFigures = Pick<
 >;
 
 /**
- * Computes the label of a record from its state, as a check does. Undefined if the state does not decide it, because the
- * policy remembers earlier states or needs rollouts, and for a policy that cannot label.
+ * Computes the label of a record from its state, as a check does. Undefined if the state does not decide it, because
+ * the policy remembers earlier states or needs rollouts, and for a policy that cannot label.
  */
 export function labelOf(
   name: string,

@@ -1,6 +1,6 @@
 /** The plan of a data set: kinds, defaults, and the episode seeds that each kind and split may use. */
 
-import { checkNames } from "../../env/checks.js";
+import { checkChoice, checkNames, checkOption } from "../../env/checks.js";
 import {
   checkSeed,
   MecgymError,
@@ -73,7 +73,7 @@ const names = [
 export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kind">): DatasetPlan {
   checkNames(input, names, "dataset");
   const { kind, scenario = "paper-v1", labels = "oracle", template = "en-v1", perturbation = "standard" } = input;
-  checkChoice(kind, "kind", datasetKinds);
+  checkChoice(kind, "dataset/kind", datasetKinds);
   const { split = kind === "test" ? "test" : "train", count = defaultCounts[kind], system = false } = input;
   const { outputInstruction = "direct" } = input;
   const isRelease =
@@ -82,20 +82,19 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
     outputInstruction === "direct" &&
     !system;
   const { form = isRelease ? "release" : "plain" } = input;
-  checkChoice(split, "split", Object.keys(splits));
-  checkChoice(template, "template", templateIds);
-  checkChoice(perturbation, "perturbation", perturbationIds);
-  checkChoice(outputInstruction, "outputInstruction", ["direct", "reasoning"]);
-  checkChoice(form, "form", datasetForms);
+  checkChoice(split, "dataset/split", Object.keys(splits));
+  checkChoice(template, "dataset/template", templateIds);
+  checkChoice(perturbation, "dataset/perturbation", perturbationIds);
+  checkChoice(outputInstruction, "dataset/outputInstruction", ["direct", "reasoning"]);
+  checkChoice(form, "dataset/form", datasetForms);
   resolveScenario(scenario);
   checkCanLabel(labels);
   const range = seedRange(kind, split);
-  if (range === undefined) {
-    fail("split", split, kind === "test" ? "test for kind test" : "train or validation: test seeds train nothing");
-  }
+  const expectedSplit = kind === "test" ? "test for kind test" : "train or validation: test seeds train nothing";
+  checkOption(range !== undefined, "dataset/split", split, expectedSplit);
   const { firstSeed = range.start } = input;
   checkSeed(firstSeed, "dataset/firstSeed");
-  if (!Number.isSafeInteger(count) || count < 1) fail("count", count, "an integer of 1 or more");
+  checkOption(Number.isSafeInteger(count) && count >= 1, "dataset/count", count, "an integer of 1 or more");
   const last = range.start + range.size - 1;
   if (firstSeed < range.start || firstSeed + count - 1 > last) {
     throw new MecgymError("invalidSeed", {
@@ -104,14 +103,11 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
       expected: `seeds of ${kind} in split ${split}, ${range.start} to ${last}; every record takes one`,
     });
   }
-  if (form === "messages" && kind === "grpo") fail("form", form, "a form with a prompt of its own for kind grpo");
-  if (form === "release" && !isRelease) {
-    fail(
-      "form",
-      form,
-      "another form, or template zh-release-v1, standard or shuffled, direct, without a system message",
-    );
-  }
+  const hasPrompt = form !== "messages" || kind !== "grpo";
+  checkOption(hasPrompt, "dataset/form", form, "a form with a prompt of its own for kind grpo");
+  const releaseSettings =
+    "another form, or template zh-release-v1, standard or shuffled, direct, without a system message";
+  checkOption(form !== "release" || isRelease, "dataset/form", form, releaseSettings);
   return {
     kind,
     split,
@@ -125,12 +121,4 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
     system,
     form,
   };
-}
-
-function checkChoice(value: string, path: string, choices: readonly string[]): void {
-  if (!choices.includes(value)) fail(path, value, `one of ${choices.join(", ")}`);
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path: `dataset/${path}`, got, expected });
 }

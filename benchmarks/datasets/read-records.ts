@@ -1,4 +1,4 @@
-/** Reads records back. Every line is checked as a whole, and a damaged one is reported with its place, never skipped. */
+/** Reads records back. Every line is checked, and a damaged one is reported with its place, never skipped. */
 
 import {
   listScenarios,
@@ -8,6 +8,7 @@ import {
   renderPrompt,
   scenarioHash,
 } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import { RELEASE_MARKER } from "../../env/language/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -58,7 +59,7 @@ type Problem = Omit<RecordProblem, "file" | "line">;
 function readLine(text: string): SoundLine | Problem {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     return { path: "", expected: `one JSON object (${(error as Error).message})`, got: text };
   }
@@ -140,7 +141,7 @@ function wrongWords(record: DatasetRecord): Problem | undefined {
   const wrong = given.find(([, got, wanted]) => !isSame(got, wanted));
   if (wrong !== undefined) return { path: wrong[0], expected: `the decision string ${answer}`, got: wrong[1] };
   if (given.length !== (kind === "grpo" && prompt !== undefined ? 0 : 1)) {
-    const wanted = kind === "grpo" ? "no completion: kind grpo has prompts alone" : "a completion";
+    const wanted = kind === "grpo" ? "no completion: kind grpo has only prompts" : "a completion";
     return { path: "", expected: wanted, got: given.map(([path]) => path) };
   }
   const parsed = parseCompletion(answer);

@@ -199,10 +199,10 @@ function oracleRatio(own: CostSums, oracle: CostSums, plan: ResamplePlan): Estim
 }
 
 /**
- * The share of the gain from the oracle's average latency to the reference's that a policy reaches: 0 is as short-sighted
- * as the oracle, 1 as good as the reference. All three are resampled together.
+ * The share of the gain from the oracle's average latency to the reference's that a policy reaches: 0 is as
+ * short-sighted as the oracle, 1 as good as the reference. All three are resampled together.
  *
- * @returns null unless the whole 95 % interval of that gain is above 0: a share of no gain is no figure
+ * @returns null unless the whole 95 % interval of that gain is above 0: a share of no gain is not a figure
  */
 export function foresight(own: CostSums, oracle: CostSums, reference: CostSums, plan: ResamplePlan): Estimate | null {
   if (!(compareAverageLatency(oracle, reference, plan).low > 0)) return null;
@@ -218,8 +218,8 @@ export function compareAverageLatency(first: CostSums, second: CostSums, plan: R
 }
 
 /**
- * Eq. 33. Static: over the pooled answers, and over the largest number of servers of any state. Episodic: over the servers
- * of each episode, then averaged over the episodes that offloaded anything.
+ * Eq. 33. Static: over the pooled answers, and over the largest number of servers of any state. Episodic: over the
+ * servers of each episode, then averaged over the episodes that offloaded anything.
  */
 function loadBalancing(
   protocol: Protocol,

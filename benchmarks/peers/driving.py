@@ -1,4 +1,4 @@
-"""What is timed when told to: a loop over the lines of the standard input, which every driver here has."""
+"""The loop of every driver here: it reads commands from the standard input, and times what it is told to do."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 Play = Callable[[int], dict[str, Any]]
-"""Does at least so many steps; returns how many as ``steps``, and what else there is to say."""
+"""Does at least the given number of steps; returns their number as ``steps``, and other results."""
 
 
 def serve(name: str, play: Play, versions: dict[str, str]) -> None:
-    """Say that all is set up, then answer each line ``run COUNT`` with a line of JSON, until the input ends."""
+    """Report that the set-up is done, then answer each line ``run COUNT`` with a line of JSON until the input ends."""
     print(json.dumps({"ready": True, "versions": versions}), flush=True)
     for line in sys.stdin:
         command, _, count = line.strip().partition(" ")

@@ -1,5 +1,5 @@
 /**
- * A ROUTER that answers every request with a reply of fixed size, and does nothing else: what the transport alone costs.
+ * A ROUTER that answers every request with a reply of fixed size and does nothing else. It shows the transport's cost.
  * `node echo.mjs ADDRESS HEADER_BYTES BODY_BYTES` prints a line when it is ready and ends with its standard input.
  */
 

@@ -1,6 +1,6 @@
 /**
- * Prints a world and the kernel's results in it as JSON, so that an implementation in another language can play the same
- * world and be compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
+ * Prints a world and the kernel's results in it as JSON, so that an implementation in another language can play the
+ * same world and be compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
  *
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */

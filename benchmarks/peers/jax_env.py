@@ -1,17 +1,17 @@
-"""The model of docs/model.md by hand in JAX, for `jit` and `lax.scan`: every operation over all lanes.
+"""The model of docs/model.md written by hand in JAX, for `jit` and `lax.scan`: every operation covers all lanes.
 
-Like `numpy_env.py` an opponent of the speed benchmark, and for the same scenarios: Bernoulli arrivals, shared-rate
-service and a fixed number of servers. It has the kernel's costs up to rounding (1e-9), not to the bit: a task takes the
-first free place of its queue, so a sum of residuals has another order. What made it fast:
+Like `numpy_env.py`, it is a peer of the speed benchmark for scenarios with Bernoulli arrivals, shared-rate service and
+a fixed number of servers. It has the kernel's costs up to rounding (1e-9), but not to the bit: a task takes the first
+free place of its queue, so sums of residuals have another order. What makes it fast:
 
 - Lanes are the last axis everywhere, so that every operation runs over contiguous numbers.
-- A lane whose next task is some slots away serves one of them in each step of the scan, and one whose episode has ended
-  begins the next one in a step of its own. Both take no decision, and are not counted.
+- A lane whose next task is some slots away serves one slot in each step of the scan. A lane whose episode has ended
+  begins the next one in a step of its own. Neither takes a decision, and such steps are not counted.
 - A gap between two Bernoulli arrivals is geometric, so one draw finds the next task instead of one draw for each user.
-- Random bits come from XLA's own generator (`unsafe_rbg`), several times as fast as the default.
+- Random bits come from XLA's own generator (`unsafe_rbg`), which is several times as fast as the default.
 
 Arrays have fixed sizes in JAX, so a queue has room for `max_tasks` tasks, and every pass over it pays for all of them.
-`State.most_tasks` says how long a queue grew: beyond `max_tasks` the run is worth nothing.
+`State.most_tasks` is the length of the longest queue: if it exceeds `max_tasks`, the run is invalid.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Tasks(NamedTuple):
     """The next task of every lane, and the servers it would find if a new episode began with it."""
 
     gap: Array
-    """Users asked until one has a task, [lanes]; 1 where the next user has one, or at the start the first."""
+    """Users asked until one has a task, [lanes]; 1 if the next user, or at the start the first user, has one."""
     size_mbit: Array
     rate_mbps: Array
     """[E, lanes]."""
@@ -42,14 +42,14 @@ class Tasks(NamedTuple):
 
 
 class State(NamedTuple):
-    """All lanes; the last axis counts them."""
+    """The state of all lanes; the last axis is the lane."""
 
     world: Any
     slot: Array
     end_slot: Array
     user: Array
     slots_to_serve: Array
-    """Slots between now and the current task; it can be decided at 0."""
+    """Slots between now and the current task, which can be decided at 0."""
     has_ended: Array
     """Whether the next step begins a new episode."""
     size_mbit: Array
@@ -58,11 +58,11 @@ class State(NamedTuple):
     residual_mbit: Array
     """[max_tasks, E, lanes], 0 in a free place."""
     is_served: Array
-    """Whether a task was there as the slot began, [max_tasks, E, lanes]."""
+    """Whether a task was there when the slot began, [max_tasks, E, lanes]."""
     workload_mbit: Array
     active_tasks: Array
     backlog_mbit: Array
-    """As the slot began, [U, lanes]."""
+    """The backlog when the slot began, [U, lanes]."""
     added_mbit: Array
     observation: Array
     """float32 [6 + 4·E, lanes] as in docs/model.md."""
@@ -77,13 +77,13 @@ class Step(NamedTuple):
     cost_slots: Array
     truncated: Array
     observation: Array
-    """The state the decision was taken on."""
+    """The observation before the decision."""
 
 
 World = Callable[[Any, Array], tuple[Any, Tasks]]
-"""The next tasks of the lanes that take one, [lanes]; what it gives to the others is not used."""
+"""The next tasks of the lanes that take one, [lanes]; the tasks of other lanes are not used."""
 Policy = Callable[[Any, Array], tuple[Any, Array]]
-"""The world's own state and the costs of all actions, [E + 1, lanes], to actions [lanes]."""
+"""Maps the world's state and the costs of all actions, [E + 1, lanes], to actions [lanes]."""
 
 
 def drawn_world(num_lanes: int, p: Parameters) -> World:
@@ -92,7 +92,7 @@ def drawn_world(num_lanes: int, p: Parameters) -> World:
     def draw(key: Array, _takes: Array) -> tuple[Array, Tasks]:
         key, subkey = jax.random.split(key)
         uniform = _uniforms(subkey, (2 + 2 * p.num_servers, num_lanes))
-        # off 0, where a logarithm has no value
+        # above 0, where the logarithm is not defined
         positive = uniform + 0.5 * TWO_TO_MINUS_32
         fading = -jnp.log(positive[2 : 2 + p.num_servers])  # |h|² of Rayleigh fading
         rate = jnp.maximum(p.rate_scale_mbps * jnp.log1p(p.snr_ratio * fading), p.min_rate_mbps)
@@ -108,7 +108,7 @@ def _uniforms(key: Array, shape: tuple[int, ...]) -> Array:
 
 
 def greedy(world: Any, costs: Array) -> tuple[Any, Array]:
-    """Return the action of the smallest cost in every lane, ties to the lowest index."""
+    """Return the action with the smallest cost in every lane, ties to the lowest index."""
     return world, jnp.argmin(costs, axis=0).astype(jnp.int32)
 
 
@@ -197,7 +197,7 @@ def _assign(state: State, is_decision: Array, action: Array) -> State:
 
 
 def _take(state: State, takes: Array, tasks: Tasks, p: Parameters) -> State:
-    """Let the next task come, in the lanes that take one; those whose episode has ended begin the next one with it."""
+    """Bring the next task to the lanes that take one; lanes whose episode has ended begin the next one with it."""
     begins = state.has_ended
     places = jnp.where(begins, -1, state.user) + tasks.gap
     slots = places // p.num_users

@@ -1,15 +1,15 @@
-"""The model of docs/model.md by hand in NumPy, many lanes at once: what one would write instead of using mecgym.
+"""The model of docs/model.md written by hand in NumPy for many lanes: what one would write instead of using mecgym.
 
-It is the opponent of the speed benchmark, so it does the same work (float64 costs, float32 observations, final
-observations, a reset within the step) for scenarios with Bernoulli arrivals, shared-rate service and a fixed number of
-servers, and is meant to be fast. What made it so:
+It is a peer of the speed benchmark, so it does the same work (float64 costs, float32 observations, final observations,
+a reset within the step) for scenarios with Bernoulli arrivals, shared-rate service and a fixed number of servers, and
+it is meant to be fast. What makes it fast:
 
 - Queues are stored [task, lane · server]: the task axis first, so that a round of sharing is a few operations over
   contiguous rows, and in arrival order, so that the sums have the kernel's bits.
-- A slot is served for the lanes whose slot ends, and there for the servers that have work. Where these are many, they
-  are taken in groups of like length, so that one long queue does not widen all.
+- A slot is served only in the lanes whose slot ends, and there only at the servers that have work. Many servers are
+  taken in groups of similar queue length, so that one long queue does not widen the others.
 - A gap between two Bernoulli arrivals is geometric, so one draw finds the next task instead of one draw for each user.
-- Draws are made in blocks for many steps at once, and the costs of all actions only where the oracle asks for them.
+- Draws are made in blocks for many steps, and the costs of all actions are computed only if the oracle asks for them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 RESIDUAL_TOLERANCE_MBIT = 1e-12
-"""Work that is left after a service and is not more than this is done."""
+"""A task with no more work than this left after a service is done."""
 HEADER = 6
 """Numbers in an observation before those of the servers."""
 GROUPED_ROWS = 128
-"""From so many servers on it pays to group them by the length of their queues."""
+"""From this number of servers on, grouping them by the length of their queues pays off."""
 BLOCK_TASKS = 4096
 """Tasks of all lanes that are drawn at once, at least one for each lane."""
 
@@ -57,10 +57,10 @@ class Parameters:
 
 
 class World(Protocol):
-    """What happens whatever the policy does. A task is its gap, its size and its rates.
+    """The part of an episode that does not depend on the policy. A task has a gap, a size and rates.
 
-    The gap is how many users are asked until one has a task: 1 where the next user has one, or, at the start of an
-    episode, the first.
+    The gap is the number of users asked until one has a task: 1 if the next user, or at the start of an episode the
+    first user, has one.
     """
 
     def capacities(self, lanes: Integers) -> Floats:
@@ -101,7 +101,7 @@ class DrawnWorld:
         return self._gaps[k], self._sizes[k], self._rates[k]
 
     def first_tasks(self, lanes: Integers) -> tuple[Integers, Floats, Floats]:
-        """Draw tasks for these lanes alone."""
+        """Draw tasks for these lanes only."""
         return self._draw((len(lanes),))
 
     def _draw(self, shape: tuple[int, ...]) -> tuple[Integers, Floats, Floats]:
@@ -119,7 +119,7 @@ class DrawnWorld:
 
 
 class NumpyEnv:
-    """Lanes of one scenario, played a decision at a time; a lane whose episode ends starts a new one in that step.
+    """Lanes of one scenario, played one decision at a time. A lane whose episode ends starts a new one in that step.
 
     Attributes: `observation` float32 [lanes, 6 + 4·E] as in docs/model.md, `cost_slots` float64 [lanes] and `truncated`
     bool [lanes] of the last step, `final_lane` and `final_observation` of the episodes it ended.
@@ -143,9 +143,9 @@ class NumpyEnv:
         self.cpu_ghz = np.ones((n, servers))
         self.workload_mbit = np.zeros((n, servers))
         self.active_tasks = np.zeros((n, servers), np.int64)
-        # tasks that were there as the slot began: the first ones of their queues
+        # tasks that were there when the slot began: the first ones of their queues
         self._served_tasks = np.zeros((n, servers), np.int64)
-        # residuals in arrival order, zeros behind the last; grows where a queue does
+        # residuals in arrival order, followed by zeros; grows with the longest queue
         self._queue = np.zeros((4, n * servers))
         self._backlog_mbit = np.zeros((n, p.num_users))
         self._added_mbit = np.zeros((n, p.num_users))
@@ -163,7 +163,7 @@ class NumpyEnv:
         self._observe()
 
     def greedy_actions(self) -> Integers:
-        """Return the action of the smallest cost in every lane, ties to the lowest index."""
+        """Return the action with the smallest cost in every lane, ties to the lowest index."""
         p = self.parameters
         gamma = p.density_gcycles_per_mbit
         size = self.size_mbit
@@ -291,7 +291,7 @@ class NumpyEnv:
         self._added_mbit[lanes] = 0
 
     def _serve_servers(self, lanes: Integers) -> None:
-        """Serve a slot in these lanes: the servers that had tasks as it began, in groups of like length."""
+        """Serve a slot in these lanes, at the servers that had tasks when it began, in groups of similar length."""
         served = self._served_tasks[lanes]
         lane, server = served.nonzero()
         if lane.size:
@@ -329,7 +329,7 @@ class NumpyEnv:
             residual -= share * is_waiting
             kept = residual != 0
             tasks = kept.sum(axis=0)
-            # moves what is left to the front, in its order
+            # moves the remaining tasks to the front, in their order
             order = np.argsort(~kept, axis=0, kind="stable")
             residual = np.take_along_axis(residual, order, axis=0)
             self.active_tasks.reshape(-1)[rows] = tasks
@@ -350,7 +350,7 @@ class NumpyEnv:
         share: Floats,
         served: Integers,
     ) -> None:
-        """Give what the tasks that are done did not need to those that wait, until none is done; in place."""
+        """Give the service that finished tasks did not need to the waiting ones, until no more finish; in place."""
         left = served.copy()
         columns = np.arange(len(share))
         while True:
@@ -360,7 +360,7 @@ class NumpyEnv:
             rest = service[columns]
             for row in used:
                 rest -= row
-            # below 0 it stays there, so one comparison at the end is as good as one after each task
+            # once below 0 it stays there, so one comparison at the end is enough
             rest[rest < 0] = 0
             service[columns] = rest
             columns = columns[done.any(axis=0) & (left[columns] > 0)]

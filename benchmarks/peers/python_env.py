@@ -1,7 +1,7 @@
-"""The model of docs/model.md by hand in plain Python, one lane: the environment one would write first.
+"""The model of docs/model.md written by hand in plain Python, for one lane: the environment one would write first.
 
 A `gymnasium.Env` of floats and lists, for scenarios with Bernoulli arrivals, shared-rate service and a fixed number of
-servers. It is the opponent of the speed benchmark, and meant to be read: nothing is done but what a step needs.
+servers. It is a peer of the speed benchmark, and meant to be read: it does only what a step needs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Observation = NDArray[np.float32]
 
 
 class World(Protocol):
-    """What happens whatever the policy does."""
+    """The part of an episode that does not depend on the policy."""
 
     def capacities(self) -> list[float]:
         """Return F_e of the servers of a new episode, GHz."""
         ...
 
     def next_task(self) -> tuple[int, float, list[float]]:
-        """Return how many users are asked until one has a task, its size in Mbit, and its rates in Mbit/s."""
+        """Return the number of users asked until one has a task, its size in Mbit, and its rates in Mbit/s."""
         ...
 
 
@@ -46,7 +46,7 @@ class DrawnWorld:
         return [p.min_cpu_ghz + p.cpu_span_ghz * self.rng.random() for _ in range(p.num_servers)]
 
     def next_task(self) -> tuple[int, float, list[float]]:
-        """Ask user by user, then draw the task of the one that has one."""
+        """Ask one user after another, then draw the task of the first one that has a task."""
         p, rng = self.parameters, self.rng
         asked = 1
         while rng.random() >= p.arrival_probability:
@@ -79,7 +79,7 @@ class PythonEnv(gymnasium.Env[Observation, np.int64]):
         if self.world is None or (seed is not None and self.has_own_world):
             self.world = DrawnWorld(p, seed)
         self.cpu_ghz = self.world.capacities()
-        # residuals in arrival order; those that were there as the slot began come first, `served_tasks` of them
+        # residuals in arrival order; the first `served_tasks` were there when the slot began
         self.queue_mbit: list[list[float]] = [[] for _ in range(p.num_servers)]
         self.served_tasks = [0] * p.num_servers
         self.workload_mbit = [0.0] * p.num_servers
@@ -93,7 +93,7 @@ class PythonEnv(gymnasium.Env[Observation, np.int64]):
         return self._observe(), {}
 
     def step(self, action: np.int64) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Carry out one decision, and go on to the next one."""
+        """Carry out one decision, and proceed to the next one."""
         choice = int(action)
         cost = self.cost_slots(choice)
         if choice == 0:
@@ -129,14 +129,14 @@ class PythonEnv(gymnasium.Env[Observation, np.int64]):
             self._serve()
 
     def _serve(self) -> None:
-        """Let a slot of service pass, for the work that was there as it began."""
+        """Serve one slot, for the work that was there when it began."""
         p = self.parameters
         for e, queue in enumerate(self.queue_mbit):
             served = self.served_tasks[e]
             if served:
                 service = self.cpu_ghz[e] * p.slot_seconds / (p.density_gcycles_per_mbit * (served + 1))
                 queue[:served] = share_service(queue[:served], service)
-                # left to right, from the first: `sum` of newer Pythons rounds otherwise
+                # from left to right: `sum` of newer Pythons rounds differently
                 total = 0.0
                 for residual in queue:
                     total += residual
@@ -159,7 +159,7 @@ class PythonEnv(gymnasium.Env[Observation, np.int64]):
 
 
 def share_service(residuals: list[float], service_mbit: float) -> list[float]:
-    """Share service equally among tasks: what a task does not need goes to the others; return what is left of each."""
+    """Share service equally among tasks, passing on what a task does not need; return the rest of each task."""
     while residuals:
         share = service_mbit / len(residuals)
         waiting = []

@@ -1,7 +1,7 @@
-"""A reward function as one writes it by hand: regular expressions, dicts and loops. The figures are the package's.
+"""A hand-written reward function with regular expressions, dicts and loops. The figures are those of the package.
 
-It reads the last "Server k" or "local" of a completion and looks ahead as eq. 22-26 say, with the future sizes that the
-package draws left to `random`: the work is the same, the futures are not.
+It reads the last "Server k" or "local" of a completion and looks ahead as in eq. 22-26. Its future sizes come from
+`random`: the work is the same as in the package, but the futures are not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WEIGHT = 0.3
 
 
 def read_action(completion: str) -> int | None:
-    """Give the last decision a text states; None where it states none."""
+    """Return the last decision in a text; None if there is none."""
     found = None
     for match in DECISION.finditer(completion):
         found = 0 if match.group(2) else int(match.group(1))
@@ -26,7 +26,7 @@ def read_action(completion: str) -> int | None:
 def latency(
     state: dict[str, Any], size: float, action: int, work: list[float], tasks: list[int], local: float
 ) -> float:
-    """Give the latency C of an action, slots (eq. 3, 7, 8)."""
+    """Return the latency C of an action, slots (eq. 3, 7, 8)."""
     density, slot = state["densityGcyclesPerMbit"], state["slotSeconds"]
     if action == 0:
         return (local * density / state["localCpuGHz"] + size * density / state["localCpuGHz"]) / slot
@@ -36,12 +36,12 @@ def latency(
 
 
 def cost(state: dict[str, Any], slots: float) -> float:
-    """Give the cost J, slots (eq. 11)."""
+    """Return the cost J, slots (eq. 11)."""
     return slots + state["penaltySlots"] if slots > state["deadlineSlots"] else slots
 
 
 def reward(state: dict[str, Any], action: int, sizes: list[float]) -> float:
-    """Give the look-ahead reward of an action (eq. 22-26)."""
+    """Return the look-ahead reward of an action (eq. 22-26)."""
     density, slot = state["densityGcyclesPerMbit"], state["slotSeconds"]
     now = cost(
         state,
@@ -69,7 +69,7 @@ def reward(state: dict[str, Any], action: int, sizes: list[float]) -> float:
 
 
 def score(states: list[dict[str, Any]], completions: list[str], state_of: list[int]) -> list[float]:
-    """Give the reward of every completion; what cannot be read or is not there is charged as the costliest action."""
+    """Return the reward of every completion; an unreadable or unknown action is charged as the costliest one."""
     rewards = []
     for completion, index in zip(completions, state_of, strict=True):
         record = states[index]

@@ -1,11 +1,11 @@
-"""A client of the bridge that is timed when told to: ``run_bridge.py --what lanes --lanes 8192 --groups 2``.
+"""A client of the bridge that is timed on command: ``run_bridge.py --what lanes --lanes 8192 --groups 2``.
 
-It sets up what it is told, prints ``{"ready": true, "versions": …}``, and then, for each line ``run COUNT`` on its
-standard input, does at least so many steps (of lanes, requests or completions) and prints one line of JSON: ``steps``,
-``seconds``, and ``bytes`` that came in replies. It ends with its input. The server is a process of its own.
+It sets itself up and prints ``{"ready": true, "versions": …}``. Then, for each line ``run COUNT`` on its standard
+input, it does at least that many steps (of lanes, requests or completions) and prints one line of JSON: ``steps``,
+``seconds``, and the ``bytes`` of the replies. It ends when its input ends. The server is a process of its own.
 
-``lanes``: steps of all groups, each with one request on its way, actions by a script. ``echo``: requests of one size,
-one on its way, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
+``lanes``: steps of all groups, each with one request in flight, actions by a script. ``echo``: requests of one size,
+one in flight, to a server that does nothing (`echo.mjs`). ``score``: completions, in requests of 4,096 on 512 states;
 ``reward``: the same by `python_reward.py`. ``policy``: steps that the server plays with the policy `oracle`;
 ``policies``: in ``--sessions`` sessions at once.
 """
@@ -32,19 +32,25 @@ import mecgym
 from mecgym.remote.transport.command import find_command
 
 Play = Callable[[int], tuple[int, int]]
-"""Does at least so many steps; returns how many, and the bytes of their replies."""
+"""Does at least the given number of steps; returns their number, and the bytes of their replies."""
 NUM_STATES, NUM_COMPLETIONS = 512, 4096
 WARM_UP_SECONDS = 3.0
-"""Time that the client and its server have to compile what they run, before they are timed."""
+"""Time for the client and its server to compile what they run before they are timed."""
 WARM_UP_STEPS = {"echo": 100, "score": NUM_COMPLETIONS, "reward": NUM_COMPLETIONS}
 SCRIPT = 16
-"""Actions of the script, which repeats."""
+"""Number of actions in the script, which repeats."""
 
 
 def lanes_play(options: argparse.Namespace) -> Play:
-    """Step groups of lanes, each with one request on its way."""
+    """Step groups of lanes, each with one request in flight."""
     lanes = mecgym.Lanes(
-        options.lanes, groups=options.groups, autoreset="same-step", seed=0, history=options.history, recovery=False
+        options.lanes,
+        groups=options.groups,
+        autoreset="same-step",
+        seed=0,
+        history=options.history,
+        backend="server",
+        recovery=False,
     )
     n, groups = lanes.lanes_per_group, lanes.num_groups
     lane = np.arange(n)
@@ -97,7 +103,7 @@ def echo_play(options: argparse.Namespace) -> Play:
 
 
 def questions() -> tuple[list[dict[str, Any]], list[str], list[int]]:
-    """Give 512 states of a data set, and 4,096 completions about them, none twice."""
+    """Return 512 states of a data set, and 4,096 different completions about them."""
     with tempfile.TemporaryDirectory(prefix="mecgym-") as folder:
         command = [*find_command(), "dataset", "grpo", "--count", str(NUM_STATES), "--out", folder]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603
@@ -140,7 +146,7 @@ def reward_play(_options: argparse.Namespace) -> Play:
 
 def policy_play(options: argparse.Namespace) -> Play:
     """Let the server play a session."""
-    lanes = mecgym.Lanes(options.lanes, autoreset="same-step", seed=0)
+    lanes = mecgym.Lanes(options.lanes, autoreset="same-step", seed=0, backend="server")
     lanes.reset()
 
     def play(count: int) -> tuple[int, int]:
@@ -152,7 +158,7 @@ def policy_play(options: argparse.Namespace) -> Play:
 
 
 def policies_play(options: argparse.Namespace) -> Play:
-    """Let one server play several sessions at once, each of a client in its own process: a connection takes turns."""
+    """Let one server play several sessions at once, one for each client process, as a connection takes turns."""
     server = mecgym.LocalServer()
     command = [sys.executable, __file__, "--what", "policy", "--lanes", str(options.lanes)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

@@ -1,12 +1,12 @@
-"""Plays a peer on one core, when told to: ``run_peer.py --peer numpy --lanes 1024 --policy greedy``.
+"""Plays a peer on one core, on command: ``run_peer.py --peer numpy --lanes 1024 --policy greedy``.
 
-It sets its lanes of `paper-v1` up with ``--servers`` servers and twice as many users, and plays until they are spread
-over their episodes and have queues as long as they get. It prints ``{"ready": true, "versions": …}``. Then, for each
-line ``run STEPS`` on its standard input, it plays at least so many decisions and prints one line of JSON: ``steps``,
-``seconds`` and ``cpuSeconds`` they took, and ``meanCostSlots``. It ends with its input. Whoever measures can so take
-turns with something else, and a busy machine slows both alike.
+It sets up lanes of `paper-v1` with ``--servers`` servers and twice as many users, and plays until the lanes are spread
+over their episodes and their queues have their full length. It prints ``{"ready": true, "versions": …}``. Then, for
+each line ``run STEPS`` on its standard input, it plays at least that many decisions and prints one line of JSON:
+``steps``, their ``seconds`` and ``cpuSeconds``, and ``meanCostSlots``. It ends when its input ends. So the measuring
+program can alternate it with other contenders, and a busy machine slows all of them equally.
 
-Everything a step needs is in what is measured: random draws, logarithms, service, observations, new episodes.
+The measurement includes everything a step needs: random draws, logarithms, service, observations, new episodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 
-# before NumPy and JAX are imported: libraries read these as they are loaded
+# before NumPy and JAX are imported, because the libraries read these while they load
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -29,15 +29,15 @@ import numpy as np  # noqa: E402
 from numpy_env import NumpyEnv, Parameters  # noqa: E402
 
 Play = Callable[[int], tuple[int, float]]
-"""Plays at least so many decisions; returns how many it played, and the sum of their costs."""
+"""Plays at least the given number of decisions; returns their number, and the sum of their costs."""
 SCAN_LANE_STEPS = 65_536
 """Lane-steps of one scan."""
 
 
 def numpy_peer(options: argparse.Namespace, parameters: Parameters) -> tuple[Play, dict[str, str]]:
-    """Return what plays the NumPy version, and the versions of its libraries."""
+    """Return a function that plays the NumPy version, and the versions of its libraries."""
     env = NumpyEnv(options.lanes, parameters, options.seed)
-    # first episodes of every length, so that lanes begin anew at any time, and not all at once
+    # first episodes of every length, so that lanes do not all start over at the same time
     env.end_slot = env.rng.integers(1, parameters.episode_slots + 1, options.lanes)
     act = env.greedy_actions if options.policy == "greedy" else env.random_actions
 
@@ -53,7 +53,7 @@ def numpy_peer(options: argparse.Namespace, parameters: Parameters) -> tuple[Pla
 
 
 def jax_peer(options: argparse.Namespace, parameters: Parameters) -> tuple[Play, dict[str, str]]:
-    """Return what plays the JAX version, and the versions of its libraries."""
+    """Return a function that plays the JAX version, and the versions of its libraries."""
     import jax
     import jax.numpy as jnp
     import jax_env
@@ -87,7 +87,7 @@ def jax_peer(options: argparse.Namespace, parameters: Parameters) -> tuple[Play,
             played += int(scan_count)
             cost += float(scan_cost)
         if int(state.most_tasks) > room:
-            sys.exit(f"run_peer.py: a queue of {int(state.most_tasks)} tasks, where there is room for {room}")
+            sys.exit(f"run_peer.py: a queue of {int(state.most_tasks)} tasks, but there is room for only {room}")
         return played, cost
 
     return play, {"jax": jax.__version__, "numpy": np.__version__}
@@ -112,7 +112,7 @@ def main() -> None:
 
     parameters = Parameters(num_servers=options.servers, num_users=2 * options.servers)
     play, versions = PEERS[options.peer](options, parameters)
-    # greedy queues are as long as they get after some slots, queues of random play at the end of an episode
+    # greedy queues have their full length after some slots, queues of random play at the end of an episode
     slots = 20 if options.policy == "greedy" else 1.1 * parameters.episode_slots
     play(int(slots * parameters.num_users * parameters.arrival_probability * options.lanes))
     print(json.dumps({"ready": True, "versions": {"python": platform.python_version(), **versions}}), flush=True)

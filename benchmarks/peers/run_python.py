@@ -1,12 +1,12 @@
-"""What a Python user can step, timed when told to: ``run_python.py --what make-vec --lanes 1024``.
+"""Times what a Python user can step, on command: ``run_python.py --what make-vec --lanes 1024``.
 
-It sets up what it is told, and then serves lines as `driving.py` says. A step is one decision of one environment; where
-an environment only resets, that is none. All play actions fixed in advance.
+It sets itself up, and then serves lines as described in `driving.py`. A step is one decision of one environment; a step
+that only resets an environment does not count. All play actions that are fixed in advance.
 
 ``make-vec``: `mecgym`'s native vector environment with its defaults, ``views``: the same without copies; ``lanes``:
-`mecgym.Lanes` with a request of every group on its way; ``numpy``: `numpy_env.py`; ``sync``, ``async``: Gymnasium's
+`mecgym.Lanes` with a request of every group in flight; ``numpy``: `numpy_env.py`; ``sync``, ``async``: Gymnasium's
 vector environments over `python_env.py`; ``envpool``: EnvPool's CartPole-v1; ``dqn``: Stable-Baselines3's DQN,
-whose answers tell the seconds spent in the environment as ``environmentSeconds``.
+whose answers give the seconds spent in the environment as ``environmentSeconds``.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ import numpy as np
 from driving import Play, serve
 
 SCRIPT = 16
-"""Actions of the script, which repeats."""
+"""Number of actions in the script, which repeats."""
 WARM_UP_SECONDS = 3.0
 SPREAD_STEPS, SPREAD_PARTS = 360, 36
-"""Steps of about an episode, in which parts of the lanes begin anew one after another, so that they end at any time."""
+"""About the steps of an episode, in which some lanes after others start over, so that they end at different times."""
 
 
 def script_of(num_lanes: int, num_actions: int) -> list[np.ndarray]:
-    """Give the actions of the script, each [lanes]."""
+    """Return the actions of the script, each [lanes]."""
     lane = np.arange(num_lanes)
     return [np.ascontiguousarray((i * 5 + lane * 3) % num_actions, dtype=np.int32) for i in range(SCRIPT)]
 
@@ -54,7 +54,7 @@ def vector_play(envs: Any, num_lanes: int, num_actions: int = 7) -> Play:
 
 
 def make_vec_play(options: argparse.Namespace) -> Play:
-    """Step `mecgym`'s native vector environment, its lanes spread over their episodes."""
+    """Step `mecgym`'s native vector environment, with lanes spread over their episodes."""
     import gymnasium
 
     import mecgym
@@ -77,7 +77,7 @@ def make_vec_play(options: argparse.Namespace) -> Play:
 
 
 def lanes_play(options: argparse.Namespace) -> Play:
-    """Step groups with a request of each on its way."""
+    """Step groups of lanes, each with one request in flight."""
     import run_bridge
 
     play = run_bridge.lanes_play(options)
@@ -156,7 +156,8 @@ def dqn_play(options: argparse.Namespace) -> Play:
     timed = Timed(OffloadingVecEnv(options.lanes, seed=0))
     env = VecNormalize(VecMonitor(timed), norm_reward=False, clip_obs=5.0)
     frequency = {"train_freq": max(1, 4 // options.lanes), "gradient_steps": max(1, options.lanes // 4)}
-    model = DQN("MlpPolicy", env, seed=0, buffer_size=50_000, learning_starts=100, **frequency)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"buffer_size": 50_000, "learning_starts": 100, **frequency}
+    model = DQN("MlpPolicy", env, seed=0, **settings)
 
     def play(count: int) -> dict[str, Any]:
         before = timed.seconds
@@ -191,7 +192,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.lanes < 1:
         parser.error("--lanes must be at least 1")
-    # ends as Python does, so that servers and environments in processes of their own end, too
+    # a normal exit of Python, which also ends the servers and environments in other processes
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     play = PLAYS[options.what](options)
     until = time.perf_counter() + options.warm_up_seconds

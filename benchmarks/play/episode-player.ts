@@ -95,8 +95,8 @@ export class EpisodePlayer {
   /**
    * A state that the oracle visits in episode `seed`, at a decision drawn uniformly from the stream `static-state`.
    *
-   * @param watcher is asked at every earlier decision, so that it remembers them; its rollouts are empty, and its answers
-   *   are not carried out
+   * @param watcher is asked at every earlier decision, so that it remembers them; its rollouts are empty, and its
+   *   answers are not carried out
    */
   visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;

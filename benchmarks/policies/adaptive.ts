@@ -9,9 +9,9 @@ import { cheapestBy, type Prices } from "./prices.js";
  * The names of the features that the price of an action is linear in. Each has no unit, or is in slots.
  *
  * Of a server: N, its tasks; wait = L·γ(N+1)/F and work = D·γ/F, both over Δt. Of the user's device: backlog = W_u·γ/f
- * and deviceWork = D·γ/f, both over Δt. Of all available servers: mean, their mean N; load, the slots of all servers that
- * the tasks of one slot have needed so far, if each task had a server for itself. The first fifteen features price a
- * server, the others the device.
+ * and deviceWork = D·γ/f, both over Δt. Of all available servers: mean, their mean N; load, the slots of all servers
+ * that the tasks of one slot have needed so far, if each task had a server for itself. The first fifteen features price
+ * a server, the others the device.
  */
 export const adaptiveFeatures = [
   ...["N", "N*N", "N*wait", "N*work", "N*mean", "N*load", "N*N*load", "N*work*load", "N*N*mean"],

@@ -1,5 +1,6 @@
 /** The native policies, by name. */
 
+import { checkOption } from "../../env/checks.js";
 import { MecgymError, resolveScenario, type ScenarioInput } from "../../env/index.js";
 import { adaptiveFeatures, makeAdaptive } from "./adaptive.js";
 import { bestRate } from "./best-rate.js";
@@ -88,7 +89,7 @@ export const policies: readonly PolicyEntry[] = [
   },
   {
     name: "clairvoyant",
-    description: "sees the future: not a fair policy, a mark",
+    description: "sees the future: a reference point, not a fair policy",
     needsRollout: true,
     isClairvoyant: true,
     parameters: () => clairvoyantDefaults,
@@ -103,12 +104,8 @@ export function canPlay(entry: PolicyEntry, protocol: "static" | "episodic"): bo
 
 /** @throws MecgymError `unknownPolicy`, or `invalidOption` if the policy cannot play the protocol */
 export function checkCanPlay(name: string, protocol: "static" | "episodic"): void {
-  if (canPlay(findPolicy(name), protocol)) return;
-  throw new MecgymError("invalidOption", {
-    path: "policies",
-    got: name,
-    expected: "policies that need no rollouts, for this suite has settings of the static protocol",
-  });
+  const expected = "policies that need no rollouts, because this suite has settings of the static protocol";
+  checkOption(canPlay(findPolicy(name), protocol), "policies", name, expected);
 }
 
 /** Why a policy's decisions cannot be labels of training data; undefined if they can. */

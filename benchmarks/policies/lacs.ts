@@ -1,6 +1,7 @@
 /** `lacs`: the action with the largest look-ahead reward −(J + λ·C_impact) (eq. 26), ties to the lowest index. */
 
-import { type LookAheadOptions, MecgymError, type Observation } from "../../env/index.js";
+import { checkOption } from "../../env/checks.js";
+import type { LookAheadOptions, Observation } from "../../env/index.js";
 import type { LookAheadHandle, Policy } from "./policy.js";
 
 /** Uses the scenario's K and λ. @throws MecgymError `invalidOption` if it gets no look-ahead */
@@ -18,10 +19,8 @@ function largestReward(
   lookAhead: LookAheadHandle | undefined,
   options: Partial<LookAheadOptions>,
 ): number {
-  if (lookAhead === undefined) {
-    const expected = "a look-ahead as second argument of the policy lacs";
-    throw new MecgymError("invalidOption", { path: "lookAhead", got: lookAhead, expected });
-  }
+  const expected = "a look-ahead as second argument of the policy lacs";
+  checkOption(lookAhead !== undefined, "lookAhead", lookAhead, expected);
   const { reward } = lookAhead(options);
   let chosen = 0;
   for (let action = 1; action <= observation.numServers; action++) {

@@ -45,8 +45,8 @@ export function tollSlotsOf(scenario: Scenario): number {
 }
 
 /**
- * Name of a scenario's reference: the best native policy on its validation seeds among those that do not see the future.
- * Undefined if none was chosen.
+ * Name of a scenario's reference: the best native policy on its validation seeds among those that do not see the
+ * future. Undefined if none was chosen.
  */
 export function referenceOf(scenario: string | Scenario): string | undefined {
   return tuningOf(resolveScenario(scenario))?.reference;

@@ -1,5 +1,6 @@
 /** Policies whose name sets options, such as `lacs:weight=1` or `rollout:base=priced:horizonSlots=5`. */
 
+import { isIntegerIn, isNumberIn } from "../../env/checks.js";
 import { MecgymError } from "../../env/index.js";
 import type { OptionBounds, PolicyEntry, PolicyParameters } from "./policy.js";
 
@@ -41,8 +42,8 @@ export function withOptions(entry: PolicyEntry, name: string): PolicyEntry {
 function parse(text: string, bounds: OptionBounds): number | string | undefined {
   if ("words" in bounds) return bounds.words.includes(text) ? text : undefined;
   const value = Number(text);
-  const isGood = text.trim() !== "" && value >= bounds.min && value <= bounds.max;
-  return isGood && (!bounds.isInteger || Number.isInteger(value)) ? value : undefined;
+  const isGood = (bounds.isInteger ? isIntegerIn : isNumberIn)(value, bounds.min, bounds.max);
+  return isGood && text.trim() !== "" ? value : undefined;
 }
 
 function describe(bounds: OptionBounds): string {

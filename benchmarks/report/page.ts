@@ -73,7 +73,7 @@ function verdictText(verification: VerifyReport | undefined): string {
   if (verification === undefined) return "UNVERIFIED. Its action logs were not replayed.";
   const [first] = verification.problems;
   if (first === undefined) return "verified. Its action logs were replayed, and every figure computed again.";
-  return `NOT VERIFIED. At ${first.path} stands ${JSON.stringify(first.got)}, found ${first.expected}.`;
+  return `NOT VERIFIED. At ${first.path} the file has ${JSON.stringify(first.got)}, the replay ${first.expected}.`;
 }
 
 /** Renders Markdown with headings one level down, and with wide tables that can be scrolled by keyboard. */

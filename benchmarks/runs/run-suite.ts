@@ -42,8 +42,8 @@ export interface RunOptions {
 /**
  * Plays a suite.
  *
- * @throws MecgymError `unknownPolicy`, `invalidOption`, `invalidSeed` before anything is played; `invalidRecord` for a log
- *   of an external policy that cannot be replayed
+ * @throws MecgymError `unknownPolicy`, `invalidOption`, `invalidSeed` before anything is played; `invalidRecord` for
+ *   a log of an external policy that cannot be replayed
  */
 export async function runSuite(suite: Suite, options: RunOptions): Promise<Result> {
   const names = [...new Set(options.policies)];

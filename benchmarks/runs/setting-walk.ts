@@ -1,7 +1,7 @@
 /**
  * The walk through one setting, for playing and replaying alike: visit the states, take all decisions, compute figures.
  *
- * It hands out jobs, so it stands above them; what a job plays is in `play/`.
+ * It hands out jobs, so it belongs to a layer above theirs; what a job plays is in `play/`.
  */
 
 import { maxUsersOf, resolveScenario, type Scenario } from "../../env/index.js";

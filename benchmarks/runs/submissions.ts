@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { maxServersOf, resolveScenario, scenarioHash, splits } from "../../env/index.js";
+import { parseJson } from "../../env/json.js";
 import type { PolicyResult, Result, SettingResult, Submission } from "../../schemas/generated/types.js";
 import { findProblem, type SchemaName } from "../../schemas/validate.js";
 import { countsOf, type Suite, suites } from "../suites/suites.js";
@@ -84,7 +85,7 @@ const STATEMENTS = "what the submitter states: training, use of test seeds, link
 function readValid<T>(schema: SchemaName, text: string, report: Report): T | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch (error) {
     report("", `one JSON object (${(error as Error).message})`, text.slice(0, 200));
     return undefined;
@@ -110,7 +111,7 @@ function checkTraining({ policy, training }: Submission, report: Report): void {
     );
   }
   if (training.runs > 0 && training.seeds.length === 0) {
-    report("/training/seeds", "the seeds that training or tuning used, where runs is above 0", training.seeds);
+    report("/training/seeds", "the seeds that training or tuning used, because runs is above 0", training.seeds);
   }
 }
 
@@ -157,7 +158,7 @@ function checkSetting(setting: SettingResult, known: Suite["settings"][number], 
   }
 }
 
-/** A log must agree with the counts: a list for each seed, one action for a state, and no server that does not exist. */
+/** A log must agree with the counts: a list for each seed, one action for a state, and only servers that exist. */
 function checkLog({ protocol, seeds }: SettingResult, numServers: number, result: PolicyResult, report: Report): void {
   const { actions, actionCounts } = result;
   if (actions.length !== seeds.count) {

@@ -16,7 +16,7 @@ const GOAL_CELL = "servers=6/lanes=1024/greedy";
 export const gridSection: Section = {
   name: "grid",
   description:
-    "kernel at 3 to 512 servers and 1 to 65,536 lanes, greedy and random actions, beside the machine's floor",
+    "kernel at 3 to 512 servers and 1 to 65,536 lanes, greedy and random actions, compared with the machine's floor",
   weight: 60,
   async measure(context) {
     const figures: SpeedFigure[] = [];

@@ -11,7 +11,7 @@ const PARTS = 20;
 
 export const heapSection: Section = {
   name: "heap",
-  description: "growth of the heap over 10 million steps, the task lists apart, which may grow",
+  description: "growth of the heap over 10 million steps, not counting the task lists, which may grow",
   weight: 8,
   async measure({ heldBytes, onProgress }) {
     const id = `heap/steps=${HEAP_STEPS}/growth`;

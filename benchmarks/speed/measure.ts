@@ -1,4 +1,4 @@
-/** Measures in turns: every contender runs once in each repetition, so that a busy machine slows all of them equally. */
+/** Measures in turns: every contender runs once in each repetition, so that a busy machine slows all equally. */
 
 /** Does at least `steps` steps and returns their number; if another process does them, also the time they took. */
 export type Run = (steps: number) => number | Promise<TimedRun>;
@@ -27,8 +27,8 @@ export interface MeasureOptions {
 const FIRST_STEPS = 256;
 
 /**
- * Steps per second of a core for each contender, one value for each repetition. The values of one repetition were measured
- * one right after the other, so their ratios are paired.
+ * Steps per second of a core for each contender, one value for each repetition. The values of one repetition were
+ * measured one right after the other, so their ratios are paired.
  */
 export async function measure(
   options: MeasureOptions,

@@ -1,4 +1,4 @@
-/** Calibration: the oracle's cost by number of servers and by task size, compared with what the paper's tables imply. */
+/** Calibration: the oracle's cost by number of servers and task size, compared with what the paper's tables imply. */
 
 import {
   BatchEnv,

@@ -1,6 +1,7 @@
 /** The capacity map: the largest number of users at which a policy stays stable over long episodes. */
 
-import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
+import { checkOption } from "../../env/checks.js";
+import { checkSeed, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
 import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS, UNSTABLE_COLLAPSED_SHARE } from "../metrics/stability.js";
 import { unpackUnits } from "../metrics/units.js";
@@ -58,18 +59,16 @@ const EPISODES_PER_JOB = 5;
 const ERROR_SHARE = 0.025;
 
 /**
- * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. It assumes that a policy that
- * is unstable at some number of users is also unstable with more.
+ * Finds the capacity of each policy by bisection, on the same seeds for all numbers of users. It assumes that a policy
+ * that is unstable at some number of users is also unstable with more.
  *
  * @throws MecgymError `unknownScenario`, `unknownPolicy`, `invalidSeed`, `invalidOption`
  */
 export async function findCapacities(options: CapacityOptions): Promise<Capacity[]> {
   const scenario = resolveScenario(options.scenario);
   serversOf(scenario);
-  if (scenario.episodeSlots < JUDGED_SLOTS) {
-    const expected = `a scenario with episodes of ${JUDGED_SLOTS} slots or more`;
-    throw new MecgymError("invalidOption", { path: "--scenario", got: options.scenario, expected });
-  }
+  const expected = `a scenario with episodes of ${JUDGED_SLOTS} slots or more`;
+  checkOption(scenario.episodeSlots >= JUDGED_SLOTS, "--scenario", options.scenario, expected);
   const names = [...new Set(options.policies)];
   for (const name of names) {
     findPolicy(name);
@@ -94,9 +93,8 @@ export async function findCapacities(options: CapacityOptions): Promise<Capacity
 
 /** The number of servers of a scenario, which must be fixed. */
 export function serversOf({ id, numServers }: Scenario): number {
-  if (typeof numServers === "number") return numServers;
-  const expected = "a scenario with a fixed number of servers";
-  throw new MecgymError("invalidOption", { path: "--scenario", got: id, expected });
+  checkOption(typeof numServers === "number", "--scenario", id, "a scenario with a fixed number of servers");
+  return numServers;
 }
 
 async function capacityOf(

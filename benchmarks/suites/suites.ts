@@ -1,5 +1,6 @@
 /** The suites: scenarios with their protocols, and the paper's figures to compare with. */
 
+import { checkChoice } from "../../env/checks.js";
 import { MecgymError } from "../../env/index.js";
 import type { Protocol } from "../metrics/metrics.js";
 import { referenceOf } from "../policies/index.js";
@@ -47,7 +48,8 @@ export const DEFAULT_EPISODES: Readonly<Record<Protocol, number>> = { static: 10
 const { tableII, tableIII, tableIV, tableV } = paperTables;
 
 const STATIC_NOTE =
-  "The paper's figures are reported, not computed here; its tables answer recorded states, so they stand beside the static protocol.";
+  "The paper's figures are reported, not computed here; its tables answer recorded states, so they are shown next to " +
+  "the static protocol.";
 
 const table2: Suite = {
   id: "paper-table-2",
@@ -69,8 +71,10 @@ const table2: Suite = {
   ],
   notes: [
     STATIC_NOTE,
-    "Table II is headed 6 servers, but its load balancing indices are those of Table V (11 servers) to the digit, and its drop rates, DQN's apart, are multiples of 1/306, although the text says 1000 test samples.",
-    "DQN's average latency of 3.3966 with 4.35 % late tasks cannot be if each late task costs more than deadline plus penalty, 20 slots.",
+    "Table II is headed 6 servers, but its load balancing indices are those of Table V (11 servers) to the digit, " +
+      "and its drop rates, DQN's apart, are multiples of 1/306, although the text says 1000 test samples.",
+    "DQN's average latency of 3.3966 with 4.35 % late tasks cannot be if each late task costs more than deadline " +
+      "plus penalty, 20 slots.",
     "The static load balancing index pools states whose capacities are redrawn, which hides imbalance.",
   ],
 };
@@ -91,7 +95,8 @@ const table3: Suite = {
   })),
   notes: [
     STATIC_NOTE,
-    "Table III grows linearly with the size, which closed-loop queues cannot do: it is a static evaluation, and only the current task's size is replaced here.",
+    "Table III grows linearly with the size, which closed-loop queues cannot do: it is a static evaluation, and " +
+      "only the current task's size is replaced here.",
   ],
 };
 
@@ -137,14 +142,16 @@ const table5: Suite = {
   ],
   notes: [
     STATIC_NOTE,
-    "The rows of Table V sum to 306 (SFT-1.5B: 260). Its Random falls from 59 local tasks to 3 on server 11, which is not uniform over 12 actions but what a mixture of topologies gives.",
-    "Recomputed from the counts, the load balancing indices of SFT-7B (41.39, printed 42.60) and SFT-1.5B (58.67, printed 46.82) differ; the other five agree.",
+    "The rows of Table V sum to 306 (SFT-1.5B: 260). Its Random falls from 59 local tasks to 3 on server 11, " +
+      "which is not uniform over 12 actions but what a mixture of topologies gives.",
+    "Recomputed from the counts, the load balancing indices of SFT-7B (41.39, printed 42.60) and SFT-1.5B (58.67, " +
+      "printed 46.82) differ; the other five agree.",
   ],
 };
 
 const LOADS = ["paper", "load-18-users", "load-24-users", "load-30-users", "size-6-mbit", "size-8-mbit", "bursty"];
 
-/** Lengths of episodes, and how many of each settle the signs in a bearable time. */
+/** Lengths of episodes, and how many of each settle the signs in a reasonable time. */
 const LENGTHS = [
   { ending: "", episodes: 400 },
   { ending: "-long", episodes: 40 },
@@ -158,7 +165,7 @@ function withReference(scenario: string): Pick<Setting, "reference"> {
 
 const foresight: Suite = {
   id: "foresight",
-  description: "Higher loads over 100 and 1,000 slots: what it costs to look at the present alone.",
+  description: "Higher loads over 100 and 1,000 slots: what it costs to look only at the present.",
   settings: LOADS.flatMap((load) =>
     LENGTHS.map(({ ending, episodes }) => ({
       id: `${load}${ending}`,
@@ -171,10 +178,13 @@ const foresight: Suite = {
     })),
   ),
   notes: [
-    "Under overload a cost without its length says nothing: eq. 9 serves more slowly the more tasks wait, so a bad stretch can tip a queue into a collapse it does not leave, and costs grow with the episode.",
-    "An episode of 1,000 slots has collapsed where more than 5 % of its tasks are unfinished at its end. A policy of which more than 5 % of the episodes collapse is unstable: no long-run mean exists, and none is shown.",
-    "A sign is certain where the paired 95 % interval of the difference to the oracle excludes 0, else open.",
-    "Foresight is 0 for the oracle and 1 for the reference policy, by average latency at this length; it is given where the oracle costs significantly more than the reference.",
+    "Under overload a cost without its length says nothing: eq. 9 serves more slowly the more tasks wait, so a bad " +
+      "stretch can tip a queue into a collapse it does not leave, and costs grow with the episode.",
+    "An episode of 1,000 slots has collapsed if more than 5 % of its tasks are unfinished at its end. A " +
+      "policy of which more than 5 % of the episodes collapse is unstable: no long-run mean exists, and none is shown.",
+    "A sign is certain if the paired 95 % interval of the difference to the oracle excludes 0, otherwise open.",
+    "Foresight is 0 for the oracle and 1 for the reference policy, by average latency at this length; it is given " +
+      "if the oracle costs significantly more than the reference.",
   ],
 };
 
@@ -204,7 +214,8 @@ const churn: Suite = {
     reported: [],
   })),
   notes: [
-    "A server leaves with probability 0.005 a slot and returns with 0.05, whatever the policy does; what it held is lost. A lost task that was in time so far costs the penalty and counts as late.",
+    "A server leaves with probability 0.005 a slot and returns with 0.05, whatever the policy does; what it held is " +
+      "lost. A lost task that was in time so far costs the penalty and counts as late.",
     "Losses fall on a policy that keeps many tasks on the servers at a time; no policy here expects them.",
   ],
 };
@@ -237,10 +248,7 @@ export function countsOf(suite: Suite, episodes: number | undefined): number[] {
  */
 export function withSettings(suite: Suite, ids: readonly string[] | undefined, path: string): Suite {
   if (ids === undefined) return suite;
-  for (const id of ids) {
-    if (suite.settings.some((setting) => setting.id === id)) continue;
-    const expected = `one of ${suite.settings.map((setting) => setting.id).join(", ")}`;
-    throw new MecgymError("invalidOption", { path, got: id, expected });
-  }
+  const known = suite.settings.map((setting) => setting.id);
+  for (const id of ids) checkChoice(id, path, known);
   return { ...suite, settings: suite.settings.filter((setting) => ids.includes(setting.id)) };
 }

@@ -1,4 +1,4 @@
-"""What the trainings share: options, checkpoints, Ctrl-C, and the table and result file at the end."""
+"""Shared by the trainings: options, checkpoints, Ctrl-C, and the table and result file at the end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_common_options(parser: argparse.ArgumentParser, out: str) -> None:
 
 @contextlib.contextmanager
 def interruptible(note: Callable[[], None]) -> Iterator[None]:
-    """Call `note` at Ctrl-C or SIGTERM, in place of ending: what goes on is to save and end where it can."""
+    """Call `note` at Ctrl-C or SIGTERM instead of ending, so that the training can save before it ends."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda *_signal: note()) for number in numbers}
     try:
@@ -42,18 +42,18 @@ def interruptible(note: Callable[[], None]) -> Iterator[None]:
 
 
 class Saver:
-    """Saves by and by, and at once where the end is wanted, which then comes."""
+    """Saves at intervals; after `stop`, saves at the next check and ends the program."""
 
     def __init__(self, save: Callable[[], None], every_seconds: float) -> None:
         self._save, self._every_seconds = save, every_seconds
         self._is_wanted, self._saved_at = False, time.monotonic()
 
     def stop(self) -> None:
-        """Note that the end is wanted."""
+        """Ask for the end."""
         self._is_wanted = True
 
     def check(self) -> None:
-        """Save where it is time to; end the program where that was asked for."""
+        """Save if it is time to; end the program if that was asked for."""
         if not self._is_wanted and time.monotonic() - self._saved_at < self._every_seconds:
             return
         self._save()
@@ -64,17 +64,17 @@ class Saver:
 
 
 def kept_options(options: argparse.Namespace) -> dict[str, str]:
-    """Give the options that a training cannot change half-way."""
+    """Return the options that must not change when a training is resumed."""
     return {name: str(value) for name, value in vars(options).items() if name not in NOT_KEPT}
 
 
 def check_resume(found: Mapping[str, str], options: argparse.Namespace) -> None:
-    """End the program where a checkpoint is of a training with other options."""
+    """End the program if a checkpoint is from a training with other options."""
     wanted = kept_options(options)
     differing = [name for name in wanted if found.get(name) != wanted[name]]
     if differing:
         said = ", ".join(f"--{name.replace('_', '-')} {found.get(name)}" for name in differing)
-        sys.exit(f"--resume: the checkpoint in {options.out} is of a training with {said}")
+        sys.exit(f"--resume: the checkpoint in {options.out} is from a training with {said}")
 
 
 def save_checkpoint(file: Path, state: dict[str, Any], options: argparse.Namespace) -> None:
@@ -85,12 +85,12 @@ def save_checkpoint(file: Path, state: dict[str, Any], options: argparse.Namespa
 
 
 def load_checkpoint(file: Path, options: argparse.Namespace) -> dict[str, Any] | None:
-    """Give the state to go on from; None where the training is to begin."""
+    """Return the state to resume from; None for a new training."""
     if not options.resume:
         return None
     if not file.exists():
         sys.exit(f"--resume: there is no {file}")
-    # of this program's own making: it holds a snapshot of the environment, which is no tensor
+    # a file of this program; it holds a snapshot of the environment, which is not a tensor
     saved = torch.load(file, weights_only=False)
     check_resume(saved["options"], options)
     state: dict[str, Any] = saved["state"]
@@ -105,12 +105,12 @@ def report(
     first_seed: int,
     parameters: Mapping[str, float | str],
 ) -> None:
-    """Have the server play again what the policy did, beside chance and the oracle; write and print the result.
+    """Have the server replay the policy, and play a random policy and the oracle; write and print the result.
 
     Parameters
     ----------
     actions
-        By the id of each setting that was played, the actions of each episode or state from `first_seed` on.
+        The actions of each episode or state from `first_seed` on, by the id of the setting.
     """
     result = mecgym.evaluate(
         suite,

@@ -1,8 +1,8 @@
 """Deep Q-learning in plain PyTorch, masked for absent servers: ``dqn.py --out results/dqn``.
 
-The baseline of the paper: a network from a vector of numbers of fixed size to a value for each action, a memory of
-transitions, a slowly following target network, and random actions that become rarer. Scenarios with several numbers of
-servers are padded to the largest; what is not there is masked in play and in the targets alike.
+The baseline of the paper: a network from a vector of fixed size to a value for each action, a replay memory, a slowly
+following target network, and random actions that become rarer. Scenarios with several numbers of servers are padded to
+the largest; servers that do not exist are masked, in play and in the targets.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MEMORY_FIELDS = {  # of a transition
 
 
 class Memory:
-    """The last transitions, in a ring; lanes come in together."""
+    """The last transitions, in a ring buffer; those of all lanes are added together."""
 
     def __init__(self, capacity: int, observation_size: int, num_actions: int) -> None:
         widths = {"observation": (observation_size,), "next_observation": (observation_size,)}
@@ -48,7 +48,7 @@ class Memory:
         self.capacity, self.written = capacity, 0
 
     def add(self, **transitions: np.ndarray) -> None:
-        """Take some transitions, arrays whose first axis has one entry for each."""
+        """Add transitions, as arrays whose first axis is the transition."""
         count = len(transitions["action"])
         at = torch.arange(self.written, self.written + count) % self.capacity
         for name, values in transitions.items():
@@ -62,25 +62,25 @@ class Memory:
 
 
 def make_network(observation_size: int, num_actions: int, width: int) -> nn.Module:
-    """Give the network; what it is fed must be of the order of 1 (see `scale`)."""
+    """Return the network; its inputs must be of the order of 1 (see `scale`)."""
     layers = [nn.Linear(observation_size, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, num_actions))
 
 
 def scale(observations: np.ndarray) -> np.ndarray:
-    """Bring numbers that reach from a fraction to thousands, where queues are long, to the order of 1."""
+    """Bring observations, which range from fractions to thousands when queues are long, to the order of 1."""
     return np.log1p(observations)
 
 
 def greedy(network: nn.Module, observations: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Give the action with the highest value of those that exist."""
+    """Return the available action with the highest value."""
     with torch.no_grad():
         values = network(torch.from_numpy(scale(observations)))
     return values.masked_fill(~torch.from_numpy(masks), -torch.inf).argmax(dim=1).numpy()
 
 
 class Learner:
-    """Everything that training changes, so that a checkpoint can hold it."""
+    """Everything that training changes, and that a checkpoint must hold."""
 
     def __init__(self, options: argparse.Namespace, observation_size: int, num_actions: int) -> None:
         self.options = options
@@ -93,18 +93,18 @@ class Learner:
         self.steps_done = 0  # decisions of all lanes
 
     def act(self, observations: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        """Explore: random actions of those that exist at first, fewer and fewer."""
+        """Explore with random available actions, which become rarer."""
         progress = min(1.0, self.steps_done / (self.options.explore_share * self.options.steps))
         is_random = self.generator.random(len(masks)) < 1 - 0.95 * progress
         draws = np.where(masks, self.generator.random(masks.shape), -1.0).argmax(axis=1)
         return np.where(is_random, draws, greedy(self.network, observations, masks))
 
     def learn(self) -> None:
-        """Take one step towards what the target network thinks of the next decisions."""
+        """Take one step towards the targets, which the target network computes from the next decisions."""
         batch = self.memory.sample(self.options.batch)
         with torch.no_grad():
             after = self.target(batch["next_observation"]).masked_fill(~batch["next_mask"], -torch.inf).amax(dim=1)
-            # an episode is cut off, not over: its last decision is followed by others like any other
+            # an episode is truncated, not terminated: more decisions would follow its last one
             wanted = batch["reward"] + self.options.discount * after
         values = self.network(batch["observation"]).gather(1, batch["action"][:, None])[:, 0]
         loss = nn.functional.smooth_l1_loss(values, wanted)
@@ -116,7 +116,7 @@ class Learner:
             slow.data.lerp_(fast.data, 0.01)
 
     def state(self) -> dict[str, object]:
-        """Give all of it, for a checkpoint."""
+        """Return the whole state, for a checkpoint."""
         return {
             "network": self.network.state_dict(),
             "target": self.target.state_dict(),
@@ -129,7 +129,7 @@ class Learner:
         }
 
     def restore(self, state: dict) -> None:
-        """Go on from a checkpoint."""
+        """Resume from a checkpoint."""
         self.network.load_state_dict(state["network"])
         self.target.load_state_dict(state["target"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -140,7 +140,7 @@ class Learner:
 
 
 def train(learner: Learner, env: mecgym.OffloadingVectorEnv, saved: dict | None) -> float:
-    """Play and learn to the end; give the share of the time that went by in the environment."""
+    """Play and learn to the end; return the share of the time that was spent in the environment."""
     options, environment_seconds = learner.options, 0.0
     checkpoint = options.out / "checkpoint.pt"
     if saved is None:
@@ -190,7 +190,7 @@ def train(learner: Learner, env: mecgym.OffloadingVectorEnv, saved: dict | None)
 
 
 def main() -> None:
-    """Train, then compare with chance and with the one-step oracle."""
+    """Train, then compare with a random policy and with the one-step oracle."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument("--scenario", choices=sorted(TRIED_ON), default="paper-v1", help="what is trained in")
     parser.add_argument("--steps", type=int, default=60_000, help="decisions to learn from")

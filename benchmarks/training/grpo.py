@@ -1,9 +1,9 @@
 """Group-relative policy optimization on look-ahead rewards: ``grpo.py --model results/sft/model --out results/grpo``.
 
 TRL's GRPOTrainer draws a group of answers to each prompt of ``mecgym dataset grpo``; `LacsReward` asks the server about
-all of a batch in one request. A model that does not know the form of an answer learns nothing from rewards: without
-``--model``, one is made on the spot and shown some of the oracle's answers first (``--warm-up``). Set beside it the
-control that the paper lacks: the same states and the same time of further supervised training (`sft.py`).
+all answers of a batch in one request. A model that does not know the form of an answer learns nothing from rewards:
+without ``--model``, a small one is made and first trained on some of the oracle's answers (``--warm-up``). Compare it
+with the control that the paper lacks: further supervised training on the same states for the same time (`sft.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from mecgym.trl import LacsReward, paper_config
 
 
 def warmed_up(options: argparse.Namespace) -> str:
-    """Make a small model that knows how answers look, and not yet which are good."""
+    """Make a small model that knows the form of answers, but not yet which ones are good."""
     folder = options.out / "made"
     data = mecgym.trl.make_dataset("sft", scenario=SCENARIO, count=2_000, template=options.template, form=options.form)
     model = make_model(data, folder, options.seed)

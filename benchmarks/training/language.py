@@ -1,4 +1,4 @@
-"""What the trainings of language models share: a model made on the spot, Ctrl-C, and answers to recorded states."""
+"""Shared by the trainings of language models: a small new model, Ctrl-C, and answers to recorded states."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from transformers.trainer_utils import get_last_checkpoint
 import mecgym
 
 SCENARIO = "paper-v1"
-OPTIONS_FILE = "options.json"  # of a training, beside its checkpoints
+OPTIONS_FILE = "options.json"  # of a training, next to its checkpoints
 ANSWERS_AT_ONCE = 64
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which model, and how it is asked."""
-    parser.add_argument("--model", help="name or folder of a model; a small one is made where left out")
+    """Add the options for the model and its prompts."""
+    parser.add_argument("--model", help="name or folder of a model; a small one is made if left out")
     parser.add_argument("--template", default="en-compact-v1", help="wording of the prompts")
     parser.add_argument("--form", choices=["plain", "chat"], default="plain", help="texts, or messages for chat models")
     parser.add_argument("--max-answer-tokens", type=int, default=8, help="longest answer")
@@ -40,13 +40,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_model_options(options: argparse.Namespace) -> None:
-    """End the program where a model would be asked in a way it does not know."""
+    """End the program if the model cannot read the form of the prompts."""
     if options.form == "chat" and options.model is None:
         sys.exit("--form chat: expected a --model with a chat template; the one that is made here reads plain texts")
 
 
 def make_model(data: Dataset, folder: Path, seed: int) -> Path:
-    """Save an untrained Llama of two layers, and a tokenizer of byte pairs learnt from plain prompts and answers."""
+    """Save an untrained Llama of two layers, and a byte-pair tokenizer trained on plain prompts and answers."""
     pieces = Tokenizer(models.BPE())
     # digit by digit, as most models read numbers
     pieces.pre_tokenizer = pre_tokenizers.Sequence(
@@ -67,7 +67,7 @@ def make_model(data: Dataset, folder: Path, seed: int) -> Path:
 
 
 def small_llama(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
-    """Give an untrained Llama of two layers for the tokens of a tokenizer."""
+    """Return an untrained Llama of two layers for the tokens of a tokenizer."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -84,7 +84,7 @@ def small_llama(tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedMode
 
 
 def common_arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Give the settings that all trainers of TRL take."""
+    """Return the settings that all trainers of TRL take."""
     has_gpu = torch.cuda.is_available()
     if not has_gpu:
         torch.set_num_threads(1)  # as fast as two at this size
@@ -103,7 +103,7 @@ def common_arguments(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def resume_from(options: argparse.Namespace) -> str | None:
-    """Give the checkpoint to go on from; None where the training is to begin."""
+    """Return the checkpoint to resume from; None for a new training."""
     options.out.mkdir(parents=True, exist_ok=True)
     file = options.out / OPTIONS_FILE
     if options.resume:
@@ -117,13 +117,13 @@ def resume_from(options: argparse.Namespace) -> str | None:
 
 
 class SaveAndStop(TrainerCallback):
-    """Has the trainer save and stop after the step in which a signal came."""
+    """Makes the trainer save and stop after the step in which a signal came."""
 
     def __init__(self) -> None:
         self.is_wanted = False
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_more: Any) -> None:
-        """Look at every step."""
+        """Check after every step."""
         if self.is_wanted:
             control.should_save = control.should_training_stop = True
 
@@ -143,7 +143,7 @@ def run(trainer: Any, options: argparse.Namespace, checkpoint: str | None) -> No
 def answer(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[Any], max_tokens: int
 ) -> list[str]:
-    """Give the most likely answer to each prompt, a text or a list of messages."""
+    """Return the most likely answer to each prompt, which is a text or a list of messages."""
     tokenizer.padding_side = "left"
     model.eval()
     texts = [
@@ -165,9 +165,9 @@ def answer(
 def answer_and_report(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, options: argparse.Namespace, name: str
 ) -> None:
-    """Answer one state of each of the first validation episodes, and write what came of it.
+    """Answer one state of each of the first validation episodes, and write the result.
 
-    These are the states of the suite's static setting. What cannot be read is logged as the costliest action.
+    These are the states of the suite's static setting. An unreadable answer is logged as the costliest action.
     """
     records = mecgym.make_dataset(
         "sft",

@@ -1,8 +1,9 @@
 """Supervised fine-tuning of a language model on the cheapest decisions: ``sft.py --out results/sft [--model NAME]``.
 
-The records of ``mecgym dataset sft`` go to TRL's SFTTrainer as they are. Without a model, one of two layers is made on
-the spot, with a tokenizer learnt from the prompts: enough to see the whole way work. In the end the model answers
-recorded states of validation episodes, and the server plays its answers again beside chance and the one-step oracle.
+The records of ``mecgym dataset sft`` go to TRL's SFTTrainer as they are. Without ``--model``, a model of two layers is
+made, with a tokenizer trained on the prompts: enough to see the whole process work. In the end the model answers
+recorded states of validation episodes, and the server replays its answers and compares them with a random policy and
+the oracle.
 """
 
 from __future__ import annotations

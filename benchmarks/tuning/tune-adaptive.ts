@@ -1,14 +1,7 @@
 /** Fits the weights of `adaptive`, one set for all loads: CMA-ES on episodes that all sets of a generation play. */
 
-import {
-  BatchEnv,
-  createStream,
-  FLAG_TRUNCATED,
-  LaneView,
-  MecgymError,
-  resolveScenario,
-  streamName,
-} from "../../env/index.js";
+import { checkOption } from "../../env/checks.js";
+import { BatchEnv, createStream, FLAG_TRUNCATED, LaneView, resolveScenario, streamName } from "../../env/index.js";
 import { ln } from "../../env/math.js";
 import { adaptiveFeatures, makeAdaptive } from "../policies/adaptive.js";
 import { makePriced, type Policy, tollSlotsOf } from "../policies/index.js";
@@ -102,9 +95,7 @@ export function* tuneAdaptive(
   loads = trainingLoads,
 ): Generator<string, AdaptiveFit> {
   checkTuningSeeds(firstSeed, generations, "--seed", ["train"]);
-  if (population < 4) {
-    throw new MecgymError("invalidOption", { path: "--population", got: population, expected: "4 or more" });
-  }
+  checkOption(population >= 4, "--population", population, "4 or more");
   const players = loads.map((load) => new CostPlayer(load));
   const search = new CmaEs({
     start: adaptiveFeatures.map((name) => START[name] ?? 0),

@@ -1,6 +1,7 @@
-/** Chooses a scenario's reference: the best native policy on validation seeds among those that do not see the future. */
+/** Chooses a scenario's reference: the best native policy on validation seeds that does not see the future. */
 
-import { MecgymError, resolveScenario } from "../../env/index.js";
+import { checkOption } from "../../env/checks.js";
+import { resolveScenario } from "../../env/index.js";
 import type { Estimate } from "../figures.js";
 import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { averageLatency, type CostSums, compareAverageLatency, joinCostSums } from "../metrics/metrics.js";
@@ -47,9 +48,7 @@ export async function tuneReference(
   checkTuningSeeds(firstSeed, episodes, "--seed", ["validation"]);
   for (const name of names) {
     checkCanPlay(name, "episodic");
-    if (!findPolicy(name).isClairvoyant) continue;
-    const expected = "policies that see nothing of the future";
-    throw new MecgymError("invalidOption", { path: "--policies", got: name, expected });
+    checkOption(!findPolicy(name).isClairvoyant, "--policies", name, "policies that see nothing of the future");
   }
   const step = Math.max(1, Math.floor(SLOTS_PER_JOB / scenario.episodeSlots));
   const played = await Promise.all(

@@ -30,6 +30,6 @@ export function checkTuningSeeds(
   throw new MecgymError("invalidSeed", {
     path,
     got: `seeds ${firstSeed} to ${lastSeed}`,
-    expected: `seeds within ${ranges.join(" or ")}, for test seeds choose nothing`,
+    expected: `seeds within ${ranges.join(" or ")}, because test seeds choose nothing`,
   });
 }

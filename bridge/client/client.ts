@@ -1,62 +1,31 @@
-/** The bridge's TypeScript client: requests with deadlines and repetition, and sessions of lanes. */
+/** The TypeScript client of a server: sends requests, again if no reply comes, and matches replies to them. */
 
 import { randomBytes } from "node:crypto";
 import { Dealer } from "zeromq";
 import type { ScenarioInput } from "../../env/scenario/scenario.js";
-import { type ClientKeys, curveOptions } from "../wire/keys.js";
-import {
-  type ArraySpec,
-  bodyBytes,
-  decodeHeader,
-  encodeHeader,
-  PROTOCOL_VERSION,
-  type Reply,
-  type Request,
-  readArray,
-  writeArray,
-} from "../wire/protocol.js";
-
-/** An error reply of the server. */
-export class RemoteError extends Error {
-  readonly code: string;
-  readonly path: string;
-  readonly expected: string;
-  readonly got: string;
-
-  constructor(error: { code: string; path: string; message: string; expected: string; got: string }) {
-    super(error.message);
-    this.name = "RemoteError";
-    this.code = error.code;
-    this.path = error.path;
-    this.expected = error.expected;
-    this.got = error.got;
-  }
-}
-
-/** No reply came in time, however often the request was repeated. */
-export class DeadlineExceeded extends Error {
-  constructor(operation: string, address: string, deadlineMs: number) {
-    super(`no reply to ${operation} from ${address} within ${deadlineMs} ms (requestDeadlineMs)`);
-    this.name = "DeadlineExceeded";
-  }
-}
+import { type ClientKeys, curveOptions } from "../keys/curve.js";
+import { decodeHeader, encodeHeader } from "../wire/header.js";
+import { PROTOCOL_VERSION, type Reply, type Request } from "../wire/protocol.js";
+import { ClientSession } from "./client-session.js";
+import { DeadlineExceeded, RemoteError } from "./errors.js";
 
 export interface ClientOptions {
-  /** Longest wait for one reply, ms; 30 s where left out. */
+  /** Longest wait for one reply, ms; 30 s by default. */
   readonly requestDeadlineMs?: number;
-  /** First wait before a request is sent again, ms; doubles with every repetition. 1 s where left out. */
+  /** First wait before a request is sent again, ms; 1 s by default. It doubles each time. */
   readonly resendAfterMs?: number;
-  /** Keys for a server that takes up those it knows alone. */
+  /** Keys for a server that accepts only known clients. */
   readonly keys?: ClientKeys;
 }
 
-interface Answer {
+/** A reply that grants a request. */
+export interface ClientReply {
   readonly result: Record<string, unknown>;
   readonly body: Uint8Array | undefined;
 }
 
 interface Pending {
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (reply: ClientReply) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -73,10 +42,7 @@ export class Client {
     this.address = address;
     this.#requestDeadlineMs = options.requestDeadlineMs ?? 30_000;
     this.#resendAfterMs = options.resendAfterMs ?? 1000;
-    this.#socket = new Dealer({
-      linger: 0,
-      ...curveOptions(options.keys),
-    });
+    this.#socket = new Dealer({ linger: 0, ...curveOptions(options.keys) });
     this.#socket.connect(address);
     void this.#receive();
   }
@@ -109,15 +75,15 @@ export class Client {
   }
 
   /**
-   * Sends a request and waits for its reply, sending it again when none comes.
+   * Sends a request and waits for its reply. The request is sent again if no reply comes.
    *
    * @throws RemoteError, DeadlineExceeded
    */
-  async request(header: Request, body?: Uint8Array): Promise<Answer> {
+  async request(header: Request, body?: Uint8Array): Promise<ClientReply> {
     if (this.#isClosed) throw new Error(`the client of ${this.address} is closed`);
     const key = keyOf(header as unknown as Record<string, unknown>);
     const frames = body === undefined ? [encodeHeader(header)] : [encodeHeader(header), body];
-    return new Promise<Answer>((resolve, reject) => {
+    return new Promise<ClientReply>((resolve, reject) => {
       let resendAfterMs = this.#resendAfterMs;
       let resend: NodeJS.Timeout | undefined;
       const settle = () => {
@@ -138,9 +104,9 @@ export class Client {
         resendAfterMs *= 2;
       };
       this.#pending.set(key, {
-        resolve: (answer) => {
+        resolve: (reply) => {
           settle();
-          resolve(answer);
+          resolve(reply);
         },
         reject: (error) => {
           settle();
@@ -151,7 +117,7 @@ export class Client {
     });
   }
 
-  /** A socket takes one send at a time. */
+  /** Sends when all earlier sends are done: a socket takes one at a time. */
   #send(frames: Uint8Array[]): Promise<void> {
     this.#sending = this.#sending.catch(() => {}).then(() => this.#socket.send(frames));
     return this.#sending;
@@ -174,10 +140,10 @@ export class Client {
     try {
       reply = decodeHeader(head) as unknown as Reply;
     } catch {
-      return; // not a reply; the request it may have answered is sent again
+      return; // not a reply; if it answered a request, that request is sent again
     }
     const pending = this.#pending.get(keyOf(reply as unknown as Record<string, unknown>));
-    if (pending === undefined) return; // a duplicate, or an answer to a request that was given up
+    if (pending === undefined) return; // a duplicate, or the reply to a request that has timed out
     if (reply.ok) pending.resolve({ result: reply.result as Record<string, unknown>, body });
     else pending.reject(new RemoteError(reply.error));
   }
@@ -186,162 +152,15 @@ export class Client {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#socket.close();
-    for (const pending of [...this.#pending.values()])
+    for (const pending of [...this.#pending.values()]) {
       pending.reject(new Error(`the client of ${this.address} was closed`));
+    }
   }
 }
 
+/** What a request and its reply have in common. */
 function keyOf(header: Record<string, unknown>): string {
   return typeof header.requestId === "string"
     ? header.requestId
     : `${header.session}/${header.epoch}/${header.group}/${header.seq}`;
-}
-
-/** What a reset or a step brought: the arrays of `stepReply`, and those of ended lanes. */
-export interface StepArrays {
-  readonly observation: Float32Array;
-  readonly reward: Float64Array;
-  readonly latencySlots: Float64Array;
-  readonly costSlots: Float64Array;
-  readonly episodeSeed: Float64Array;
-  readonly executedAction: Int32Array;
-  readonly decisionIndex: Int32Array;
-  readonly slot: Int32Array;
-  readonly numServers: Int32Array;
-  readonly lostTasks: Int32Array;
-  readonly lostOnTimeTasks: Int32Array;
-  readonly flags: Uint8Array;
-  readonly actionMask: Uint8Array;
-  readonly numFinal: number;
-  readonly finalLane?: Int32Array;
-  readonly finalStats?: Float64Array;
-  readonly finalSlot?: Int32Array;
-  readonly finalObservation?: Float32Array;
-}
-
-/** A page of a snapshot: what describes itself. */
-export interface Page {
-  readonly layout: readonly ArraySpec[];
-  readonly body: Uint8Array;
-}
-
-interface SessionInfo {
-  readonly session: string;
-  readonly epoch: number;
-  readonly numEnvs: number;
-  readonly groups: number;
-  readonly maxServers: number;
-  readonly observationSize: number;
-  readonly layouts: Readonly<Record<"resetRequest" | "stepRequest" | "stepReply", readonly ArraySpec[]>>;
-}
-
-const NO_SEED = 0xffff_ffff;
-
-/**
- * An open session. Requests are numbered as they are made and carried out in that order; each group may have as many on
- * their way as `hello` says (`maxInFlight`), and different groups do not wait for each other.
- */
-export class ClientSession {
-  readonly info: SessionInfo & Record<string, unknown>;
-  readonly #client: Client;
-  readonly #groups: readonly { nextSeq: number; acked: number; readonly answered: Set<number> }[];
-
-  constructor(client: Client, info: Record<string, unknown>) {
-    this.#client = client;
-    this.info = info as unknown as SessionInfo & Record<string, unknown>;
-    this.#groups = Array.from({ length: this.info.groups }, () => ({ nextSeq: 1, acked: 0, answered: new Set() }));
-  }
-
-  async #request(group: number, fields: Record<string, unknown>, body?: Uint8Array): Promise<Answer> {
-    const sequence = this.#groups[group];
-    const seq = sequence.nextSeq++;
-    const { session, epoch } = this.info;
-    const ids = { v: PROTOCOL_VERSION, session, epoch, group, seq, ack: sequence.acked };
-    try {
-      return await this.#client.request({ ...ids, ...fields } as unknown as Request, body);
-    } finally {
-      // a refusal is an answer too
-      sequence.answered.add(seq);
-      while (sequence.answered.delete(sequence.acked + 1)) sequence.acked += 1;
-    }
-  }
-
-  /** Starts episodes: the given seeds, or the next ones of the split, in all lanes of a group or the masked ones. */
-  async reset(seeds?: readonly number[], mask?: readonly number[], group = 0): Promise<StepArrays> {
-    const layout = this.info.layouts.resetRequest;
-    if (seeds === undefined && mask === undefined) return this.#arrays(await this.#request(group, { op: "reset" }));
-    const [seedSpec, maskSpec] = layout;
-    const numLanes = seedSpec.shape[0];
-    const body = new Uint8Array(bodyBytes(layout));
-    const words = new Int32Array(2 * numLanes).fill(NO_SEED);
-    seeds?.forEach((seed, lane) => {
-      words[2 * lane] = seed % 4_294_967_296;
-      words[2 * lane + 1] = Math.floor(seed / 4_294_967_296);
-    });
-    writeArray(body, seedSpec, words);
-    writeArray(body, maskSpec, mask === undefined ? new Uint8Array(numLanes).fill(1) : Uint8Array.from(mask));
-    return this.#arrays(await this.#request(group, { op: "reset" }, body));
-  }
-
-  async step(actions: ArrayLike<number>, group = 0): Promise<StepArrays> {
-    const layout = this.info.layouts.stepRequest;
-    const body = new Uint8Array(bodyBytes(layout));
-    writeArray(body, layout[0], Int32Array.from(actions));
-    return this.#arrays(await this.#request(group, { op: "step" }, body));
-  }
-
-  /** C, J, C_impact and r of all actions, [lanes, maxServers + 1] each. */
-  async lookAhead(options: Record<string, unknown> = {}, group = 0): Promise<Record<string, Float64Array>> {
-    const { result, body } = await this.#request(group, { op: "lookahead", ...options });
-    const layout = result.layout as ArraySpec[];
-    return Object.fromEntries(layout.map((spec) => [spec.name, readArray(body as Uint8Array, spec) as Float64Array]));
-  }
-
-  /** The state of all lanes of a group, page by page. */
-  async snapshot(group = 0): Promise<Page[]> {
-    const pages: Page[] = [];
-    const numLanes = this.info.layouts.stepRequest[0].shape[0];
-    for (let firstLane = 0; firstLane < numLanes; ) {
-      const { result, body } = await this.#request(group, { op: "snapshot", firstLane });
-      pages.push({ layout: result.layout as ArraySpec[], body: body as Uint8Array });
-      firstLane = result.nextLane as number;
-    }
-    return pages;
-  }
-
-  /** Puts lanes where snapshots of them were taken. */
-  async restore(pages: readonly Page[], group = 0): Promise<StepArrays> {
-    let last: StepArrays | undefined;
-    for (const { layout, body } of pages) {
-      const own = layout.filter(({ name }) => name !== "stateHash");
-      last = this.#arrays(await this.#request(group, { op: "restore", layout: own }, body));
-    }
-    if (last === undefined) throw new TypeError("a restore of no snapshots");
-    return last;
-  }
-
-  /** A session with a copy of all lanes as they are. */
-  async fork(): Promise<ClientSession> {
-    return new ClientSession(this.#client, (await this.#request(0, { op: "fork" })).result);
-  }
-
-  /** Lets a native policy of the server's play; the step's arrays after the last step, and those of the whole play. */
-  async runPolicy(policy: string, steps: number, group = 0): Promise<StepArrays & Record<string, unknown>> {
-    const answer = await this.#request(group, { op: "policy", policy, steps });
-    const play = (answer.result.policyLayout as ArraySpec[]).map((spec) => [
-      spec.name,
-      readArray(answer.body as Uint8Array, spec),
-    ]);
-    return { ...this.#arrays(answer), ...Object.fromEntries(play), steps: answer.result.steps };
-  }
-
-  async close(): Promise<void> {
-    await this.#request(0, { op: "close" });
-  }
-
-  #arrays({ result, body }: Answer): StepArrays {
-    const layout = [...this.info.layouts.stepReply, ...((result.finalLayout ?? []) as ArraySpec[])];
-    const arrays = layout.map((spec) => [spec.name, readArray(body as Uint8Array, spec)]);
-    return { numFinal: result.numFinal, ...Object.fromEntries(arrays) } as StepArrays;
-  }
 }

@@ -1,4 +1,4 @@
-/** Long work for a server: data sets, suites and results that are verified, done by threads of their own. */
+/** Long work for a server: data sets, suites and verifications, done by threads of their own. */
 
 import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js";
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs/jobs.js";
@@ -10,17 +10,18 @@ import { type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.j
 import { verifyResult } from "../../benchmarks/runs/verify.js";
 import { countsOf, findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
 import { checkSeed, MecgymError, splits } from "../../env/index.js";
-import { type JobBook, type JobControl, type JobOutput, jobTooLarge } from "../server/jobs.js";
-import { checkNoBody, needArray, readBody } from "../wire/array-layout.js";
+import { type JobControl, type JobOutput, type JobProvider, jobTooLarge } from "../server/job-registry.js";
+import { checkNoBody } from "../wire/array-layout.js";
+import { needArray, readBody } from "../wire/described-body.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { RequestOf } from "../wire/requests.js";
 import { packageVersion } from "./package-version.js";
 
-/** Arrays of a body with the decisions of external policies. */
+/** Arrays of a body that holds the decisions of external policies. */
 const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
 
-/** A book whose work is done by so many threads; they are there while there is work. */
-export function jobBook(numThreads: number): JobBook {
+/** Jobs that `numThreads` threads do. The threads exist only while there is work. */
+export function benchmarkJobs(numThreads: number): JobProvider {
   const threads = new SharedThreads(Math.max(1, numThreads));
   return {
     operations: ["dataset", "evaluate", "verify"],
@@ -37,7 +38,7 @@ export function jobBook(numThreads: number): JobBook {
   };
 }
 
-/** Threads that several jobs share, and that end when the last one does. */
+/** Threads that several jobs share. They end when the last job does. */
 class SharedThreads {
   readonly #count: number;
   #pool: WorkerPool | undefined;
@@ -47,7 +48,7 @@ class SharedThreads {
     this.#count = count;
   }
 
-  /** Lets `work` use the threads; a job that was cancelled hands them nothing more. */
+  /** Lets `work` use the threads. A cancelled job gives them nothing more to do. */
   async use<T>({ signal }: JobControl, work: (runner: JobRunner) => Promise<T>): Promise<T> {
     this.#users += 1;
     this.#pool ??= new WorkerPool(this.#count);
@@ -72,24 +73,21 @@ class SharedThreads {
   }
 }
 
-/** The bytes that `mecgym dataset` writes. */
+/** Makes the bytes that `mecgym dataset` writes. */
 function dataset(request: RequestOf<"dataset">, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
   const { v: _v, op: _op, requestId: _id, ...fields } = request;
   const plan = planDataset(fields as Partial<DatasetPlan> & Pick<DatasetPlan, "kind">);
   return threads.use(control, async (runner) => {
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const lines of orderedRecords(plan, runner)) {
-      bytes += lines.bytes.length;
-      if (bytes > control.maxBytes) throw jobTooLarge(control.maxBytes, bytes);
-      parts.push(lines.bytes);
-      control.progress(lines.done, plan.count, "records");
+    const output = new BoundedOutput(control.maxBytes);
+    for await (const { bytes, done } of orderedRecords(plan, runner)) {
+      output.add(bytes);
+      control.progress(done, plan.count, "records");
     }
-    return { mediaType: "application/jsonl", bytes: Buffer.concat(parts, bytes) };
+    return output.finish("application/jsonl");
   });
 }
 
-/** The result that `mecgym run` writes, and in it what external policies did. */
+/** Makes the result that `mecgym run` writes, with what external policies did in it. */
 function evaluate(
   request: RequestOf<"evaluate">,
   body: Uint8Array | undefined,
@@ -113,21 +111,16 @@ function evaluate(
       onProgress: control.progress,
       ...(episodes === undefined ? {} : { episodes }),
     });
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for (const piece of resultPieces(result)) {
-      parts.push(Buffer.from(piece));
-      bytes += parts[parts.length - 1].length;
-      if (bytes > control.maxBytes) throw jobTooLarge(control.maxBytes, bytes);
-    }
-    return { mediaType: "application/json", bytes: Buffer.concat(parts, bytes) };
+    const output = new BoundedOutput(control.maxBytes);
+    for (const piece of resultPieces(result)) output.add(Buffer.from(piece));
+    return output.finish("application/json");
   });
 }
 
 /**
- * What external policies did: for each of them, each setting and each seed a length, and the actions behind one another.
+ * Reads what external policies did: a length for each policy, setting and seed, and all actions one after another.
  *
- * @throws BridgeError `invalidRequest`, `invalidBody` unless that is what the body holds
+ * @throws BridgeError `invalidRequest`, `invalidBody` if the body holds anything else
  */
 function externalOf(
   { external = [], layout = [], settings }: RequestOf<"evaluate">,
@@ -157,7 +150,7 @@ function externalOf(
     at += lengths[list++];
     return Array.from(actions.subarray(start, at));
   };
-  // in the order that the request names the settings in
+  // in the order in which the request names the settings
   const ids = settings ?? [...countOf.keys()];
   return external.map((policy) => ({
     ...policy,
@@ -165,7 +158,7 @@ function externalOf(
   }));
 }
 
-/** What `mecgym verify --json` finds in one file. */
+/** Makes what `mecgym verify --json` prints for one file. */
 function verify(body: Uint8Array | undefined, control: JobControl, threads: SharedThreads): Promise<JobOutput> {
   const result = parseResult(textOf(body), "body");
   return threads.use(control, async (runner) => {
@@ -174,11 +167,34 @@ function verify(body: Uint8Array | undefined, control: JobControl, threads: Shar
   });
 }
 
+/** Collects the bytes of a job's result, up to a limit. */
+class BoundedOutput {
+  readonly #maxBytes: number;
+  readonly #parts: Uint8Array[] = [];
+  #numBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** @throws BridgeError `jobTooLarge` */
+  add(bytes: Uint8Array): void {
+    this.#numBytes += bytes.length;
+    if (this.#numBytes > this.#maxBytes) throw jobTooLarge(this.#maxBytes, this.#numBytes);
+    this.#parts.push(bytes);
+  }
+
+  finish(mediaType: string): JobOutput {
+    return { mediaType, bytes: Buffer.concat(this.#parts, this.#numBytes) };
+  }
+}
+
+/** @throws MecgymError `invalidRecord` */
 function textOf(body: Uint8Array | undefined): string {
   try {
     if (body !== undefined) return new TextDecoder("utf-8", { fatal: true }).decode(body);
   } catch {
-    // what follows says what came
+    // the error below says what came
   }
   const got = body === undefined ? undefined : `${body.length} bytes`;
   throw new MecgymError("invalidRecord", { path: "body", expected: "a result as JSON, in UTF-8", got });

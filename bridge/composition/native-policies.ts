@@ -1,30 +1,39 @@
-/** The native policies for a server: a policy in every lane of a batch. */
+/** Plays the native policies on a server: one policy in every lane of a batch. */
 
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
+import { type RolloutOptions, rolloutDefaults } from "../../benchmarks/policies/rollout.js";
+import { checkOption } from "../../env/checks.js";
 import {
   allocateLookAhead,
   type BatchEnv,
   createStream,
   LaneView,
   type LookAheadOptions,
-  MecgymError,
   maxServersOf,
+  maxUsersOf,
   type RolloutRequest,
   Rollouts,
   type Scenario,
   streamName,
 } from "../../env/index.js";
-import type { PolicyBook, PolicyPlayer } from "../lanes/policy-provider.js";
+import type { PolicyPlayer, PolicyProvider } from "../lanes/policy-provider.js";
 
-/** Evaluations of an action that a decision takes, about: with rollouts, with a look-ahead, and without. */
+/**
+ * Roughly how many evaluations of an action a decision takes in `paper-v1`: with the default rollouts, with a
+ * look-ahead of ten samples, and for every other policy.
+ */
 const ROLLOUT_WORK = 10_000;
 const LOOK_AHEAD_WORK = 30;
+const PLAIN_WORK = 1;
+/** The sizes that these numbers are for. */
+const [PAPER_ACTIONS, PAPER_USERS, LOOK_AHEAD_SAMPLES] = [7, 12, 10];
+const ROLLOUT_SLOTS = rolloutDefaults.numFutures * rolloutDefaults.horizonSlots * rolloutDefaults.numCandidates;
 
-export const policyBook: PolicyBook = {
-  work(name) {
-    const { needsRollout, needsLookAhead } = findPolicy(name);
-    if (needsRollout) return ROLLOUT_WORK;
-    return needsLookAhead ? LOOK_AHEAD_WORK : 1;
+/** The native policies, as a server takes them. */
+export const nativePolicies: PolicyProvider = {
+  work(name, scenarios) {
+    const entry = findPolicy(name);
+    return Math.max(...scenarios.map((scenario) => decisionWork(entry, scenario)));
   },
 
   player(name, env) {
@@ -34,28 +43,46 @@ export const policyBook: PolicyBook = {
   },
 };
 
-/** Rollouts copy lanes field by field into a batch of one scenario, so both must be laid out alike. */
-function checkOneScenario(name: string, { scenarios, maxServers }: BatchEnv): void {
-  if (scenarios.length === 1 && maxServers === maxServersOf(scenarios[0])) return;
-  throw new MecgymError("invalidOption", {
-    path: "/policy",
-    got: name,
-    expected: "a policy without rollouts, where lanes have several scenarios or room for more servers",
-  });
+/** Work grows with what a decision looks at, and is never less than in `paper-v1` with the default options. */
+function decisionWork(entry: PolicyEntry, scenario: Scenario): number {
+  const { needsRollout, needsLookAhead } = entry;
+  const more = (count: number, usual: number) => Math.max(1, count / usual);
+  const actions = more(maxServersOf(scenario) + 1, PAPER_ACTIONS);
+  // a policy that takes no options has the depth that the numbers above are for
+  const options = entry.options === undefined ? {} : entry.parameters?.(scenario);
+  if (needsRollout) {
+    const { numFutures, horizonSlots, numCandidates } = { ...rolloutDefaults, ...options } as RolloutOptions;
+    // each slot of a future has the decisions of all users
+    const slots = more(numFutures * horizonSlots * numCandidates, ROLLOUT_SLOTS);
+    return ROLLOUT_WORK * slots * actions * more(maxUsersOf(scenario), PAPER_USERS);
+  }
+  if (needsLookAhead) {
+    const { numSamples, mode } = { ...scenario.lookAhead, ...options };
+    const perAction = mode === "sequential" ? actions : 1;
+    return LOOK_AHEAD_WORK * more(Number(numSamples), LOOK_AHEAD_SAMPLES) * actions * perAction;
+  }
+  return PLAIN_WORK * actions;
 }
 
-/** Views of a batch's lanes, made once: they are many. */
+/** Rollouts copy lanes field by field into a batch of one scenario, so both must have the same layout. */
+function checkOneScenario(name: string, { scenarios, maxServers }: BatchEnv): void {
+  const isOne = scenarios.length === 1 && maxServers === maxServersOf(scenarios[0]);
+  const expected = "a policy without rollouts, because lanes have several scenarios or room for more servers";
+  checkOption(isOne, "/policy", name, expected);
+}
+
+/** Views of a batch's lanes. They are made once, because there are many. */
 const viewsOf = new WeakMap<BatchEnv, LaneView[]>();
 
-/** One policy in all lanes. Where it remembers or draws, each lane has its own, for each episode. */
+/** One policy in all lanes. If it remembers or draws, each lane has its own, for each episode. */
 class BatchPlayer implements PolicyPlayer {
   readonly #entry: PolicyEntry;
   readonly #env: BatchEnv;
   readonly #views: LaneView[];
-  /** Policies of lanes, or of scenarios where all lanes of one share it. */
+  /** Policies by lane, or by scenario if all lanes of a scenario share one. */
   readonly #policies: (Policy | undefined)[] = [];
   readonly #isShared: boolean;
-  /** Decision that a lane's own policy answered last. */
+  /** Index of the last decision that a lane's own policy took. */
   readonly #lastDecision: Int32Array;
   #lane = 0;
   readonly #lookAhead: (options?: Partial<LookAheadOptions>) => ReturnType<BatchEnv["lookAhead"]>;
@@ -108,7 +135,7 @@ class BatchPlayer implements PolicyPlayer {
     return this.#policies[lane];
   }
 
-  /** Seed of the policy's chance: the episode's at its start, and another at a later decision that it begins with. */
+  /** Seed of the policy's draws: the episode's seed if it begins with the episode, another if it begins later. */
   #seed(lane: number, decision: number): number {
     const episodeSeed = this.#env.lanes.episodeSeedOf(lane);
     if (decision === 0) return episodeSeed;

@@ -1,4 +1,4 @@
-/** The version of the package, as it stands in results and messages. */
+/** The version of the package, as results and messages show it. */
 
 import packageJson from "../../package.json" with { type: "json" };
 

@@ -1,4 +1,4 @@
-/** What a worker thread does: jobs for `worker-pool.ts`, or lanes and questions for a server. */
+/** The program of a worker thread: jobs for `worker-pool.ts`, or lanes and queries for a server. */
 
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { type AnswerMessage, buffersOf, type JobMessage } from "../../benchmarks/jobs/job-messages.js";
@@ -6,13 +6,13 @@ import { JobWorker } from "../../benchmarks/jobs/job-worker.js";
 import { describeValue, MecgymError } from "../../env/errors.js";
 import { serveLanes } from "../lanes/thread-main.js";
 import { LANE_THREAD } from "../lanes/thread-messages.js";
-import { policyBook } from "./native-policies.js";
+import { nativePolicies } from "./native-policies.js";
 
 const port = parentPort as MessagePort;
-if (workerData?.role === LANE_THREAD.role) serveLanes(port, policyBook);
+if (workerData?.role === LANE_THREAD.role) serveLanes(port, nativePolicies);
 else doJobs();
 
-/** Takes a job, does it, answers. */
+/** Does jobs, one after another, and posts their results. */
 function doJobs(): void {
   const worker = new JobWorker();
   port.on("message", ({ job }: JobMessage) => {

@@ -1,12 +1,19 @@
-/** Rules of docs/protocol.md about branching: snapshots, copies, and sessions that come back. */
+/** Rules of docs/protocol.md about branching: snapshots, forks, and sessions that are resumed. */
 
 import { createHash } from "node:crypto";
 import { newId } from "../client/raw-socket.js";
-import type { ArraySpec } from "../wire/protocol.js";
-import { bytesOf, resetBody, stepArrays, stepBody } from "./bodies.js";
-import { type Check, expectEqual, expectError, resultOf, type SessionUnderTest } from "./server-under-test.js";
+import type { ArraySpec } from "../wire/array-layout.js";
+import { bodyHex, startSession, stepArrays, stepBody } from "./bodies.js";
+import {
+  type Check,
+  expectEqual,
+  expectError,
+  resultOf,
+  type SessionUnderTest,
+  smallSession,
+} from "./server-under-test.js";
 
-/** A snapshot of a group: its reply, and the body and layout that restore it. */
+/** A snapshot of a group: the body and layout that restore it, and the hashes of its lanes. */
 async function takeSnapshot(session: SessionUnderTest) {
   const reply = await session.call("snapshot");
   const result = resultOf(reply);
@@ -28,15 +35,14 @@ async function takeSnapshot(session: SessionUnderTest) {
 export const branchingChecks: readonly Check[] = [
   {
     name: "restore",
-    rule: "after a restore the same actions bring the same bytes; the digest of a snapshot is that of its arrays",
+    rule: "after a restore, the same actions give the same bytes; the digest of a snapshot is that of its arrays",
     needs: "restore",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { body, layout, hash } = await takeSnapshot(session);
       const play = async () => {
         const seen: string[] = [];
-        for (let i = 0; i < 5; i++) seen.push(bytesOf(await session.call("step", stepBody(session, i % 4, 1))));
+        for (let i = 0; i < 5; i++) seen.push(bodyHex(await session.call("step", stepBody(session, i % 4, 1))));
         return seen;
       };
       const first = await play();
@@ -50,29 +56,27 @@ export const branchingChecks: readonly Check[] = [
     rule: "a damaged snapshot gets invalidSnapshot and changes nothing",
     needs: "restore",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { body, layout, hash } = await takeSnapshot(session);
-      const spoilt = Buffer.from(body);
+      const damaged = Buffer.from(body);
       const { offset } = layout.find(({ name }) => name === "snapshotBytes") as ArraySpec;
-      spoilt[offset] ^= 0xff;
-      expectError(await session.call("restore", spoilt, { layout }), "invalidSnapshot");
+      damaged[offset] ^= 0xff;
+      expectError(await session.call("restore", damaged, { layout }), "invalidSnapshot");
       expectEqual((await takeSnapshot(session)).hash, hash, "state hash after the refusal");
     },
   },
   {
     name: "fork",
-    rule: "a copied session plays on as the one it was copied from, which it never touches",
+    rule: "a forked session continues like the original, and the two are independent",
     needs: "fork",
     run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const copy = server.adopt(resultOf(await session.call("fork")));
       for (let i = 0; i < 5; i++) {
         const one = await copy.call("step", stepBody(copy, i % 4, 1));
         expectEqual(
-          bytesOf(await session.call("step", stepBody(session, i % 4, 1))),
-          bytesOf(one),
+          bodyHex(await session.call("step", stepBody(session, i % 4, 1))),
+          bodyHex(one),
           "a step of the copy",
         );
       }
@@ -80,35 +84,32 @@ export const branchingChecks: readonly Check[] = [
   },
   {
     name: "resume",
-    rule: "resume keeps the lanes of a known session, raises its epoch and refuses the old one",
+    rule: "resume keeps the lanes of a known session, raises its epoch and refuses the old epoch",
     needs: "resume",
     run: async (server) => {
-      const fields = { scenarios: [{ numServers: 3, episodeSlots: 6 }], numEnvs: 2 };
-      const session = await server.open(fields);
-      await session.call("reset", resetBody(session, 7, 8));
+      const session = await startSession(server);
       const { hash } = await takeSnapshot(session);
       const old = session.header("step");
       const result = resultOf(
-        await server.wire.ask("resume", { ...fields, session: session.opened.session, epoch: 1 }),
+        await server.socket.ask("resume", { ...smallSession, session: session.opened.session, epoch: 1 }),
       );
       expectEqual(
         [result.epoch, result.isFresh, result.session],
         [2, false, session.opened.session],
         "epoch, isFresh, session",
       );
-      expectError(await server.wire.exchange(old, stepBody(session, 1, 1)), "staleEpoch");
+      expectError(await server.socket.exchange(old, stepBody(session, 1, 1)), "staleEpoch");
       session.restart(2);
       expectEqual((await takeSnapshot(session)).hash, hash, "state hash after resuming");
     },
   },
   {
     name: "resume-unknown",
-    rule: "resume of a session the server does not know makes it under that id, with lanes that need a reset",
+    rule: "resume of an unknown session opens it under that id, with lanes that need a reset",
     needs: "resume",
     run: async (server) => {
       const session = newId();
-      const fields = { scenarios: [{ numServers: 3, episodeSlots: 6 }], numEnvs: 2, session, epoch: 4 };
-      const result = resultOf(await server.wire.ask("resume", fields));
+      const result = resultOf(await server.socket.ask("resume", { ...smallSession, session, epoch: 4 }));
       expectEqual([result.epoch, result.isFresh, result.session], [5, true, session], "epoch, isFresh, session");
       const resumed = server.adopt(result);
       expectError(await resumed.call("step", stepBody(resumed, 1, 1)), "needsReset");

@@ -1,35 +1,42 @@
-/** Checks that a server keeps the protocol: each a rule of docs/protocol.md, tried over a real connection. */
+/** The compliance suite of the protocol: each check tries one rule of docs/protocol.md over a real connection. */
 
-import { Wire } from "../client/raw-socket.js";
+import { RawSocket } from "../client/raw-socket.js";
 import { branchingChecks } from "./branching.js";
 import { laneChecks } from "./lanes.js";
 import { messageChecks } from "./messages.js";
+import { queryChecks } from "./queries.js";
 import { sequenceChecks } from "./sequences.js";
-import { type Check, type Connecting, resultOf, ServerUnderTest } from "./server-under-test.js";
+import { type Check, type ConnectionOptions, resultOf, ServerUnderTest } from "./server-under-test.js";
 
 export interface CheckOutcome {
   readonly name: string;
   readonly rule: string;
   readonly outcome: "pass" | "fail" | "skip";
-  /** What was wrong, or why there was nothing to check. */
+  /** How the rule is broken, or why the check was skipped. */
   readonly reason?: string;
 }
 
-export interface ComplianceOptions extends Connecting {
-  /** Names of the checks to try; all of them where left out. */
+export interface ComplianceOptions extends ConnectionOptions {
+  /** Names of the checks to run; all by default. */
   readonly only?: readonly string[];
   readonly onOutcome?: (outcome: CheckOutcome) => void;
 }
 
-export const checks: readonly Check[] = [...messageChecks, ...laneChecks, ...sequenceChecks, ...branchingChecks];
+export const checks: readonly Check[] = [
+  ...messageChecks,
+  ...laneChecks,
+  ...queryChecks,
+  ...sequenceChecks,
+  ...branchingChecks,
+];
 
 /**
- * Tries every rule, each with a connection of its own.
+ * Runs the checks, each with its own connection.
  *
- * @throws Error where the server does not even answer `hello`
+ * @throws Error if the server does not even answer `hello`
  */
 export async function checkServer(options: ComplianceOptions): Promise<CheckOutcome[]> {
-  const first = new Wire(options.address, options.keys, options.deadlineMs);
+  const first = new RawSocket(options.address, options.keys, options.deadlineMs);
   const hello = await first.ask("hello").finally(() => first.close());
   const result = resultOf(hello);
   const outcomes: CheckOutcome[] = [];

@@ -1,11 +1,11 @@
-/** Rules of docs/protocol.md about lanes: opening them, what resets and steps bring, and questions about them. */
+/** Rules of docs/protocol.md about lanes: opening them, resetting them and stepping them. */
 
-import { newId, type WireReply } from "../client/raw-socket.js";
-import { type ArraySpec, bodyBytes, makeLayout, writeArray } from "../wire/protocol.js";
-import { arraysOf, bytesOf, resetBody, stepArrays, stepBody } from "./bodies.js";
+import { newId, type RawReply } from "../client/raw-socket.js";
+import type { ArraySpec } from "../wire/array-layout.js";
+import { arraysOf, bodyHex, resetBody, stepArrays, stepBody } from "./bodies.js";
 import { type Check, expect, expectEqual, expectError, resultOf, type SessionUnderTest } from "./server-under-test.js";
 
-/** Steps of docs/protocol.md: actions, task sizes, costs, and the flag of an action that does not exist. */
+/** The steps of the example in docs/protocol.md: actions, task sizes, costs, and the flag of an invalid action. */
 const numbers: readonly [number[], number[], number[], number[]][] = [
   [
     [1, 0],
@@ -30,7 +30,7 @@ const numbers: readonly [number[], number[], number[], number[]][] = [
 export const laneChecks: readonly Check[] = [
   {
     name: "open",
-    rule: "open names sizes, fields, scenarios and layouts, whose arrays lie at multiples of 8 bytes",
+    rule: "open returns sizes, fields, scenarios and layouts, with arrays at multiples of 8 bytes",
     run: async (server) => {
       const { opened, layouts } = await server.open();
       expect(/^[0-9a-f]{32}$/.test(String(opened.session)), `session ${JSON.stringify(opened.session)}`);
@@ -46,19 +46,19 @@ export const laneChecks: readonly Check[] = [
   },
   {
     name: "open-again",
-    rule: "the same open with the same requestId gets the same session",
+    rule: "the same open with the same requestId returns the same session",
     run: async (server) => {
       const fields = { requestId: newId(), scenarios: ["paper-v1"], numEnvs: 1 };
-      const { opened } = server.adopt(resultOf(await server.wire.ask("open", fields)));
-      expectEqual(resultOf(await server.wire.ask("open", fields)).session, opened.session, "session");
+      const { opened } = server.adopt(resultOf(await server.socket.ask("open", fields)));
+      expectEqual(resultOf(await server.socket.ask("open", fields)).session, opened.session, "session");
     },
   },
   {
     name: "open-refusals",
-    rule: "an open that cannot be is refused with the place of its fault",
-    run: async ({ wire, limits }) => {
+    rule: "an open that is impossible is refused with the path of its fault",
+    run: async ({ socket, limits }) => {
       const open = (fields: Record<string, unknown>) =>
-        wire.ask("open", { scenarios: ["paper-v1"], numEnvs: 2, ...fields });
+        socket.ask("open", { scenarios: ["paper-v1"], numEnvs: 2, ...fields });
       expectError(await open({ scenarios: ["nowhere"] }), "unknownScenario");
       expectError(await open({ scenarios: [] }), "invalidRequest", "/scenarios");
       expectError(await open({ groups: 3, numEnvs: 4 }), "invalidRequest", "/groups");
@@ -109,9 +109,9 @@ export const laneChecks: readonly Check[] = [
       ];
       const seen: string[][] = [[], [], []];
       for (const [i, [one, group]] of pairs.entries()) {
-        seen[i].push(bytesOf(await one.call("reset", resetBody(one, 3, 3), { group })));
+        seen[i].push(bodyHex(await one.call("reset", resetBody(one, 3, 3), { group })));
         for (let n = 0; n < 8; n++)
-          seen[i].push(bytesOf(await one.call("step", stepBody(one, n % 4, n % 4), { group })));
+          seen[i].push(bodyHex(await one.call("step", stepBody(one, n % 4, n % 4), { group })));
       }
       expectEqual(seen[1], seen[0], "the other group");
       expectEqual(seen[2], seen[0], "the other session");
@@ -128,11 +128,11 @@ export const laneChecks: readonly Check[] = [
   ...(["next-step", "same-step", "disabled"] as const).map(
     (autoreset): Check => ({
       name: `autoreset-${autoreset}`,
-      rule: "an episode's end is flagged, its statistics follow, and the lane is reset as autoreset says",
+      rule: "the end of an episode is flagged and has statistics, and the lane is reset as autoreset says",
       run: async (server) => {
         const session = await server.open({ numEnvs: 1, autoreset });
         await session.call("reset", resetBody(session, 4));
-        let reply: WireReply;
+        let reply: RawReply;
         let step: Record<string, number[]>;
         let count = 0;
         do {
@@ -153,101 +153,8 @@ export const laneChecks: readonly Check[] = [
         expectEqual((after.flags[0] & 8) !== 0, isOnlyReset, "flag 8 of the step after the end");
         if (isOnlyReset)
           expect(after.reward[0] === 0 && after.costSlots[0] === 0, "a step that only resets has a cost");
-        expect(after.episodeSeed[0] !== 4, "the next episode has the seed of the last one");
+        expect(after.episodeSeed[0] !== 4, "the next episode has the same seed as the last one");
       },
     }),
   ),
-  {
-    name: "lookahead",
-    rule: "lookahead gives the figures of every action and changes nothing; asked again, the same bytes",
-    needs: "lookahead",
-    run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
-      const [one, other] = [await session.call("lookahead"), await session.call("lookahead")];
-      expectEqual(bytesOf(other), bytesOf(one), "the second look");
-      const result = resultOf(one);
-      expectEqual(result.nextLane, 2, "nextLane");
-      const { costSlots, reward } = arraysOf(result.layout as ArraySpec[], one);
-      expectEqual([costSlots.length, reward.length], [8, 8], "figures");
-      const step = stepArrays(session, await session.call("step", stepBody(session, 1, 2)));
-      expectEqual(step.costSlots, [costSlots[1], costSlots[4 + 2]], "the costs it announced");
-    },
-  },
-  {
-    name: "prompt",
-    rule: "prompt gives the words of each lane's decision as offsets and UTF-8",
-    needs: "prompt",
-    run: async (server) => {
-      const session = await server.open();
-      await session.call("reset", resetBody(session, 7, 8));
-      const reply = await session.call("prompt");
-      const { lane, promptOffsets, promptBytes } = arraysOf(resultOf(reply).layout as ArraySpec[], reply);
-      expectEqual(lane, [0, 1], "lane");
-      expectEqual(
-        [promptOffsets.length, promptOffsets[0], promptOffsets[2]],
-        [3, 0, promptBytes.length],
-        "promptOffsets",
-      );
-      const text = new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(promptBytes));
-      expect(text.includes("Server 3"), "a prompt of three servers does not name the third");
-    },
-  },
-  {
-    name: "policy",
-    rule: "policy plays the steps it is asked for, and says what they cost; an unknown one is unknownPolicy",
-    needs: "policy",
-    run: async (server) => {
-      const [session, other] = [await server.open(), await server.open()];
-      for (const one of [session, other]) await one.call("reset", resetBody(one, 7, 8));
-      const played = await session.call("policy", undefined, { policy: "local", steps: 3 });
-      const result = resultOf(played);
-      expectEqual(result.steps, 3, "steps");
-      const { costSumSlots } = arraysOf(result.policyLayout as ArraySpec[], played);
-      const sums = [0, 0];
-      for (let i = 0; i < 3; i++) {
-        const { costSlots } = stepArrays(other, await other.call("step", stepBody(other, 0, 0)));
-        for (const lane of [0, 1]) sums[lane] += costSlots[lane];
-      }
-      expectEqual(costSumSlots, sums, "costSumSlots of playing on the own device");
-      expectError(await session.call("policy", undefined, { policy: "nobody", steps: 1 }), "unknownPolicy");
-    },
-  },
-  {
-    name: "score",
-    rule: "score gives each question its figures, and the same request the same bytes",
-    needs: "score",
-    run: async ({ wire }) => {
-      const layout = makeLayout([
-        { name: "episodeSeed", dtype: "uint64", shape: [1] },
-        { name: "decisionIndex", dtype: "int32", shape: [1] },
-        { name: "numServers", dtype: "int32", shape: [1] },
-        { name: "sizeMbit", dtype: "float64", shape: [1] },
-        { name: "localBacklogMbit", dtype: "float64", shape: [1] },
-        { name: "rateMbps", dtype: "float64", shape: [1, 2] },
-        { name: "cpuGHz", dtype: "float64", shape: [1, 2] },
-        { name: "workloadMbit", dtype: "float64", shape: [1, 2] },
-        { name: "activeTasks", dtype: "int32", shape: [1, 2] },
-        { name: "stateOfAction", dtype: "int32", shape: [3] },
-        { name: "actions", dtype: "int32", shape: [3] },
-      ]);
-      const body = new Uint8Array(bodyBytes(layout));
-      const put = (name: string, values: Int32Array | Float64Array) =>
-        writeArray(body, layout.find((spec) => spec.name === name) as ArraySpec, values);
-      put("numServers", Int32Array.of(2));
-      put("sizeMbit", Float64Array.of(3));
-      for (const name of ["rateMbps", "cpuGHz"]) put(name, Float64Array.of(10, 20));
-      put("actions", Int32Array.of(0, 1, 2));
-      const [one, other] = [
-        await wire.ask("score", { scenario: "paper-v1", layout }, body),
-        await wire.ask("score", { scenario: "paper-v1", layout }, body),
-      ];
-      expectEqual(bytesOf(other), bytesOf(one), "the second answer");
-      const found = arraysOf(resultOf(one).layout as ArraySpec[], one);
-      expectEqual(found.chargedAction, [0, 1, 2], "chargedAction");
-      for (const name of ["latencySlots", "costSlots", "impactSlots", "reward"]) {
-        expect(found[name]?.length === 3 && found[name].every(Number.isFinite), `${name} is not three numbers`);
-      }
-    },
-  },
 ];

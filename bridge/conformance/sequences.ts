@@ -1,7 +1,7 @@
-/** Rules of docs/protocol.md about sequence numbers: order, repetition, acknowledgement, refusals and the end. */
+/** Rules of docs/protocol.md about sequence numbers: order, repetition, acknowledgement, refusals and close. */
 
-import { newId, type WireReply } from "../client/raw-socket.js";
-import { bytesOf, resetBody, stepArrays, stepBody } from "./bodies.js";
+import { newId, type RawReply } from "../client/raw-socket.js";
+import { bodyHex, resetBody, stepArrays, stepBody } from "./bodies.js";
 import { type Check, expect, expectEqual, expectError, resultOf } from "./server-under-test.js";
 
 const hex = (part: Buffer) => part.toString("hex");
@@ -9,15 +9,15 @@ const hex = (part: Buffer) => part.toString("hex");
 export const sequenceChecks: readonly Check[] = [
   {
     name: "order",
-    rule: "requests are carried out in the order of seq; what comes early is held until its turn",
+    rule: "requests are carried out in the order of seq; a request that comes early is held until its turn",
     run: async (server) => {
       const session = await server.open();
       await session.call("reset", resetBody(session, 1, 2));
       const first = session.header("step");
       const second = session.header("step", { seq: Number(first.seq) + 1, ack: first.ack });
-      await server.wire.send(second, stepBody(session, 2, 2));
-      await server.wire.send(first, stepBody(session, 1, 1));
-      const replies = [await server.wire.receive(), await server.wire.receive()];
+      await server.socket.send(second, stepBody(session, 2, 2));
+      await server.socket.send(first, stepBody(session, 1, 1));
+      const replies = [await server.socket.receive(), await server.socket.receive()];
       expectEqual(
         replies.map(({ header }) => header.seq),
         [first.seq, second.seq],
@@ -36,11 +36,11 @@ export const sequenceChecks: readonly Check[] = [
   },
   {
     name: "window",
-    rule: "a seq of more than maxInFlight beyond ack gets windowExceeded and uses up nothing",
+    rule: "a seq more than maxInFlight beyond ack gets windowExceeded and uses up no seq",
     run: async (server) => {
       const session = await server.open();
       const early = session.header("reset", { seq: server.limits.maxInFlight + 1 });
-      expectError(await server.wire.exchange({ ...early, ack: 0 }), "windowExceeded");
+      expectError(await server.socket.exchange({ ...early, ack: 0 }), "windowExceeded");
       stepArrays(session, await session.call("reset"));
     },
   },
@@ -51,25 +51,25 @@ export const sequenceChecks: readonly Check[] = [
       const [session, other] = [await server.open(), await server.open()];
       for (const one of [session, other]) await one.call("reset", resetBody(one, 5, 6));
       const header = session.header("step");
-      const replies: WireReply[] = [];
-      for (let i = 0; i < 3; i++) replies.push(await server.wire.exchange(header, stepBody(session, 1, 0)));
+      const replies: RawReply[] = [];
+      for (let i = 0; i < 3; i++) replies.push(await server.socket.exchange(header, stepBody(session, 1, 0)));
       for (const { parts } of replies) {
         expectEqual(parts.map(hex), replies[0].parts.map(hex), "parts of a repeated reply");
       }
       session.advance();
       await other.call("step", stepBody(other, 1, 0));
       const next = await session.call("step", stepBody(session, 2, 2));
-      expectEqual(bytesOf(next), bytesOf(await other.call("step", stepBody(other, 2, 2))), "the step after it");
+      expectEqual(bodyHex(next), bodyHex(await other.call("step", stepBody(other, 2, 2))), "the step after it");
     },
   },
   {
     name: "conflict",
-    rule: "the same seq with another request gets sequenceConflict",
+    rule: "the same seq with a different request gets sequenceConflict",
     run: async (server) => {
       const session = await server.open();
       const header = session.header("reset");
-      resultOf(await server.wire.exchange(header, resetBody(session, 1, 2)));
-      expectError(await server.wire.exchange(header, resetBody(session, 1, 3)), "sequenceConflict");
+      resultOf(await server.socket.exchange(header, resetBody(session, 1, 2)));
+      expectError(await server.socket.exchange(header, resetBody(session, 1, 3)), "sequenceConflict");
       session.advance();
     },
   },
@@ -81,25 +81,25 @@ export const sequenceChecks: readonly Check[] = [
       const first = session.header("reset");
       await session.call("reset");
       await session.call("reset");
-      expectError(await server.wire.exchange(first), "staleSequence");
-      expectError(await server.wire.exchange(session.header("step", { ack: 9 })), "invalidRequest", "/ack");
+      expectError(await server.socket.exchange(first), "staleSequence");
+      expectError(await server.socket.exchange(session.header("step", { ack: 9 })), "invalidRequest", "/ack");
     },
   },
   {
     name: "strangers",
-    rule: "a group, an epoch or a session that is not there is refused: invalidRequest, staleEpoch, unknownSession",
+    rule: "an unknown group, epoch or session is refused: invalidRequest, staleEpoch, unknownSession",
     run: async (server) => {
       const session = await server.open();
-      expectError(await server.wire.exchange(session.header("reset", { group: 7 })), "invalidRequest", "/group");
-      expectError(await server.wire.exchange(session.header("reset", { epoch: 99 })), "staleEpoch");
-      const unknown = await server.wire.exchange(session.header("reset", { session: newId() }));
+      expectError(await server.socket.exchange(session.header("reset", { group: 7 })), "invalidRequest", "/group");
+      expectError(await server.socket.exchange(session.header("reset", { epoch: 99 })), "staleEpoch");
+      const unknown = await server.socket.exchange(session.header("reset", { session: newId() }));
       const { code } = (unknown.header.error ?? {}) as { code?: string };
-      expect(code === "unknownSession" || code === "staleEpoch", `a stranger's session gets ${code}`);
+      expect(code === "unknownSession" || code === "staleEpoch", `an unknown session gets ${code}`);
     },
   },
   {
     name: "refusal-uses-seq",
-    rule: "a request that is refused for what it says uses up its seq, and changes nothing else",
+    rule: "a request that is refused for its content uses up its seq, and changes nothing else",
     run: async (server) => {
       const [session, other] = [await server.open(), await server.open()];
       for (const one of [session, other]) await one.call("reset", resetBody(one, 5, 6));
@@ -107,22 +107,22 @@ export const sequenceChecks: readonly Check[] = [
       expectError(await session.call("step", stepBody(session, 1, 1), { surprise: 1 }), "invalidRequest");
       const after = await session.call("step", stepBody(session, 1, 1));
       expectEqual(
-        bytesOf(after),
-        bytesOf(await other.call("step", stepBody(other, 1, 1))),
+        bodyHex(after),
+        bodyHex(await other.call("step", stepBody(other, 1, 1))),
         "the step after the refusals",
       );
     },
   },
   {
     name: "close",
-    rule: "close ends a session; later requests get unknownSession, and so do those that were held",
+    rule: "close ends a session; later requests get unknownSession, and so do held ones",
     run: async (server) => {
       const session = await server.open({ groups: 2 });
       const held = session.header("step", { group: 1, seq: 2, ack: 0 });
-      await server.wire.send(held, stepBody(session, 1));
+      await server.socket.send(held, stepBody(session, 1));
       expectEqual(resultOf(await session.call("close")), {}, "result of close");
-      expectError(await server.wire.receive(), "unknownSession");
-      expectError(await server.wire.exchange(session.header("reset")), "unknownSession");
+      expectError(await server.socket.receive(), "unknownSession");
+      expectError(await server.socket.exchange(session.header("reset")), "unknownSession");
     },
   },
 ];

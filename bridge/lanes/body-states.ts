@@ -1,16 +1,18 @@
-/** States that come in a request's body: as packed arrays, or as the JSON of a data set's records. */
+/** States in the body of a request: packed arrays, or the JSON of data set records. */
 
 import type { Observation } from "../../env/batch/observation.js";
 import type { ScoredState } from "../../env/batch/score.js";
 import { deriveParameters } from "../../env/core/parameters.js";
 import { MecgymError } from "../../env/errors.js";
+import { parseJson } from "../../env/json.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
 import { checkSeed, isSeed } from "../../env/scenario/seeds.js";
 import { findProblem } from "../../schemas/validate.js";
-import { type ArrayForm, type BodyArrays, needArray, piecesOf } from "../wire/array-layout.js";
+import { splitBytes } from "../wire/byte-lists.js";
+import { type ArrayForm, type BodyArrays, needArray } from "../wire/described-body.js";
 import { BridgeError } from "../wire/protocol.js";
 
-/** Arrays of states in a body: S of them, with room for E servers. */
+/** Arrays of S states in a body, with room for E servers each and W slots of history. */
 export const stateForms = {
   episodeSeed: ["uint64", "S"],
   decisionIndex: ["int32", "S"],
@@ -33,19 +35,19 @@ export const stateForms = {
 type StateName = keyof typeof stateForms;
 
 export interface GivenState extends ScoredState {
-  /** Wait before the upload, which profile `comllm-release` knows. */
+  /** Wait before the upload, which only profile `comllm-release` has. */
   readonly networkWaitSlots: number;
 }
 
 /**
- * The states of a body.
+ * Reads the states of a body.
  *
  * @throws BridgeError `invalidRequest`, `invalidBody`; MecgymError `invalidSeed`, `unsupportedState`, `invalidRecord`
  */
 export function readStates(scenario: Scenario, { arrays, sizes }: BodyArrays<StateName>): GivenState[] {
   const { stateOffsets, stateBytes } = arrays;
   if (stateOffsets === undefined && stateBytes === undefined) return readPacked(scenario, arrays, sizes);
-  const pieces = piecesOf(
+  const pieces = splitBytes(
     "stateOffsets",
     needArray<Uint32Array>(stateOffsets, "stateOffsets"),
     needArray<Uint8Array>(stateBytes, "stateBytes"),
@@ -59,7 +61,7 @@ function readJson(bytes: Uint8Array, i: number): GivenState {
   const place = `states/${i}`;
   let record: Partial<ScoredState> & { networkWaitSlots?: unknown };
   try {
-    record = JSON.parse(utf8.decode(bytes));
+    record = parseJson(utf8.decode(bytes)) as typeof record;
   } catch (error) {
     const expected = `a JSON object in UTF-8 (${(error as Error).message})`;
     throw new MecgymError("invalidRecord", { path: place, expected, got: `${bytes.length} bytes` });
@@ -103,20 +105,21 @@ function readPacked(
   const history = arrays.workloadHistoryMbit as Float64Array | undefined;
   const { S, E, W = scenario.historySlots } = sizes;
   if (W !== scenario.historySlots) {
-    const expected = `${scenario.historySlots} slots of history, as the scenario has`;
+    const expected = `${scenario.historySlots} slots of history, as in the scenario`;
     throw new BridgeError("invalidRequest", { path: "/layout", expected, got: W });
   }
   const p = deriveParameters(scenario);
   checkAmounts({ sizeMbit, localBacklogMbit, ...(networkWaitSlots === undefined ? {} : { networkWaitSlots }) });
-  const noHistory = Array.from({ length: E }, () => new Float64Array(W));
+  // one row for all: E may be any number if a body says that it has no states
+  const noHistory = new Float64Array(W);
   const historyOf = (first: number, count: number) =>
     history === undefined
-      ? noHistory.slice(0, count)
+      ? Array.from({ length: count }, () => noHistory)
       : Array.from({ length: count }, (_, e) => history.subarray((first + e) * W, (first + e + 1) * W));
   return Array.from({ length: S }, (_, i) => {
     const count = numServers[i];
     if (count < 1 || count > E) {
-      throw unsupported(`numServers/${i}`, `1 to ${E}, the room of the arrays`, count);
+      throw unsupported(`numServers/${i}`, `1 to ${E}, for which the arrays have room`, count);
     }
     const [first, end] = [i * E, i * E + count];
     checkRow("cpuGHz", cpuGHz, i, first, end, isAvailable, true);
@@ -150,7 +153,10 @@ function readPacked(
   });
 }
 
-/** Refuses a state's row of one number a server; one that divides is above 0 where the server is there. */
+/**
+ * Checks one number per server of a state. A number that costs are divided by must be above 0 if its server is
+ * available.
+ */
 function checkRow(
   name: string,
   values: ArrayLike<number>,
@@ -158,16 +164,20 @@ function checkRow(
   first: number,
   end: number,
   isAvailable: ArrayLike<number> | undefined,
-  divides: boolean,
+  isDivisor: boolean,
 ): void {
   for (let at = first; at < end; at++) {
     const value = values[at];
-    if (isAmount(value) && (value > 0 || !divides || (isAvailable !== undefined && isAvailable[at] === 0))) continue;
-    throw unsupported(`${name}/${i}/${at - first}`, "a finite number of 0 or more, above 0 where it divides", value);
+    if (isAmount(value) && (value > 0 || !isDivisor || (isAvailable !== undefined && isAvailable[at] === 0))) continue;
+    throw unsupported(
+      `${name}/${i}/${at - first}`,
+      isDivisor ? "a finite number above 0" : "a finite number of 0 or more",
+      value,
+    );
   }
 }
 
-/** Numbers of states that no scenario could come by would come back as NaN, which tells nobody why. */
+/** Checks one number per state. Without this, an impossible number would come back as NaN, without a reason. */
 function checkAmounts(columns: Readonly<Record<string, ArrayLike<number>>>): void {
   for (const [name, values] of Object.entries(columns)) {
     for (let i = 0; i < values.length; i++) {

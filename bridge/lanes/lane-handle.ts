@@ -1,69 +1,25 @@
-/** Where the lanes of sessions are, as the socket's thread sees it: here, or in another thread. */
+/** A session's lanes as the server holds them, in the socket's thread or in another. */
 
-import type { ReplyError } from "../../schemas/generated/types.js";
-import type { Outcome } from "../wire/array-layout.js";
-import type { Limits } from "../wire/limits.js";
-import { toReplyError } from "../wire/protocol.js";
-import type { LaneRequest, QuestionRequest } from "../wire/requests.js";
-import type { PolicyBook } from "./policy-provider.js";
-import { type LaneOptions, type LaneState, SessionLanes } from "./session-lanes.js";
-import { promptsOfStates, scoreOutcome } from "./stateless.js";
+import type { LaneRequest } from "../wire/requests.js";
+import { type Answer, answerOf, type Done } from "./answer.js";
+import type { LaneOptions, LaneState } from "./lane-options.js";
+import type { PolicyProvider } from "./policy-provider.js";
+import { SessionLanes } from "./session-lanes.js";
 
-/** What became of a request: its outcome, or why it was refused. */
-export type Answer =
-  | { readonly outcome: Outcome; readonly numBytes: number }
-  | { readonly refusal: ReplyError; readonly cause?: string };
-
-export type Done = (answer: Answer) => void;
-
-/** The lanes of one session. Requests are carried out in the order they come. */
-export interface LaneSeat {
-  /** Whether they are in the socket's thread. */
-  readonly isInline: boolean;
-  /** Whether their thread has ended, and they with it. */
+/** The lanes of one session. Requests are carried out in the order in which they come. */
+export interface LaneHandle {
+  /** Whether the lanes' thread has ended, and the lanes with it. */
   readonly isLost: boolean;
   execute(group: number, request: LaneRequest, body: Uint8Array | undefined, done: Done): void;
-  /** A reply's memory is free again, unless someone may still be reading it. */
-  release(group: number, slot: number, isReusable: boolean): void;
-  /** The lanes' copy, beside them; `done` gets its description. */
-  fork(done: Done): LaneSeat;
+  /** Frees the buffer of a reply. It is not used again if someone may still be reading it. */
+  release(group: number, buffer: number, isReusable: boolean): void;
+  /** Copies the lanes within their thread. `done` gets the copy's description. */
+  fork(done: Done): LaneHandle;
   close(): void;
 }
 
-/** Takes sessions in. */
-export interface LaneHost {
-  /** Opens lanes, from a state where they have been played before; `done` gets their description. */
-  open(options: LaneOptions, state: LaneState | undefined, done: Done): LaneSeat;
-  /** Answers a question that needs no session. */
-  ask(request: QuestionRequest, body: Uint8Array | undefined, done: Done): void;
-}
-
-/** Answers a question that needs no session, in the thread it is called in. */
-export function answerQuestion(
-  request: QuestionRequest,
-  body: Uint8Array | undefined,
-  limits: Pick<Limits, "maxCompletionBytes" | "maxRequestWork" | "maxReplyBytes">,
-): Answer {
-  return answerOf(() =>
-    request.op === "score" ? scoreOutcome(request, body, limits) : promptsOfStates(request, body, limits),
-  );
-}
-
-/** The answer to a request that `work` carries out. */
-export function answerOf(work: () => Outcome, numBytes: () => number = () => 0): Answer {
-  try {
-    const outcome = work();
-    return { outcome, numBytes: numBytes() };
-  } catch (error) {
-    const refusal = toReplyError(error);
-    if (refusal.code !== "internalError") return { refusal };
-    return { refusal, cause: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-  }
-}
-
-/** Lanes in the socket's thread: everything is answered at once. */
-export class InlineLanes implements LaneSeat {
-  readonly isInline = true;
+/** Lanes in the socket's thread: every request is answered at once. */
+export class InlineLanes implements LaneHandle {
   readonly isLost = false;
   readonly #lanes: SessionLanes;
 
@@ -72,9 +28,10 @@ export class InlineLanes implements LaneSeat {
   }
 
   /** @throws MecgymError, BridgeError */
-  static open(options: LaneOptions, policies: PolicyBook | undefined): { seat: InlineLanes; answer: Answer } {
+  static open(options: LaneOptions, policies: PolicyProvider | undefined, done: Done): InlineLanes {
     const lanes = new SessionLanes(options, policies, false);
-    return { seat: new InlineLanes(lanes), answer: describe(lanes) };
+    done(describeLanes(lanes));
+    return new InlineLanes(lanes);
   }
 
   execute(group: number, request: LaneRequest, body: Uint8Array | undefined, done: Done): void {
@@ -87,13 +44,13 @@ export class InlineLanes implements LaneSeat {
     );
   }
 
-  release(group: number, slot: number, isReusable: boolean): void {
-    this.#lanes.release(group, slot, isReusable);
+  release(group: number, buffer: number, isReusable: boolean): void {
+    this.#lanes.release(group, buffer, isReusable);
   }
 
-  fork(done: Done): LaneSeat {
+  fork(done: Done): LaneHandle {
     const copy = this.#lanes.fork();
-    done(describe(copy));
+    done(describeLanes(copy));
     return new InlineLanes(copy);
   }
 
@@ -104,8 +61,8 @@ export class InlineLanes implements LaneSeat {
   close(): void {}
 }
 
-/** The answer that `open` gives. */
-export function describe(lanes: SessionLanes): Answer {
+/** The answer to `open`. */
+export function describeLanes(lanes: SessionLanes): Answer {
   return answerOf(
     () => ({ result: lanes.describe() }),
     () => lanes.numBytes,

@@ -1,16 +1,18 @@
-/** Native policies as the bridge sees them: whoever starts a server or one of its threads hands them in. */
+/** Native policies as the bridge sees them. Whoever starts a server or one of its threads provides them. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
+import type { Scenario } from "../../env/scenario/scenario.js";
 
-export interface PolicyBook {
+export interface PolicyProvider {
   /**
-   * Evaluations of an action that one decision takes, about.
+   * Rough cost of one decision in the dearest of these scenarios, in evaluations of an action.
    *
    * @throws MecgymError `unknownPolicy`
    */
-  work(name: string): number;
+  work(name: string, scenarios: readonly Scenario[]): number;
   /**
-   * A policy for every lane of a batch, each starting anew with the decision it meets and with every episode.
+   * A policy for every lane of a batch. Each lane's policy starts fresh, at the lane's current decision and in every
+   * new episode.
    *
    * @throws MecgymError `unknownPolicy`
    */
@@ -18,6 +20,6 @@ export interface PolicyBook {
 }
 
 export interface PolicyPlayer {
-  /** Writes the action of every lane that has a decision to take. */
+  /** Writes an action for every lane that has a decision to make. */
   choose(actions: Int32Array): void;
 }

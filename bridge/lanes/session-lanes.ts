@@ -1,66 +1,38 @@
-/** The lanes of a session, group by group, and what requests do with them: in the socket's thread or in another. */
+/** The lanes of a session, group by group, and what requests do with them. */
 
-import { BatchEnv } from "../../env/batch/batch-env.js";
+import type { BatchEnv } from "../../env/batch/batch-env.js";
 import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import type { BatchEnvOptions } from "../../env/batch/options.js";
 import { observationHeader, observationServerFields } from "../../env/core/observation-rows.js";
 import type { OutputName } from "../../env/core/outputs.js";
 import { PHASE_UNUSED } from "../../env/core/phases.js";
-import type { PromptOptions } from "../../env/language/prompt.js";
-import { type Scenario, scenarioHash } from "../../env/scenario/scenario.js";
-import {
-  checkBody,
-  checkNoBody,
-  joinPieces,
-  layoutsOf,
-  type Outcome,
-  type SessionLayouts,
-} from "../wire/array-layout.js";
-import type { Limits } from "../wire/limits.js";
-import { type ArraySpec, BridgeError, bodyBytes, readArray } from "../wire/protocol.js";
+import { scenarioHash } from "../../env/scenario/scenario.js";
+import { type ArraySpec, bodyBytes, checkBody, checkNoBody, readArray } from "../wire/array-layout.js";
+import { byteListArrays } from "../wire/byte-lists.js";
 import type { LaneRequest } from "../wire/requests.js";
-import { forkLanes, noFinals, playPolicy, restoreLanes } from "./mutations.js";
-import type { PolicyBook } from "./policy-provider.js";
-import { LanePrompts, lookAheadOutcome, promptOutcome, snapshotOutcome, tooLarge } from "./queries.js";
-import { ReplySlots, type StepParts, stepParts } from "./reply-buffers.js";
+import type { Outcome } from "./answer.js";
+import { type LaneOptions, type LaneState, makeEnvs } from "./lane-options.js";
+import { LanePrompts } from "./lane-prompts.js";
+import { forkLanes, restoreLanes } from "./mutations.js";
+import type { PolicyProvider } from "./policy-provider.js";
+import { runPolicy } from "./policy-run.js";
+import { lookAheadOutcome, promptOutcome, type QueriedGroup, snapshotOutcome } from "./queries.js";
+import { finalParts, noFinals, ReplyBuffers, type StepParts } from "./reply-buffers.js";
+import { checkReplyBytes, checkSessionBytes } from "./request-limits.js";
+import { layoutsOf, type SessionLayouts } from "./session-layouts.js";
 
-/** What a session plays: plain data, for any thread. */
-export interface LaneOptions {
-  /** Options of a group, but for its place among all lanes. */
-  readonly batch: Omit<BatchEnvOptions, "scenarios" | "numLanes" | "laneScenario" | "firstLane"> & {
-    readonly scenarios: readonly Scenario[];
-  };
-  readonly numLanes: number;
-  readonly numGroups: number;
-  readonly laneScenario: readonly number[] | undefined;
-  /** How prompts come with every observation; none where left out. */
-  readonly prompts: PromptOptions | undefined;
-  readonly limits: Pick<Limits, "maxReplyBytes" | "maxSessionBytes">;
-}
-
-/** The lanes' whole state as plain data: how a session moves to another thread. */
-export interface LaneState {
-  /** For each group: which lanes are in use, their snapshots, and what the last step brought. */
-  readonly groups: readonly {
-    readonly lanes: Int32Array;
-    readonly snapshots: readonly Uint8Array[];
-    readonly outputs: Readonly<Record<string, Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array>>;
-  }[];
-}
-
-interface Group {
-  readonly env: BatchEnv;
-  readonly slots: ReplySlots;
+interface Group extends QueriedGroup {
+  readonly buffers: ReplyBuffers;
+  /** Prompts that come with every observation; undefined in a numeric session. */
   readonly prompts: LanePrompts | undefined;
 }
 
 export class SessionLanes {
   readonly #options: LaneOptions;
-  readonly #policies: PolicyBook | undefined;
+  readonly #policies: PolicyProvider | undefined;
   readonly #isShared: boolean;
   readonly #layouts: SessionLayouts;
   readonly #groups: readonly Group[];
-  /** Memory of all groups, but for task lists and slots, bytes. */
+  /** Memory of all groups except task lists and reply buffers, bytes. */
   readonly #fixedBytes: number;
 
   /**
@@ -69,45 +41,47 @@ export class SessionLanes {
    */
   constructor(
     options: LaneOptions,
-    policies: PolicyBook | undefined,
+    policies: PolicyProvider | undefined,
     isShared: boolean,
     envs: readonly BatchEnv[] = makeEnvs(options),
   ) {
     this.#options = options;
     this.#policies = policies;
     this.#isShared = isShared;
-    this.#layouts = layoutsOf(envs[0]);
+    const layouts = layoutsOf(envs[0]);
+    this.#layouts = layouts;
     const { maxReplyBytes } = options.limits;
     this.#groups = envs.map((env) => ({
       env,
-      slots: new ReplySlots(env, this.#layouts.stepReply, isShared),
+      layouts,
+      maxReplyBytes,
+      buffers: new ReplyBuffers(env, layouts.stepReply, isShared),
       prompts: options.prompts === undefined ? undefined : new LanePrompts(env, options.prompts),
     }));
-    const textBytes = options.prompts === undefined ? 0 : envs[0].numLanes * promptBytes(envs[0]);
-    const replyBytes = this.#groups[0].slots.slotBytes + textBytes;
-    if (replyBytes > maxReplyBytes) throw tooLarge(maxReplyBytes, replyBytes);
+    const { buffers, prompts } = this.#groups[0];
+    checkReplyBytes(buffers.bufferBytes + (prompts?.maxBytes ?? 0), options.limits);
     this.#fixedBytes = envs.reduce((sum, env) => sum + env.fixedBytes, 0);
   }
 
-  /** A copy of all lanes as they are. */
+  /** A copy of all lanes. */
   fork(): SessionLanes {
     const envs = this.#groups.map(({ env }) => env.forkAll());
     return new SessionLanes(this.#options, this.#policies, this.#isShared, envs);
   }
 
-  /** The state, to go on from elsewhere. */
+  /** The state of all lanes, for `load`. */
   save(): LaneState {
     return {
       groups: this.#groups.map(({ env }) => {
         const all = Int32Array.from({ length: env.numLanes }, (_, lane) => lane);
         const lanes = all.filter((lane) => env.lanes.phaseOf(lane) !== PHASE_UNUSED);
-        const outputs = Object.fromEntries(layoutNames(this.#layouts).map((name) => [name, env.outputs[name].slice()]));
+        const outputs = Object.fromEntries(outputNames(this.#layouts).map((name) => [name, env.outputs[name].slice()]));
         return { lanes, snapshots: Array.from(lanes, (lane) => env.snapshot(lane)), outputs };
       }),
     };
   }
 
-  /** Goes on from a state of lanes with the same options that were not played yet. */
+  /** Takes on the saved state of lanes with the same options. These lanes must not have been played yet. */
   load({ groups }: LaneState): void {
     for (const [g, { lanes, snapshots, outputs }] of groups.entries()) {
       const { env } = this.#groups[g];
@@ -118,11 +92,11 @@ export class SessionLanes {
 
   /** Memory that the lanes take now, bytes. */
   get numBytes(): number {
-    const growing = this.#groups.reduce((sum, { env, slots }) => sum + env.grownBytes + slots.numBytes, 0);
+    const growing = this.#groups.reduce((sum, { env, buffers }) => sum + env.grownBytes + buffers.numBytes, 0);
     return this.#fixedBytes + growing;
   }
 
-  /** What `open` says of the lanes. */
+  /** What `open` replies about the lanes. */
   describe(): Record<string, unknown> {
     const { env } = this.#groups[0];
     const { numLanes, numGroups } = this.#options;
@@ -145,114 +119,84 @@ export class SessionLanes {
   /**
    * Carries out one request.
    *
-   * @throws MecgymError, BridgeError; no lane is changed
+   * @throws MecgymError, BridgeError; then no lane is changed
    */
   execute(index: number, request: LaneRequest, body: Uint8Array | undefined): Outcome {
     const group = this.#groups[index];
-    const { env } = group;
-    const layouts = this.#layouts;
-    const { maxReplyBytes } = this.#options.limits;
+    const { env, layouts } = group;
     switch (request.op) {
       case "step": {
         this.#checkMemory();
         const actions = readArray(checkBody(body, layouts.stepRequest), layouts.stepRequest[0]);
-        return this.#fill(group, () => {
+        return fill(group, () => {
           env.step(actions);
-          return stepParts(env);
+          return finalParts(env);
         });
       }
       case "reset": {
-        if (body === undefined) return this.#change(group, () => env.reset());
+        if (body === undefined) return change(group, () => env.reset());
         const [seedSpec, maskSpec] = layouts.resetRequest;
         const bytes = checkBody(body, layouts.resetRequest);
-        return this.#change(group, () => env.reset(readSeeds(bytes, seedSpec), readArray(bytes, maskSpec)));
+        return change(group, () => env.reset(readSeeds(bytes, seedSpec), readArray(bytes, maskSpec)));
       }
       case "restore":
-        return this.#change(group, () => restoreLanes(env, request, body));
+        return change(group, () => restoreLanes(env, request, body));
       case "fork": {
         const { layout } = request;
-        if (layout === undefined) throw new Error("a session is forked by its host");
-        return this.#change(group, () => forkLanes(env, layout, body));
+        if (layout === undefined) throw new Error("a fork of a whole session reached its lanes");
+        return change(group, () => forkLanes(env, layout, body));
       }
       case "policy": {
         checkNoBody(request.op, body);
         this.#checkMemory();
-        if (this.#policies === undefined) throw new Error("a policy without a book of policies");
         const policies = this.#policies;
-        const room = maxReplyBytes - bodyBytes(layouts.stepReply);
-        return this.#fill(group, () => playPolicy(env, policies, request, room));
+        if (policies === undefined) throw new Error("a policy request without a policy provider");
+        const room = group.maxReplyBytes - bodyBytes(layouts.stepReply);
+        return fill(group, () => runPolicy(env, policies, request, room));
       }
       case "lookahead":
-        return lookAheadOutcome(env, layouts, request, body, maxReplyBytes);
+        return lookAheadOutcome(group, request, body);
       case "prompt":
-        return promptOutcome(env, layouts, request, body, maxReplyBytes);
+        return promptOutcome(group, request, body);
       case "snapshot":
-        return snapshotOutcome(env, layouts, request, body, maxReplyBytes);
+        return snapshotOutcome(group, request, body);
     }
   }
 
-  /** A reply was acknowledged: its memory is free again, unless someone may still be reading it. */
-  release(group: number, slot: number, isReusable: boolean): void {
-    this.#groups[group].slots.release(slot, isReusable);
-  }
-
-  #change(group: Group, change: () => void): Outcome {
-    return this.#fill(group, () => {
-      change();
-      return noFinals;
-    });
-  }
-
-  /** Plays into a slot; in a text session with the prompts behind all else. */
-  #fill({ env, slots, prompts }: Group, play: () => StepParts): Outcome {
-    if (prompts === undefined) return slots.fill(play);
-    return slots.fill(() => {
-      const { result, sections } = play();
-      const texts = Array.from({ length: env.numLanes }, (_, lane) =>
-        env.lanes.phaseOf(lane) === PHASE_UNUSED ? new Uint8Array(0) : prompts.of(lane),
-      );
-      const { offsets, bytes } = joinPieces(texts);
-      const arrays = [
-        { name: "promptOffsets", values: offsets },
-        { name: "promptBytes", values: bytes },
-      ];
-      return { result, sections: [...sections, { name: "textLayout", arrays }] };
-    });
+  /** Frees the buffer of an acknowledged reply. It is not used again if someone may still be reading it. */
+  release(group: number, buffer: number, isReusable: boolean): void {
+    this.#groups[group].buffers.release(buffer, isReusable);
   }
 
   /** @throws BridgeError `sessionMemory` */
   #checkMemory(): void {
-    const { maxSessionBytes } = this.#options.limits;
-    const { numBytes } = this;
-    if (numBytes <= maxSessionBytes) return;
-    const expected = `at most ${maxSessionBytes} bytes (maxSessionBytes); lists of tasks have grown, and the lanes are as they were`;
-    throw new BridgeError("sessionMemory", { path: "session", expected, got: `${numBytes} bytes` });
+    checkSessionBytes(this.numBytes, this.#options.limits);
   }
 }
 
-function layoutNames({ stepReply }: SessionLayouts): OutputName[] {
-  return stepReply.map(({ name }) => name as OutputName);
-}
-
-function makeEnvs({ batch, numLanes, numGroups, laneScenario }: LaneOptions): BatchEnv[] {
-  const perGroup = numLanes / numGroups;
-  return Array.from({ length: numGroups }, (_, g) => {
-    const firstLane = g * perGroup;
-    return new BatchEnv({
-      ...batch,
-      numLanes: perGroup,
-      firstLane,
-      ...(laneScenario === undefined ? {} : { laneScenario: laneScenario.slice(firstLane, firstLane + perGroup) }),
-    });
+/** Carries out a change that ends no episode. */
+function change(group: Group, work: () => void): Outcome {
+  return fill(group, () => {
+    work();
+    return noFinals;
   });
 }
 
-/** Bytes of a prompt at most, reckoned generously: a step must not play what its reply has no room for. */
-function promptBytes({ maxServers, maxHistorySlots }: BatchEnv): number {
-  return 4096 + maxServers * (256 + 32 * maxHistorySlots);
+/** Plays into a reply buffer. In a text session the prompts follow everything else. */
+function fill({ buffers, prompts }: Group, play: () => StepParts): Outcome {
+  if (prompts === undefined) return buffers.fill(play);
+  return buffers.fill(() => {
+    const { result, sections } = play();
+    const text = { name: "textLayout", arrays: byteListArrays("prompt", prompts.all()) };
+    return { result, sections: [...sections, text] };
+  });
 }
 
-/** Seeds of a reset, NaN for the 2^64 − 1 that asks for the next episode: all bits are set in it alone. */
+function outputNames({ stepReply }: SessionLayouts): OutputName[] {
+  return stepReply.map(({ name }) => name as OutputName);
+}
+
+/** Seeds of a reset. All bits set asks for the lane's next episode, and becomes NaN. */
 function readSeeds(body: Uint8Array, spec: ArraySpec): Float64Array {
   const seeds = readArray(body, spec) as Float64Array;
   for (let i = 0; i < seeds.length; i++) {

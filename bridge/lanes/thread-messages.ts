@@ -1,18 +1,17 @@
-/** What is said between the socket's thread (`lane-threads.ts`) and one that plays lanes (`lane-thread.ts`). */
+/** Messages between the socket's thread (`thread-pool.ts`) and a thread of lanes (`thread-main.ts`). */
 
-import type { Limits } from "../wire/limits.js";
-import type { LaneRequest, QuestionRequest } from "../wire/requests.js";
-import type { Answer } from "./lane-handle.js";
-import type { LaneOptions, LaneState } from "./session-lanes.js";
+import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
+import type { Answer } from "./answer.js";
+import type { LaneLimits, LaneOptions, LaneState } from "./lane-options.js";
 
-/** Memory of a reply that is done with. */
+/** A reply buffer that is free again. */
 export interface Release {
   readonly group: number;
-  readonly slot: number;
+  readonly buffer: number;
   readonly isReusable: boolean;
 }
 
-/** A request to a thread; each but `close` has its answer, in order. */
+/** A request to a thread. Each one except `close` is answered, in order. */
 export type ThreadRequest =
   | { readonly kind: "open"; readonly key: number; readonly options: LaneOptions; readonly state?: LaneState }
   | { readonly kind: "fork"; readonly key: number; readonly newKey: number }
@@ -25,10 +24,10 @@ export type ThreadRequest =
       readonly releases: readonly Release[];
     }
   | {
-      readonly kind: "question";
-      readonly request: QuestionRequest;
+      readonly kind: "query";
+      readonly request: StatelessQuery;
       readonly body?: Uint8Array;
-      readonly limits: Limits;
+      readonly limits: LaneLimits;
     }
   | { readonly kind: "close"; readonly key: number };
 
@@ -36,5 +35,5 @@ export interface ThreadAnswer {
   readonly answer: Answer;
 }
 
-/** What a thread is told at its start. */
+/** The worker data that tells a thread to serve lanes. */
 export const LANE_THREAD = { role: "lanes" } as const;

@@ -1,51 +1,51 @@
-/** Threads that play lanes, as the socket's thread sees them: sessions are pinned to one, questions go to any. */
+/** A pool of threads that play lanes. A session stays with one thread; stateless queries go to any. */
 
-import { Worker } from "node:worker_threads";
-import type { Limits } from "../wire/limits.js";
-import { BridgeError, toReplyError } from "../wire/protocol.js";
-import type { LaneRequest, QuestionRequest } from "../wire/requests.js";
-import type { Answer, Done, LaneHost, LaneSeat } from "./lane-handle.js";
-import type { LaneOptions, LaneState } from "./session-lanes.js";
-import { LANE_THREAD, type Release, type ThreadAnswer, type ThreadRequest } from "./thread-messages.js";
+import type { LaneRequest, StatelessQuery } from "../wire/requests.js";
+import type { Done } from "./answer.js";
+import type { LaneHandle } from "./lane-handle.js";
+import type { LaneLimits, LaneOptions, LaneState } from "./lane-options.js";
+import { LaneThread } from "./thread.js";
+import type { Release } from "./thread-messages.js";
 
-/** What `stats` says of a thread. */
+/** Load of one thread, for `stats`. */
 export interface ThreadStats {
   readonly sessions: number;
   readonly queued: number;
 }
 
-export interface LaneThreadsOptions {
+export interface ThreadPoolOptions {
   readonly count: number;
-  /** Where the code of a thread is; it calls `serveLanes`. */
+  /** The code of a thread, which calls `serveLanes`. */
   readonly entry: URL;
-  readonly limits: Limits;
-  /** Told of a thread that died; its sessions answer with an error. */
+  readonly limits: LaneLimits;
+  /** Called when a thread dies. Its sessions answer with an error. */
   readonly report: (error: unknown) => void;
 }
 
-/** A fixed number of threads. One that dies is replaced; what it held is lost. */
-export class LaneThreads implements LaneHost {
-  readonly #options: LaneThreadsOptions;
-  readonly #threads: Thread[];
+/** A fixed number of threads. One that dies is replaced, and its sessions are lost. */
+export class ThreadPool {
+  readonly #options: ThreadPoolOptions;
+  readonly #threads: LaneThread[];
   #isClosed = false;
   #nextKey = 0;
 
-  constructor(options: LaneThreadsOptions) {
+  constructor(options: ThreadPoolOptions) {
     this.#options = options;
     this.#threads = Array.from({ length: options.count }, () => this.#start());
   }
 
-  open(options: LaneOptions, state: LaneState | undefined, done: Done): LaneSeat {
-    const thread = this.#leastBusy();
-    const seat = new ThreadSeat(thread, this.#nextKey++, () => this.#nextKey++);
-    thread.post({ kind: "open", key: seat.key, options, ...(state === undefined ? {} : { state }) }, done);
-    return seat;
+  /** Opens lanes in the least busy thread, with a saved state if there is one. `done` gets their description. */
+  open(options: LaneOptions, state: LaneState | undefined, done: Done): LaneHandle {
+    const thread = this.#leastBusy(({ sessions, queued }) => sessions + queued);
+    const handle = new ThreadLanes(thread, this.#nextKey++, () => this.#nextKey++);
+    thread.post({ kind: "open", key: handle.key, options, ...(state === undefined ? {} : { state }) }, done);
+    return handle;
   }
 
-  ask(request: QuestionRequest, body: Uint8Array | undefined, done: Done): void {
+  /** Answers a query that needs no session. */
+  ask(request: StatelessQuery, body: Uint8Array | undefined, done: Done): void {
     const { limits } = this.#options;
-    const thread = this.#threads.reduce((best, one) => (one.queued < best.queued ? one : best));
-    thread.post({ kind: "question", request, limits, ...copyOf(body) }, done);
+    this.#leastBusy(({ queued }) => queued).post({ kind: "query", request, limits, ...copyOf(body) }, done);
   }
 
   stats(): ThreadStats[] {
@@ -57,13 +57,12 @@ export class LaneThreads implements LaneHost {
     await Promise.all(this.#threads.map((thread) => thread.end()));
   }
 
-  #leastBusy(): Thread {
-    const load = ({ sessions, queued }: Thread) => sessions + queued;
+  #leastBusy(load: (thread: LaneThread) => number): LaneThread {
     return this.#threads.reduce((best, one) => (load(one) < load(best) ? one : best));
   }
 
-  #start(): Thread {
-    const thread: Thread = new Thread(this.#options.entry, (error) => {
+  #start(): LaneThread {
+    const thread: LaneThread = new LaneThread(this.#options.entry, (error) => {
       if (this.#isClosed) return;
       this.#options.report(error);
       this.#threads[this.#threads.indexOf(thread)] = this.#start();
@@ -72,85 +71,15 @@ export class LaneThreads implements LaneHost {
   }
 }
 
-/** One worker and the requests it has not answered; it answers them in order. */
-class Thread {
-  sessions = 0;
-  readonly #worker: Worker;
-  readonly #waiting: Done[] = [];
-  #next = 0;
-  #isDead = false;
-
-  constructor(entry: URL, onDeath: (error: unknown) => void) {
-    this.#worker = new Worker(entry, { workerData: LANE_THREAD });
-    this.#worker.unref();
-    this.#worker.on("message", ({ answer }: ThreadAnswer) => this.#take(answer));
-    const die = (error: unknown) => {
-      if (this.#isDead) return;
-      this.#isDead = true;
-      onDeath(error);
-      while (this.queued > 0) this.#take(gone);
-    };
-    this.#worker.on("messageerror", die);
-    this.#worker.on("error", die);
-    this.#worker.on("exit", (code) => die(new Error(`a thread of lanes ended with exit code ${code}`)));
-  }
-
-  get queued(): number {
-    return this.#waiting.length - this.#next;
-  }
-
-  get isDead(): boolean {
-    return this.#isDead;
-  }
-
-  post(message: ThreadRequest, done?: Done): void {
-    if (this.#isDead) {
-      done?.(gone);
-      return;
-    }
-    if (done !== undefined) this.#waiting.push(done);
-    const body = "body" in message ? message.body : undefined;
-    this.#worker.postMessage(message, body === undefined ? [] : [body.buffer as ArrayBuffer]);
-  }
-
-  async end(): Promise<void> {
-    this.#isDead = true;
-    await this.#worker.terminate();
-  }
-
-  #take(answer: Answer): void {
-    const done = this.#waiting[this.#next];
-    (this.#waiting as (Done | undefined)[])[this.#next++] = undefined;
-    if (this.#next === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#next = 0;
-    } else if (this.#next >= 1024) {
-      this.#waiting.splice(0, this.#next);
-      this.#next = 0;
-    }
-    done(answer);
-  }
-}
-
-/** What a thread that has ended leaves unanswered. */
-const gone: Answer = {
-  refusal: toReplyError(
-    new BridgeError("sessionLost", {
-      path: "/session",
-      expected: "a session whose thread is there",
-      got: "one whose thread has ended",
-    }),
-  ),
-};
-
-class ThreadSeat implements LaneSeat {
-  readonly isInline = false;
+/** The lanes of a session in another thread. */
+class ThreadLanes implements LaneHandle {
   readonly key: number;
-  readonly #thread: Thread;
+  readonly #thread: LaneThread;
   readonly #newKey: () => number;
+  /** Buffers to release, which go along with the next request. */
   #releases: Release[] = [];
 
-  constructor(thread: Thread, key: number, newKey: () => number) {
+  constructor(thread: LaneThread, key: number, newKey: () => number) {
     this.#thread = thread;
     this.key = key;
     this.#newKey = newKey;
@@ -167,12 +96,12 @@ class ThreadSeat implements LaneSeat {
     this.#thread.post({ kind: "execute", key: this.key, group, request, releases, ...copyOf(body) }, done);
   }
 
-  release(group: number, slot: number, isReusable: boolean): void {
-    this.#releases.push({ group, slot, isReusable });
+  release(group: number, buffer: number, isReusable: boolean): void {
+    this.#releases.push({ group, buffer, isReusable });
   }
 
-  fork(done: Done): LaneSeat {
-    const copy = new ThreadSeat(this.#thread, this.#newKey(), this.#newKey);
+  fork(done: Done): LaneHandle {
+    const copy = new ThreadLanes(this.#thread, this.#newKey(), this.#newKey);
     this.#thread.post({ kind: "fork", key: this.key, newKey: copy.key }, done);
     return copy;
   }
@@ -183,7 +112,7 @@ class ThreadSeat implements LaneSeat {
   }
 }
 
-/** The body in memory that can be moved: what came from the socket cannot, and is kept to compare a repetition with. */
+/** A copy of the body that can be transferred. The original stays here, to compare a repeated request with it. */
 function copyOf(body: Uint8Array | undefined): { body?: Uint8Array } {
   return body === undefined ? {} : { body: new Uint8Array(body) };
 }

@@ -1,4 +1,4 @@
-"""Puts the bundled server into the wheel; an editable installation uses the checkout's server."""
+"""Puts the bundled server and the shared data files into the wheel; an editable installation uses the checkout's."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class BundledServer(BuildHookInterface[Any]):
-    """Adds `server/`, which `npm run wheel` makes and source distributions contain, as `mecgym/_server`."""
+class BundledFiles(BuildHookInterface[Any]):
+    """Adds `server/` and `data/`, which `npm run wheel` makes and source distributions contain."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the server's files to those of the package.
@@ -15,13 +15,14 @@ class BundledServer(BuildHookInterface[Any]):
         Raises
         ------
         FileNotFoundError
-            The server was not bundled, so the wheel would lack it.
+            The server or the data were not gathered, so the wheel would lack them.
         """
         if version == "editable":
             return
-        server = Path(self.root, "server")
-        if not (server / "cli.mjs").exists():
-            raise FileNotFoundError(
-                f"{server} is missing; `npm run wheel` in the checkout bundles it and builds the wheel"
-            )
-        build_data["force_include"][str(server)] = "mecgym/_server"
+        for name, inside in (("server", "cli.mjs"), ("data", "core/core.wasm")):
+            folder = Path(self.root, name)
+            if not (folder / inside).exists():
+                raise FileNotFoundError(
+                    f"{folder} is missing; `npm run wheel` in the checkout makes it and builds the wheel"
+                )
+            build_data["force_include"][str(folder)] = f"mecgym/_{name}"

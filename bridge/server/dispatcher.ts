@@ -1,121 +1,117 @@
-/** The server without its socket: message in, messages out. Takes every request to what answers it. */
+/** Routes requests to their handlers: message in, messages out, without a socket. */
 
-import { answerQuestion, type Done } from "../lanes/lane-handle.js";
-import type { PolicyBook } from "../lanes/policy-provider.js";
-import { LaneThreads } from "../lanes/thread-pool.js";
+import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../../env/scenario/scenario.js";
+import type { Done } from "../lanes/answer.js";
+import type { PolicyProvider } from "../lanes/policy-provider.js";
+import { isInlineQuery } from "../lanes/request-limits.js";
+import { answerStateless } from "../lanes/stateless.js";
+import { ThreadPool } from "../lanes/thread-pool.js";
 import { checkNoBody } from "../wire/array-layout.js";
-import { defaultLimits, type Limits } from "../wire/limits.js";
-import {
-  BridgeError,
-  decodeHeader,
-  MAX_HEADER_BYTES,
-  MAX_HEADER_DEPTH,
-  PROTOCOL_VERSION,
-  type Request,
-} from "../wire/protocol.js";
+import { decodeHeader, MAX_HEADER_BYTES, MAX_HEADER_DEPTH } from "../wire/header.js";
+import { BridgeError, PROTOCOL_VERSION, type Request } from "../wire/protocol.js";
 import {
   basicOperations,
   checkRequest,
-  echo,
   hasSequence,
-  type JobRequest,
-  type QuestionRequest,
-  type RequestOf,
   type SequencedMessage,
+  type StatelessQuery,
   type StatelessRequest,
 } from "../wire/requests.js";
-import { JobBoard, type JobBook } from "./jobs.js";
-import { describeScenarios } from "./open-request.js";
-import { Replies, successReply } from "./replies.js";
-import type { Message, Send } from "./request-window.js";
+import { IdempotencyCache } from "./idempotency-cache.js";
+import { isJobStart, type JobProvider, JobRegistry } from "./job-registry.js";
+import { defaultLimits, type Limits } from "./limits.js";
+import { type Message, Replies, type Send, successReply } from "./replies.js";
 import { Sequencer } from "./sequencer.js";
-import { SessionBook } from "./sessions.js";
+import { SessionRegistry } from "./session-registry.js";
+import type { TrafficStats } from "./socket/message-socket.js";
 import { Counters, type ServerStats } from "./stats.js";
-import type { TrafficStats } from "./traffic.js";
 
-export { defaultLimits, type Limits, type Message, type Send };
-
-export interface HostOptions {
+export interface DispatcherOptions {
   readonly packageVersion: string;
   readonly limits?: Limits;
-  /** Told of errors that are the server's own fault; their replies say no more than that. */
+  /** Called with errors that are the server's own fault; their replies give no details. */
   readonly report?: (error: unknown) => void;
   /** What went through the socket, for `stats`. */
   readonly transport?: () => TrafficStats;
-  /** Native policies; none where left out. */
-  readonly policies?: PolicyBook;
-  /** Long work; none where left out. */
-  readonly jobs?: JobBook;
-  /** Threads for large sessions and questions; everything is done in this one where left out. */
+  /** Native policies; without them, the server has no operation `policy`. */
+  readonly policies?: PolicyProvider;
+  /** Long work; without it, the server has no jobs. */
+  readonly jobs?: JobProvider;
+  /** Threads for large sessions and queries; without them, everything runs in the calling thread. */
   readonly threads?: { readonly count: number; readonly entry: URL };
-  /** Sessions whose groups have at most so many lanes stay in this thread; 256 where left out. */
+  /** Sessions whose groups have at most this many lanes stay in the calling thread; 256 by default. */
   readonly maxInlineLanes?: number;
   /** A clock that never goes back, ms. */
   readonly nowMs?: () => number;
 }
 
-type JobQuestion = RequestOf<"job-status" | "job-result" | "cancel">;
+/** What the lanes of every server can do. */
+const LANE_CAPABILITIES = ["lookahead", "prompt", "snapshot", "restore", "fork"] as const;
+const JOB_QUERIES = ["job-status", "job-result", "cancel"] as const;
+/** Operations without a session that take a body. */
+const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify", "evaluate"]);
 
-/** How many answered `open` requests are remembered, so that a repeated one gets the session it made. */
-const MAX_REMEMBERED = 1024;
-
-export class SessionHost {
+export class Dispatcher {
   readonly #limits: Limits;
-  readonly #options: HostOptions;
+  readonly #options: DispatcherOptions;
   readonly #nowMs: () => number;
-  readonly #threads: LaneThreads | undefined;
-  readonly #jobs: JobBoard | undefined;
+  readonly #threads: ThreadPool | undefined;
+  readonly #jobs: JobRegistry | undefined;
   readonly #capabilities: readonly string[];
   readonly #operations: ReadonlySet<string>;
-  readonly #book: SessionBook;
+  readonly #sessions: SessionRegistry;
   readonly #sequencer: Sequencer;
-  /** Requests that make something, by their id: a repeated one gets what the first one made. */
-  readonly #made = new Map<string, Message | Send[]>();
+  readonly #created = new IdempotencyCache();
   readonly #counters: Counters;
   readonly #replies: Replies;
 
-  constructor(options: HostOptions) {
+  constructor(options: DispatcherOptions) {
+    const { limits = defaultLimits, report = () => {}, nowMs = () => performance.now(), threads, jobs } = options;
+    const { policies, maxInlineLanes = 256 } = options;
     this.#options = options;
-    const { limits = defaultLimits, report = () => {}, policies } = options;
     this.#limits = limits;
-    this.#nowMs = options.nowMs ?? (() => performance.now());
-    this.#counters = new Counters(this.#nowMs);
+    this.#nowMs = nowMs;
+    this.#counters = new Counters(nowMs);
     this.#replies = new Replies(this.#counters, report);
-    const { threads, jobs } = options;
-    this.#threads = threads === undefined ? undefined : new LaneThreads({ ...threads, limits, report });
-    const maxInlineLanes = this.#threads === undefined ? Number.POSITIVE_INFINITY : (options.maxInlineLanes ?? 256);
+    this.#threads = threads === undefined ? undefined : new ThreadPool({ ...threads, limits, report });
     const shared = { limits, counters: this.#counters, replies: this.#replies, policies };
-    this.#book = new SessionBook({ ...shared, report, nowMs: this.#nowMs, threads: this.#threads, maxInlineLanes });
-    this.#sequencer = new Sequencer({ ...shared, book: this.#book });
-    this.#jobs = jobs === undefined ? undefined : new JobBoard(jobs, limits, report, this.#nowMs);
-    const long = jobs === undefined ? [] : [...jobs.operations];
+    this.#sessions = new SessionRegistry({ ...shared, report, nowMs, threads: this.#threads, maxInlineLanes });
+    this.#sequencer = new Sequencer({ ...shared, sessions: this.#sessions });
+    this.#jobs = jobs === undefined ? undefined : new JobRegistry(jobs, limits, report, nowMs);
     const policy = policies === undefined ? [] : ["policy"];
-    this.#capabilities = [...LANE_CAPABILITIES, ...policy, "stats", "score", "resume", "text", ...long];
-    const asking = jobs === undefined ? [] : ["job-status", "job-result", "cancel"];
+    this.#capabilities = [
+      ...LANE_CAPABILITIES,
+      ...policy,
+      ...["stats", "score", "resume", "text"],
+      ...(jobs?.operations ?? []),
+    ];
     const operations = this.#capabilities.filter((name) => name !== "text");
-    this.#operations = new Set([...basicOperations, ...operations, ...asking]);
+    const jobQueries = jobs === undefined ? [] : JOB_QUERIES;
+    this.#operations = new Set([...basicOperations, ...operations, ...jobQueries]);
   }
 
   /** New with every start of a server, 32 hexadecimal digits. */
   get instance(): string {
-    return this.#book.instance;
+    return this.#sessions.instance;
   }
 
   get numSessions(): number {
-    return this.#book.size;
+    return this.#sessions.size;
   }
 
   /**
-   * Answers a message: `send` gets its reply, at once or later, and those of held requests whose turn it now is go where
-   * they came from. Never throws.
+   * Handles a message. Its reply goes to `send`, at once or later. Replies to requests that were held until now go to
+   * the `send` they came with. Never throws.
+   *
+   * @param sendUnkept sends replies that no session keeps and bounds
    */
-  handle(message: Message, send: Send): void {
+  handle(message: Message, send: Send, sendUnkept: Send = send): void {
     const startMs = this.#nowMs();
     let header: Record<string, unknown>;
     try {
       header = readMessage(message, this.#limits);
     } catch (error) {
-      send(this.#replies.error({ v: PROTOCOL_VERSION, op: null, requestId: null }, error));
+      sendUnkept(this.#replies.unreadable(error));
       return;
     }
     let request: Request | undefined;
@@ -134,25 +130,12 @@ export class SessionHost {
         if (request === undefined) throw refusal;
         this.#handleStateless(request as StatelessRequest, message[1], (reply) => {
           this.#counters.countReply(startMs);
-          send(reply);
+          sendUnkept(reply);
         });
       }
     } catch (error) {
-      send(this.#replies.error(echo(header), error));
+      sendUnkept(this.#replies.error(header, error));
     }
-  }
-
-  /** Gives up sessions whose lease is over, and forgets old jobs. To be called now and then. */
-  reap(): void {
-    const { leaseSeconds } = this.#limits;
-    this.#book.reap();
-    if (leaseSeconds > 0) this.#jobs?.reap(leaseSeconds * 1000);
-  }
-
-  /** Ends its threads and jobs. */
-  async close(): Promise<void> {
-    this.#jobs?.close();
-    await this.#threads?.close();
   }
 
   #handleStateless(request: StatelessRequest, body: Uint8Array | undefined, send: Send): void {
@@ -171,68 +154,35 @@ export class SessionHost {
         send(successReply(request, { result: { scenarios: describeScenarios(request.scenario) } }));
         return;
       case "open":
+        this.#create(request, send, (done) => this.#sessions.open(request, done));
+        return;
       case "resume":
-        this.#once(request, send, (answer) => {
-          if (request.op === "open") this.#book.open(request, answer);
-          else this.#book.resume(request, answer);
-        });
+        this.#create(request, send, (done) => this.#sessions.resume(request, done));
         return;
       case "score":
       case "prompt":
-        this.#ask(request, body, (answer) => send(this.#replies.answer(request, answer)));
+        this.#query(request, body, (answer) => send(this.#replies.answer(request, answer)));
         return;
-      default:
-        this.#handleJob(request, body, send);
+      default: {
+        const jobs = this.#jobs as JobRegistry; // without jobs, their operations are unknown
+        if (!isJobStart(request)) send(successReply(request, jobs.answer(request)));
+        else this.#create(request, send, (done) => done({ outcome: jobs.start(request, body), numBytes: 0 }));
+      }
     }
   }
 
-  #handleJob(request: JobRequest | JobQuestion, body: Uint8Array | undefined, send: Send): void {
-    const jobs = this.#jobs as JobBoard; // else its operations are unknown
-    switch (request.op) {
-      case "job-status":
-        send(successReply(request, jobs.status(request.job)));
-        return;
-      case "job-result":
-        send(successReply(request, jobs.page(request.job, request.page ?? 0)));
-        return;
-      case "cancel":
-        send(successReply(request, jobs.cancel(request.job)));
-        return;
-      default:
-        this.#once(request, send, (done) => done({ outcome: jobs.start(request, body), numBytes: 0 }));
-    }
+  /** Creates something once, however often its request is sent. */
+  #create(request: Request & { requestId: string }, send: Send, create: (done: Done) => void): void {
+    this.#created.run(request.requestId, send, (settle) => {
+      create((answer) => settle(this.#replies.answer(request, answer), "outcome" in answer));
+    });
   }
 
-  /** Makes something, or gives what the same request made before; one that was refused may be sent again. */
-  #once(request: Request & { requestId: string }, send: Send, make: (done: Done) => void): void {
-    const { requestId } = request;
-    const known = this.#made.get(requestId);
-    if (known !== undefined) {
-      if (isWaiting(known)) known.push(send);
-      else send(known);
-      return;
-    }
-    const waiting = [send];
-    this.#made.set(requestId, waiting);
-    try {
-      make((answer) => {
-        const reply = this.#replies.answer(request, answer);
-        if ("outcome" in answer) this.#remember(requestId, reply);
-        else this.#made.delete(requestId);
-        for (const one of waiting) one(reply);
-      });
-    } catch (error) {
-      this.#made.delete(requestId);
-      throw error;
-    }
-  }
-
-  #remember(requestId: string, reply: Message): void {
-    this.#made.delete(requestId);
-    this.#made.set(requestId, reply);
-    for (const [id, made] of this.#made) {
-      if (this.#made.size <= MAX_REMEMBERED) return;
-      if (!isWaiting(made)) this.#made.delete(id);
+  #query(request: StatelessQuery, body: Uint8Array | undefined, done: Done): void {
+    if (this.#threads !== undefined && !isInlineQuery(request, body?.length ?? 0)) {
+      this.#threads.ask(request, body, done);
+    } else {
+      done(answerStateless(request, body, this.#limits));
     }
   }
 
@@ -248,13 +198,13 @@ export class SessionHost {
   }
 
   #ping(ids: readonly string[] | undefined): Record<string, unknown> {
-    return ids === undefined ? {} : { lost: this.#book.renew(ids) };
+    return ids === undefined ? {} : { lost: this.#sessions.renew(ids) };
   }
 
   /** What the server does, in numbers. */
   stats(): ServerStats {
     const { rss, heapUsed, external } = process.memoryUsage();
-    const { sessionBytes, ...held } = this.#book.stats();
+    const { sessionBytes, ...held } = this.#sessions.stats();
     return {
       ...this.#counters.describe(),
       ...held,
@@ -265,21 +215,21 @@ export class SessionHost {
     };
   }
 
-  #ask(request: QuestionRequest, body: Uint8Array | undefined, done: Done): void {
-    if (this.#threads !== undefined && (body?.length ?? 0) > MAX_INLINE_QUESTION_BYTES) {
-      this.#threads.ask(request, body, done);
-    } else {
-      done(answerQuestion(request, body, this.#limits));
-    }
+  /** Gives up sessions whose lease ran out, and forgets old jobs. To be called from time to time. */
+  reap(): void {
+    const { leaseSeconds } = this.#limits;
+    this.#sessions.reap();
+    if (leaseSeconds > 0) this.#jobs?.reap(leaseSeconds * 1000);
+  }
+
+  /** Ends all threads and jobs. */
+  async close(): Promise<void> {
+    this.#jobs?.close();
+    await this.#threads?.close();
   }
 }
 
-/** What every server's lanes can do. */
-const LANE_CAPABILITIES = ["lookahead", "prompt", "snapshot", "restore", "fork"] as const;
-const TAKES_BODY: ReadonlySet<string> = new Set(["score", "prompt", "verify", "evaluate"]);
-/** A question with a longer body is answered in another thread, where there is one. */
-const MAX_INLINE_QUESTION_BYTES = 16_384;
-
+/** @throws BridgeError `malformedMessage` */
 function readMessage(message: Message, { maxBodyBytes }: Limits): Record<string, unknown> {
   const refuse = (expected: string, got: string) =>
     new BridgeError("malformedMessage", { path: "message", expected, got });
@@ -291,6 +241,8 @@ function readMessage(message: Message, { maxBodyBytes }: Limits): Record<string,
   return decodeHeader(message[0]);
 }
 
-function isWaiting(made: Message | Send[]): made is Send[] {
-  return typeof made[0] === "function";
+/** What `scenarios` lists: all frozen scenarios, or the one that is named or given. */
+function describeScenarios(scenario: unknown): Record<string, unknown>[] {
+  const list = scenario === undefined ? listScenarios() : [resolveScenario(scenario as string | ScenarioInput)];
+  return list.map((one) => ({ id: one.id, description: one.description, hash: scenarioHash(one), scenario: one }));
 }

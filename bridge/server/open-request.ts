@@ -1,19 +1,12 @@
-/** From an `open` or `resume` request to the lanes it asks for, within the server's limits. */
+/** Checks `open` and `resume` requests against the server's limits, and turns them into options of lanes. */
 
 import { MecgymError } from "../../env/errors.js";
 import type { PromptOptions } from "../../env/language/prompt.js";
-import {
-  listScenarios,
-  maxUsersOf,
-  resolveScenario,
-  type Scenario,
-  type ScenarioInput,
-  scenarioHash,
-} from "../../env/scenario/scenario.js";
-import type { LaneOptions } from "../lanes/session-lanes.js";
-import type { Limits } from "../wire/limits.js";
+import { maxUsersOf, resolveScenario, type Scenario, type ScenarioInput } from "../../env/scenario/scenario.js";
+import { type LaneOptions, promptOptionsOf } from "../lanes/lane-options.js";
 import { BridgeError } from "../wire/protocol.js";
-import type { RequestOf } from "../wire/requests.js";
+import { checkAbsent, type RequestOf } from "../wire/requests.js";
+import type { Limits } from "./limits.js";
 
 type OpenRequest = RequestOf<"open"> | RequestOf<"resume">;
 
@@ -75,21 +68,25 @@ function checkSize(scenarios: readonly Scenario[], numLanes: number, { maxUserLa
   throw new BridgeError("sessionTooLarge", { path: "/numEnvs", expected, got: size });
 }
 
-/** How a text session words its prompts; undefined for a numeric one, which takes no options of prompts. */
+/** How a text session writes its prompts; undefined for a numeric session, which has no such options. */
 function promptsOf(request: OpenRequest): PromptOptions | undefined {
-  const { observation = "numeric", template, perturbation, instruction, system } = request;
-  const options = Object.fromEntries(
-    Object.entries({ template, perturbation, instruction, system }).filter(([, value]) => value !== undefined),
-  );
-  if (observation === "text") return options;
-  for (const [name, got] of Object.entries(options)) {
-    throw new BridgeError("invalidRequest", { path: `/${name}`, expected: "nothing, with numeric observations", got });
-  }
+  const options = promptOptionsOf(request);
+  if (request.observation === "text") return options;
+  checkAbsent({ ...options }, "with numeric observations");
   return undefined;
 }
 
-/** What `scenarios` lists. */
-export function describeScenarios(scenario: unknown): Record<string, unknown>[] {
-  const list = scenario === undefined ? listScenarios() : [resolveScenario(scenario as string | ScenarioInput)];
-  return list.map((one) => ({ id: one.id, description: one.description, hash: scenarioHash(one), scenario: one }));
+/**
+ * The lease of a session, ms.
+ *
+ * @throws BridgeError `invalidRequest` if it is longer than the server allows
+ */
+export function leaseMsOf({ leaseSeconds }: OpenRequest, limits: Limits): number {
+  const most = limits.leaseSeconds;
+  if (leaseSeconds !== undefined && most > 0 && leaseSeconds > most) {
+    const expected = `at most ${most} seconds (leaseSeconds)`;
+    throw new BridgeError("invalidRequest", { path: "/leaseSeconds", expected, got: leaseSeconds });
+  }
+  const seconds = leaseSeconds ?? most;
+  return seconds === 0 ? Number.POSITIVE_INFINITY : seconds * 1000;
 }

@@ -1,20 +1,17 @@
-/** What a server does, as Prometheus reads it: text over HTTP, for this machine alone. */
+/** The server's statistics in the text format of Prometheus. */
 
-import { createServer, type IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
-import { MecgymError } from "../../env/errors.js";
 import type { ServerStats } from "./stats.js";
 
-const HOST = "127.0.0.1";
+export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
-/** Values by the one label of a metric; a number where it has none. */
+/** Values by the label of a metric; one number if it has no label. */
 type Values = number | Readonly<Record<string, number>>;
 
 interface Metric {
   readonly name: string;
   readonly help: string;
-  /** Whether it only grows. */
+  /** Whether the value only grows. */
   readonly isCounter?: true;
   readonly label?: string;
   readonly read: (stats: ServerStats) => Values;
@@ -112,52 +109,4 @@ export async function renderMetrics(stats: ServerStats): Promise<string> {
 
 function labelled(label: string, values: Readonly<Record<string, number>>): [Record<string, string>, number][] {
   return Object.entries(values).map(([key, value]) => [{ [label]: key }, value]);
-}
-
-export interface MetricsEndpoint {
-  readonly url: string;
-  close(): void;
-}
-
-/**
- * Answers `GET /metrics` on loopback.
- *
- * @param port 0 for any that is free
- * @throws MecgymError `invalidOption` where the port is taken
- */
-export async function serveMetrics(port: number, stats: () => ServerStats): Promise<MetricsEndpoint> {
-  const server = createServer((request, response) => {
-    const status = statusOf(request);
-    if (status !== 200) {
-      response.writeHead(status, { "content-type": "text/plain" }).end("GET /metrics\n");
-      return;
-    }
-    renderMetrics(stats()).then(
-      (text) => response.writeHead(200, { "content-type": Registry.PROMETHEUS_CONTENT_TYPE }).end(text),
-      (error) => response.writeHead(500, { "content-type": "text/plain" }).end(`${String(error)}\n`),
-    );
-  });
-  server.headersTimeout = 5000;
-  server.maxConnections = 16;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      const expected = `a port of ${HOST} that no other process has (${error.message})`;
-      reject(new MecgymError("invalidOption", { path: "--metrics-port", got: port, expected }));
-    });
-    server.listen(port, HOST, resolve);
-  });
-  return {
-    url: `http://${HOST}:${(server.address() as AddressInfo).port}/metrics`,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-/** A page of the web that had its name point here would still send its own name along. */
-function statusOf({ method, url, headers }: IncomingMessage): number {
-  if (!/^(127\.0\.0\.1|localhost)(:\d+)?$/.test(headers.host ?? "")) return 403;
-  if (url !== "/metrics") return 404;
-  return method === "GET" || method === "HEAD" ? 200 : 405;
 }

@@ -1,54 +1,50 @@
-/** The requests of one group in their order: what is held, what was answered and is not acknowledged, what is too late. */
+/** The window of a group's requests: those held for their turn, in progress, or answered and not acknowledged yet. */
 
-import type { LaneSeat } from "../lanes/lane-handle.js";
+import type { LaneHandle } from "../lanes/lane-handle.js";
 import { BridgeError } from "../wire/protocol.js";
 import { isSameRequest, type SequencedMessage } from "../wire/requests.js";
+import type { Message, Send } from "./replies.js";
 
-/** Parts of a message after the identity frame. */
-export type Message = readonly Uint8Array[];
-/** Sends a reply to whoever asked. */
-export type Send = (reply: Message) => void;
-
-/** A request that waits for its turn, is carried out, or has been answered and is not acknowledged yet. */
-export interface SequenceEntry extends SequencedMessage {
+/** A request in the window, with its reply once there is one. */
+export interface WindowEntry extends SequencedMessage {
   send: Send;
   readonly startMs: number;
   reply: Message | undefined;
   /** How often the reply was sent. */
   numSent: number;
-  /** Memory that the reply's body lies in. */
-  slot: { readonly seat: LaneSeat; readonly index: number } | undefined;
+  /** The reply buffer that the reply's body lies in. */
+  buffer: { readonly handle: LaneHandle; readonly index: number } | undefined;
 }
 
 /** What a message turned out to be. */
 export type Placed =
-  | { readonly kind: "new"; readonly entry: SequenceEntry }
+  | { readonly kind: "new"; readonly entry: WindowEntry }
   /** Sent again, and not answered yet. */
   | { readonly kind: "waiting" }
-  /** Sent again, and answered before. */
-  | { readonly kind: "answered"; readonly entry: SequenceEntry };
+  /** Sent again, and already answered. */
+  | { readonly kind: "answered"; readonly entry: WindowEntry };
 
-export class Sequence {
+export class RequestWindow {
   readonly #maxInFlight: number;
-  readonly #onDone: (entry: SequenceEntry) => void;
-  readonly #entries = new Map<number, SequenceEntry>();
-  /** Next sequence number to carry out. */
+  readonly #onAcknowledged: (entry: WindowEntry) => void;
+  readonly #entries = new Map<number, WindowEntry>();
+  /** The next sequence number to carry out. */
   #next = 1;
-  /** Highest number up to which all are answered. */
+  /** The highest number up to which all requests are answered. */
   #answered = 0;
-  /** Highest acknowledged number. */
+  /** The highest acknowledged number. */
   #acked = 0;
 
-  /** @param onDone gets every entry that is acknowledged */
-  constructor(maxInFlight: number, onDone: (entry: SequenceEntry) => void) {
+  /** @param onAcknowledged called with every entry that leaves the window */
+  constructor(maxInFlight: number, onAcknowledged: (entry: WindowEntry) => void) {
     this.#maxInFlight = maxInFlight;
-    this.#onDone = onDone;
+    this.#onAcknowledged = onAcknowledged;
   }
 
   /**
-   * Finds the place of a message; a new one is kept until it is acknowledged.
+   * Finds the place of a message. A new one stays in the window until it is acknowledged.
    *
-   * @throws BridgeError `invalidRequest`, `staleSequence`, `sequenceConflict`, `windowExceeded`; it uses up no number
+   * @throws BridgeError `invalidRequest`, `staleSequence`, `sequenceConflict`, `windowExceeded`; no number is used up
    */
   place(message: SequencedMessage, send: Send, startMs: number): Placed {
     const { seq, ack } = message.header;
@@ -61,9 +57,9 @@ export class Sequence {
     }
     while (this.#acked < ack) {
       this.#acked += 1;
-      const entry = this.#entries.get(this.#acked) as SequenceEntry;
+      const entry = this.#entries.get(this.#acked) as WindowEntry;
       this.#entries.delete(this.#acked);
-      this.#onDone(entry);
+      this.#onAcknowledged(entry);
     }
     if (seq <= this.#acked) {
       throw new BridgeError("staleSequence", {
@@ -73,7 +69,7 @@ export class Sequence {
       });
     }
     const known = this.#entries.get(seq);
-    if (known !== undefined) return this.#again(known, message, send);
+    if (known !== undefined) return this.#repeat(known, message, send);
     if (seq > this.#acked + this.#maxInFlight) {
       throw new BridgeError("windowExceeded", {
         path: "/seq",
@@ -81,9 +77,9 @@ export class Sequence {
         got: seq,
       });
     }
-    // field by field: this is on the way of every step, and an object that grows later is slow to make and to read
+    // field by field: every step comes this way, and an object that grows later is slow to make and to read
     const { header, request, refusal, body } = message;
-    const entry: SequenceEntry = {
+    const entry: WindowEntry = {
       header,
       request,
       refusal,
@@ -92,49 +88,52 @@ export class Sequence {
       startMs,
       reply: undefined,
       numSent: 0,
-      slot: undefined,
+      buffer: undefined,
     };
     this.#entries.set(seq, entry);
     return { kind: "new", entry };
   }
 
-  #again(known: SequenceEntry, message: SequencedMessage, send: Send): Placed {
+  #repeat(known: WindowEntry, message: SequencedMessage, send: Send): Placed {
     if (!isSameRequest(known, message)) {
       throw new BridgeError("sequenceConflict", {
         path: "/seq",
-        expected: "the request sent before with this seq",
-        got: "another one",
+        expected: "the same request as before with this seq",
+        got: "a different one",
       });
     }
-    // it may come through another socket than before
+    // it may come through another connection than before
     known.send = send;
     return known.reply === undefined ? { kind: "waiting" } : { kind: "answered", entry: known };
   }
 
-  /** The request whose turn it is, once. */
-  take(): SequenceEntry | undefined {
+  /** Returns the request whose turn it is, and advances; undefined if it has not come yet. */
+  take(): WindowEntry | undefined {
     const entry = this.#entries.get(this.#next);
     if (entry !== undefined) this.#next += 1;
     return entry;
   }
 
-  /** A reply is there. */
+  /** Takes note of a new reply. */
   noteAnswer(): void {
     while (this.#entries.get(this.#answered + 1)?.reply !== undefined) this.#answered += 1;
   }
 
-  /** Requests without a reply: those that are held, and those that are carried out. */
-  unanswered(): SequenceEntry[] {
+  /** Requests without a reply: those held, and those in progress. */
+  unanswered(): WindowEntry[] {
     return [...this.#entries.values()].filter(({ reply }) => reply === undefined);
   }
 
-  /** Those of them that wait for their turn. */
-  held(): SequenceEntry[] {
+  /** Requests that are held for their turn. */
+  held(): WindowEntry[] {
     return [...this.#entries].filter(([seq]) => seq >= this.#next).map(([, entry]) => entry);
   }
 
-  /** All that is kept. */
-  entries(): Iterable<SequenceEntry> {
+  entries(): Iterable<WindowEntry> {
     return this.#entries.values();
+  }
+
+  get size(): number {
+    return this.#entries.size;
   }
 }

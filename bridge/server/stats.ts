@@ -1,14 +1,14 @@
-/** What a server counts of itself, for `stats`: plain numbers, and no session's name. */
+/** What a server counts for `stats`: plain numbers, without the id of any session. */
 
 import type { ThreadStats } from "../lanes/thread-pool.js";
-import type { TrafficStats } from "./traffic.js";
+import type { TrafficStats } from "./socket/message-socket.js";
 
-/** Latencies that percentiles are taken of. */
+/** Percentiles are taken over this many latencies. */
 const NUM_LATENCIES = 4096;
-/** Seconds that rates are taken over. */
+/** Rates are taken over this many seconds. */
 const RATE_SECONDS = 10;
 
-/** The part of `stats` that is counted here. */
+/** The part of `stats` that `Counters` counts. */
 export interface CounterStats {
   readonly uptimeSeconds: number;
   readonly evictions: number;
@@ -21,7 +21,7 @@ export interface CounterStats {
   readonly latency: Readonly<Record<"count" | "p50Seconds" | "p90Seconds" | "p99Seconds", number>>;
 }
 
-/** What `stats` answers; the reply schema's `StatsResult` describes it. */
+/** The result of `stats`. `StatsResult` in the reply schema describes it. */
 export interface ServerStats extends CounterStats {
   readonly sessions: number;
   readonly lanes: number;
@@ -45,7 +45,7 @@ export class Counters {
   readonly #startMs: number;
   readonly #latenciesMs = new Float64Array(NUM_LATENCIES);
   #numLatencies = 0;
-  /** Steps of lanes by second, and which second each place stands for. */
+  /** Steps of lanes in each of the last seconds, and the second that each entry counts. */
   readonly #steps = new Float64Array(RATE_SECONDS + 1);
   readonly #seconds = new Float64Array(RATE_SECONDS + 1).fill(-1);
 
@@ -62,7 +62,7 @@ export class Counters {
     this.errors[code] = (this.errors[code] ?? 0) + 1;
   }
 
-  /** @param startMs when the request came */
+  /** @param startMs when the request arrived */
   countReply(startMs: number): void {
     this.#latenciesMs[this.#numLatencies++ % NUM_LATENCIES] = this.#nowMs() - startMs;
   }
@@ -70,24 +70,24 @@ export class Counters {
   countSteps(numLanes: number): void {
     this.laneSteps += numLanes;
     const second = this.#second();
-    const place = second % this.#steps.length;
-    if (this.#seconds[place] !== second) {
-      this.#seconds[place] = second;
-      this.#steps[place] = 0;
+    const index = second % this.#steps.length;
+    if (this.#seconds[index] !== second) {
+      this.#seconds[index] = second;
+      this.#steps[index] = 0;
     }
-    this.#steps[place] += numLanes;
+    this.#steps[index] += numLanes;
   }
 
   #second(): number {
     return Math.floor((this.#nowMs() - this.#startMs) / 1000);
   }
 
-  /** Steps of lanes a second over the last whole ten seconds. */
+  /** Steps of lanes per second, over the last ten whole seconds. */
   #stepsPerSecond(): number {
     const now = this.#second();
     let sum = 0;
-    for (const [place, second] of this.#seconds.entries()) {
-      if (second >= 0 && second < now && second >= now - RATE_SECONDS) sum += this.#steps[place];
+    for (const [index, second] of this.#seconds.entries()) {
+      if (second >= 0 && second < now && second >= now - RATE_SECONDS) sum += this.#steps[index];
     }
     return sum / Math.max(1, Math.min(RATE_SECONDS, now));
   }

@@ -1,198 +1,107 @@
-/** Bodies of messages: the layouts a session fixes, and bodies that a header describes. */
+/** Layouts of message bodies: typed arrays, each at a multiple of 8 bytes, and how to read and write them. */
 
-import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { outputSpecs } from "../../env/core/outputs.js";
-import { type ArraySpec, BridgeError, bodyBytes, type Dtype, makeLayout, readArray, type Values } from "./protocol.js";
+import { BridgeError } from "./protocol.js";
 
-/** What a request brought, for its reply. */
-export interface Outcome {
-  readonly result: Record<string, unknown>;
-  readonly body?: Uint8Array;
-  /** Memory of the group's that the body lies in, and that is free again with the reply's acknowledgement. */
-  readonly slot?: number;
+export type Dtype = "float32" | "float64" | "int32" | "uint8" | "uint32" | "uint64";
+
+/** One array of a body. */
+export interface ArraySpec {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Bytes from the start of the body; a multiple of 8. */
+  readonly offset: number;
 }
 
-/** Layouts of a session's bodies, for one group of lanes. */
-export interface SessionLayouts {
-  readonly resetRequest: ArraySpec[];
-  readonly stepRequest: ArraySpec[];
-  readonly maskRequest: ArraySpec[];
-  readonly stepReply: ArraySpec[];
-}
+/** Values of one array. A `uint64` array is read as float64 integers, and written as pairs of 32-bit words. */
+export type Values = Float32Array | Float64Array | Int32Array | Uint8Array | Uint32Array;
 
-/** The layouts that `open` announces; docs/protocol.md describes the arrays. */
-export function layoutsOf(env: Pick<BatchEnv, "numLanes" | "observationSize" | "maxServers">): SessionLayouts {
-  const { numLanes } = env;
-  return {
-    resetRequest: makeLayout([
-      { name: "seeds", dtype: "uint64", shape: [numLanes] },
-      { name: "mask", dtype: "uint8", shape: [numLanes] },
-    ]),
-    stepRequest: makeLayout([{ name: "actions", dtype: "int32", shape: [numLanes] }]),
-    maskRequest: makeLayout([{ name: "mask", dtype: "uint8", shape: [numLanes] }]),
-    stepReply: makeLayout(outputSpecs(env)),
-  };
-}
+const itemBytes: Record<Dtype, number> = { float32: 4, float64: 8, int32: 4, uint8: 1, uint32: 4, uint64: 8 };
 
-/** @throws BridgeError `invalidBody` unless the body is as long as its layout */
-export function checkBody(body: Uint8Array | undefined, layout: readonly ArraySpec[]): Uint8Array {
-  const expected = bodyBytes(layout);
-  if (body?.length === expected) return aligned(body);
-  throw new BridgeError("invalidBody", {
-    path: "body",
-    expected: `${expected} bytes: ${layout.map((spec) => `${spec.name} ${spec.dtype}[${spec.shape.join(", ")}]`).join(", ")}`,
-    got: body === undefined ? "no body" : `${body.length} bytes`,
+/** Places arrays one after the other, each at a multiple of 8 bytes, from `start` on. */
+export function makeLayout(
+  arrays: readonly { name: string; dtype: Dtype; shape: readonly number[] }[],
+  start = 0,
+): ArraySpec[] {
+  let offset = roundUp(start);
+  return arrays.map(({ name, dtype, shape }) => {
+    const spec = { name, dtype, shape, offset };
+    offset = roundUp(offset + arrayBytes(spec));
+    return spec;
   });
 }
 
-/** @throws BridgeError `invalidBody` where there is one */
-export function checkNoBody(op: string, body: Uint8Array | undefined): void {
-  if (body === undefined) return;
-  const expected = `no body with ${op}`;
-  throw new BridgeError("invalidBody", { path: "body", expected, got: `${body.length} bytes` });
+/** The next multiple of 8. Bit operations would wrap at 32 bits, and a header may name any size. */
+function roundUp(offset: number): number {
+  return Math.ceil(offset / 8) * 8;
 }
 
-/** The same bytes, at a multiple of 8: views of them need no copy. */
+function arrayBytes(spec: { dtype: Dtype; shape: readonly number[] }): number {
+  return spec.shape.reduce((product, n) => product * n, itemBytes[spec.dtype]);
+}
+
+/** Bytes of a body with this layout; a multiple of 8. */
+export function bodyBytes(layout: readonly ArraySpec[]): number {
+  return layout.reduce((end, spec) => Math.max(end, roundUp(spec.offset + arrayBytes(spec))), 0);
+}
+
+/** The memory of a typed array as bytes, without a copy. */
+export function asBytes(values: Values): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+/** Copies `values` to its place in a body. Node runs on little-endian machines only, so no bytes are swapped. */
+export function writeArray(body: Uint8Array, spec: ArraySpec, values: Values): void {
+  body.set(new Uint8Array(values.buffer, values.byteOffset, arrayBytes(spec)), spec.offset);
+}
+
+/** A view of one array of a body. The array is a copy if the body is not aligned to 8 bytes, or the dtype is uint64. */
+export function readArray(body: Uint8Array, spec: ArraySpec): Values {
+  const length = arrayBytes(spec) / itemBytes[spec.dtype];
+  const { buffer, byteOffset } = aligned(body);
+  const start = byteOffset + spec.offset;
+  switch (spec.dtype) {
+    case "float32":
+      return new Float32Array(buffer, start, length);
+    case "float64":
+      return new Float64Array(buffer, start, length);
+    case "int32":
+      return new Int32Array(buffer, start, length);
+    case "uint8":
+      return new Uint8Array(buffer, start, length);
+    case "uint32":
+      return new Uint32Array(buffer, start, length);
+    case "uint64": {
+      const words = new Uint32Array(buffer, start, 2 * length);
+      return Float64Array.from({ length }, (_, i) => words[2 * i] + words[2 * i + 1] * 4_294_967_296);
+    }
+  }
+}
+
+/** The same bytes at a multiple of 8, so that every array in them can be viewed. */
 function aligned(body: Uint8Array): Uint8Array {
   return body.byteOffset % 8 === 0 ? body : new Uint8Array(body);
 }
 
 /**
- * Type and shape of an array that a header describes. A length is a number, or a name for one that is free but the same
- * wherever the name stands; "S+1" is one more than S.
- */
-export type ArrayForm = readonly [dtype: Dtype, ...shape: (string | number)[]];
-
-/** Arrays of a body by name, and the lengths that were free. */
-export interface BodyArrays<Name extends string> {
-  readonly arrays: { readonly [N in Name]?: Values };
-  readonly sizes: Readonly<Record<string, number>>;
-}
-
-/**
- * Views of the arrays that a header's layout describes.
+ * The body, aligned so that its arrays can be read without further copies.
  *
- * @param forms the arrays there may be
- * @throws BridgeError `invalidRequest` for a layout of other arrays, `invalidBody` for a body that is not as long
+ * @throws BridgeError `invalidBody` unless the body is exactly as long as its layout
  */
-export function readBody<Name extends string>(
-  layout: readonly ArraySpec[],
-  body: Uint8Array | undefined,
-  forms: Readonly<Record<Name, ArrayForm>>,
-): BodyArrays<Name> {
-  const sizes: Record<string, number> = {};
-  const seen = new Set<string>();
-  for (const [i, spec] of layout.entries()) {
-    const refuse = (path: string, expected: string, got: unknown) =>
-      new BridgeError("invalidRequest", { path: `/layout/${i}${path}`, expected, got });
-    if (!Object.hasOwn(forms, spec.name) || seen.has(spec.name)) {
-      throw refuse("/name", `one of ${Object.keys(forms).join(", ")}, each once`, spec.name);
-    }
-    seen.add(spec.name);
-    const [dtype, ...shape] = forms[spec.name as Name];
-    if (spec.dtype !== dtype) throw refuse("/dtype", dtype, spec.dtype);
-    const isRight =
-      spec.shape.length === shape.length && shape.every((length, axis) => fits(length, spec.shape[axis], sizes));
-    if (isRight) continue;
-    const known = Object.entries(sizes).map(([name, size]) => `${name} = ${size}`);
-    throw refuse("/shape", `[${shape.join(", ")}]${known.length > 0 ? `, ${known.join(", ")}` : ""}`, spec.shape);
-  }
-  const bytes = checkBody(body, layout);
-  const arrays = Object.fromEntries(layout.map((spec) => [spec.name, readArray(bytes, spec)]));
-  return { arrays: arrays as BodyArrays<Name>["arrays"], sizes };
+export function checkBody(body: Uint8Array | undefined, layout: readonly ArraySpec[]): Uint8Array {
+  const expected = bodyBytes(layout);
+  if (body?.length === expected) return aligned(body);
+  const arrays = layout.map(({ name, dtype, shape }) => `${name} ${dtype}[${shape.join(", ")}]`).join(", ");
+  throw new BridgeError("invalidBody", {
+    path: "body",
+    expected: `${expected} bytes: ${arrays}`,
+    got: body === undefined ? "no body" : `${body.length} bytes`,
+  });
 }
 
-function fits(length: string | number, got: number, sizes: Record<string, number>): boolean {
-  if (typeof length === "number") return got === length;
-  const [name, more] = length.split("+");
-  const size = got - Number(more ?? 0);
-  if (size < 0) return false;
-  sizes[name] ??= size;
-  return sizes[name] === size;
-}
-
-/** @throws BridgeError `invalidRequest` unless the layout has this array */
-export function needArray<A extends Values>(array: Values | undefined, name: string): A {
-  if (array !== undefined) return array as A;
-  throw new BridgeError("invalidRequest", { path: "/layout", expected: `an array ${name}`, got: "none" });
-}
-
-/**
- * The pieces of a list of bytes: entry i is bytes offsets[i] to offsets[i+1].
- *
- * @throws BridgeError `invalidBody` as `checkOffsets`
- */
-export function piecesOf(name: string, offsets: ArrayLike<number>, bytes: Uint8Array): Uint8Array[] {
-  checkOffsets(name, offsets, bytes.length);
-  return Array.from({ length: offsets.length - 1 }, (_, i) => bytes.subarray(offsets[i], offsets[i + 1]));
-}
-
-/** @throws BridgeError `invalidBody` unless the offsets begin at 0, never fall and end with the `numBytes` there are */
-export function checkOffsets(name: string, offsets: ArrayLike<number>, numBytes: number): void {
-  const last = offsets.length - 1;
-  if (offsets[0] !== 0 || offsets[last] !== numBytes) {
-    const expected = `offsets from 0 to ${numBytes}`;
-    throw new BridgeError("invalidBody", { path: name, expected, got: `${offsets[0]} to ${offsets[last]}` });
-  }
-  for (let i = 0; i < last; i++) {
-    const [start, end] = [offsets[i], offsets[i + 1]];
-    // a place beyond the end is found out here: the last offset is the end, so some later one must fall
-    if (start <= end) continue;
-    throw new BridgeError("invalidBody", { path: `${name}/${i + 1}`, expected: `${start} or more`, got: end });
-  }
-}
-
-/** Pieces behind one another, and where each begins. */
-export function joinPieces(pieces: readonly Uint8Array[]): { offsets: Uint32Array; bytes: Uint8Array } {
-  const offsets = new Uint32Array(pieces.length + 1);
-  for (const [i, piece] of pieces.entries()) offsets[i + 1] = offsets[i] + piece.length;
-  const bytes = new Uint8Array(offsets[pieces.length]);
-  for (const [i, piece] of pieces.entries()) bytes.set(piece, offsets[i]);
-  return { offsets, bytes };
-}
-
-/** An array for a reply. */
-export interface ReplyArray {
-  readonly name: string;
-  readonly values: Values;
-  /** Lengths of its axes; one axis where left out. */
-  readonly shape?: readonly number[];
-  /** Type where the array's own says another: two words for each uint64. */
-  readonly dtype?: Dtype;
-}
-
-/** Layout and body of arrays behind one another. */
-export function packArrays(
-  list: readonly ReplyArray[],
-  start = 0,
-): { layout: ArraySpec[]; write: (body: Uint8Array) => void } {
-  const layout = makeLayout(
-    list.map(({ name, values, shape, dtype }) => ({
-      name,
-      dtype: dtype ?? dtypeOf(values),
-      shape: shape ?? [values.length],
-    })),
-    start,
-  );
-  const write = (body: Uint8Array) => {
-    for (const [i, { values }] of list.entries()) {
-      body.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), layout[i].offset);
-    }
-  };
-  return { layout, write };
-}
-
-/** A body of its own with these arrays. */
-export function bodyOf(list: readonly ReplyArray[]): { layout: ArraySpec[]; body: Uint8Array } {
-  const { layout, write } = packArrays(list);
-  const body = new Uint8Array(bodyBytes(layout));
-  write(body);
-  return { layout, body };
-}
-
-function dtypeOf(values: Values): Dtype {
-  if (values instanceof Float32Array) return "float32";
-  if (values instanceof Float64Array) return "float64";
-  if (values instanceof Int32Array) return "int32";
-  return values instanceof Uint32Array ? "uint32" : "uint8";
+/** @throws BridgeError `invalidBody` if there is a body */
+export function checkNoBody(op: string, body: Uint8Array | undefined): void {
+  if (body === undefined) return;
+  const expected = `no body with ${op}`;
+  throw new BridgeError("invalidBody", { path: "body", expected, got: `${body.length} bytes` });
 }

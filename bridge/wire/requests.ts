@@ -1,22 +1,25 @@
-/** Reading requests: are they well formed, whose are they, and which place in a sequence do they have? */
+/** Requests: their types, whether a header is well formed, and whether it has a place in a session's sequence. */
 
 import { findProblem } from "../../schemas/validate.js";
-import { BridgeError, encodeHeader, majorOf, PROTOCOL_VERSION, type Reply, type Request } from "./protocol.js";
+import { encodeHeader } from "./header.js";
+import { BridgeError, PROTOCOL_VERSION, type Request } from "./protocol.js";
 
 export type RequestOf<Op extends Request["op"]> = Extract<Request, { op: Op }>;
 export type SequenceIds = Pick<RequestOf<"step">, "session" | "epoch" | "group" | "seq" | "ack">;
 
-/** What the lanes of a session are asked for. */
+/** Requests to the lanes of a session. */
 export type LaneRequest =
   | RequestOf<"reset" | "step" | "lookahead" | "snapshot" | "restore" | "fork" | "policy">
   | (RequestOf<"prompt"> & SequenceIds);
 export type SessionRequest = LaneRequest | RequestOf<"close">;
-/** What needs computing and no session. */
-export type QuestionRequest = RequestOf<"score" | "prompt">;
+/** Requests that compute something without a session. */
+export type StatelessQuery = RequestOf<"score" | "prompt">;
+/** Requests that start long work, and requests about it. */
 export type JobRequest = RequestOf<"dataset" | "evaluate" | "verify">;
-export type StatelessRequest = Exclude<Request, SessionRequest> | QuestionRequest;
+export type JobQuery = RequestOf<"job-status" | "job-result" | "cancel">;
+export type StatelessRequest = Exclude<Request, SessionRequest> | StatelessQuery;
 
-/** A session request as it came: either understood, or refused for something other than its place in the sequence. */
+/** A session request as it arrived: understood, or refused for something other than its place in the sequence. */
 export interface SequencedMessage {
   readonly header: SequenceIds & Record<string, unknown>;
   readonly request: SessionRequest | undefined;
@@ -37,7 +40,7 @@ export function checkRequest(header: Record<string, unknown>, operations: Readon
   if (typeof v === "string" && /^\d+\.\d+$/.test(v) && majorOf(v) !== majorOf(PROTOCOL_VERSION)) {
     throw new BridgeError("versionMismatch", {
       path: "/v",
-      expected: `protocol version ${PROTOCOL_VERSION} or another of its major`,
+      expected: `protocol version ${PROTOCOL_VERSION}, or another minor version of it`,
       got: v,
     });
   }
@@ -51,18 +54,17 @@ export function checkRequest(header: Record<string, unknown>, operations: Readon
   const problem = findProblem("request", header);
   if (problem !== undefined) throw new BridgeError("invalidRequest", problem);
   if (op === "prompt" && (header.session === undefined) === (header.requestId === undefined)) {
-    const expected = "the ids of a session, or a requestId";
+    const expected = "either the ids of a session or a requestId";
     throw new BridgeError("invalidRequest", { path: "", expected, got: Object.keys(header) });
   }
   return header as unknown as Request;
 }
 
-/** Names of a step's fields. */
-const stepFields = 7;
+const NUM_STEP_FIELDS = 7;
 
 /**
- * Whether a header is a step as clients send it: what the schema would say, without asking it. A header of which this
- * is not sure is none, and the schema decides.
+ * Whether a header is a step as clients send it: a fast path that accepts only what the schema accepts. If this
+ * returns false, the schema decides.
  */
 export function isPlainStep(header: Record<string, unknown>): boolean {
   const { v, op, session, epoch, group, seq, ack } = header;
@@ -75,31 +77,10 @@ export function isPlainStep(header: Record<string, unknown>): boolean {
   for (const name in header) {
     if (Object.hasOwn(header, name)) count++;
   }
-  return count === stepFields;
+  return count === NUM_STEP_FIELDS;
 }
 
-function isCount(value: unknown, min: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= min;
-}
-
-/** The ids of a request, for its reply: only those that have the right form. */
-export function echo(header: Record<string, unknown> | Request): Pick<Reply, "v" | "op"> {
-  const { op, requestId, session, epoch, group, seq } = header as Record<string, unknown>;
-  const v = PROTOCOL_VERSION;
-  const name = typeof op === "string" && op.length <= 64 ? op : null;
-  const ids: Record<string, unknown> = { v, op: name };
-  if (isId(session) && (seq !== undefined || !isId(requestId))) {
-    ids.session = session;
-    if (isCount(epoch, 0)) ids.epoch = epoch;
-    if (isCount(group, 0)) ids.group = group;
-    if (isCount(seq, 0)) ids.seq = seq;
-  } else {
-    ids.requestId = isId(requestId) ? requestId : null;
-  }
-  return ids as unknown as Pick<Reply, "v" | "op">;
-}
-
-/** Whether a header has its place in a sequence, whatever else is wrong with it: such a request uses up its number. */
+/** Whether a header has a place in a sequence, whatever else is wrong with it: such a request uses up its number. */
 export function hasSequence(header: Record<string, unknown>): header is SequenceIds & Record<string, unknown> {
   const { v, session, epoch, group, seq, ack } = header;
   return (
@@ -113,15 +94,41 @@ export function hasSequence(header: Record<string, unknown>): header is Sequence
   );
 }
 
+/** The major version: the number before the first dot. */
+function majorOf(version: string): number {
+  return Number.parseInt(version, 10);
+}
+
+/** Whether a value is a whole number of at least `min`. */
+export function isCount(value: unknown, min: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= min;
+}
+
 const idPattern = /^[0-9a-f]{32}$/;
 
 export function isId(value: unknown): value is string {
   return typeof value === "string" && idPattern.test(value);
 }
 
-export function isSameRequest(entry: SequencedMessage, message: SequencedMessage): boolean {
+/** Whether two messages ask for the same. `ack` may differ: it grows until a request is sent again. */
+export function isSameRequest(one: SequencedMessage, other: SequencedMessage): boolean {
   const withoutAck = (header: SequenceIds) => encodeHeader({ ...header, ack: 0 } as unknown as Request);
-  if (!withoutAck(entry.header).equals(withoutAck(message.header))) return false;
-  if (entry.body === undefined || message.body === undefined) return entry.body === message.body;
-  return Buffer.compare(entry.body, message.body) === 0;
+  if (!withoutAck(one.header).equals(withoutAck(other.header))) return false;
+  if (one.body === undefined || other.body === undefined) return one.body === other.body;
+  return Buffer.compare(one.body, other.body) === 0;
+}
+
+/** The fields that have a value: functions with options take undefined for a value, and refuse it. */
+export function definedFields<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/**
+ * @param where the case in which the request has no such fields, as in "with numeric observations"
+ * @throws BridgeError `invalidRequest` if one of the fields has a value
+ */
+export function checkAbsent(fields: Readonly<Record<string, unknown>>, where: string): void {
+  for (const [name, got] of Object.entries(definedFields(fields))) {
+    throw new BridgeError("invalidRequest", { path: `/${name}`, expected: `no such field ${where}`, got });
+  }
 }

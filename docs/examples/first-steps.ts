@@ -1,11 +1,11 @@
-/** Plays one episode, then looks at the actions of its first decision. */
+/** Plays one episode, then looks ahead at its first decision. */
 
 import { makeEnv, makePolicy } from "mecgym";
 
 const env = makeEnv("paper-v1", { seed: 7 });
 const act = makePolicy("oracle");
 
-// play one episode: every step is one task, and says what its decision cost
+// play one episode: every step is one task, and returns the cost of its decision
 let step = env.reset();
 let decisions = 0;
 let costSlots = 0;

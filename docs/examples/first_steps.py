@@ -1,4 +1,4 @@
-"""Plays one episode, then looks at the actions of its first decision."""
+"""Plays one episode, then looks ahead at its first decision."""
 
 import gymnasium
 
@@ -6,7 +6,7 @@ import mecgym  # noqa: F401 - its import registers the environments
 
 env = gymnasium.make("mecgym/Offloading-v0", scenario="paper-v1")
 
-# play one episode, always the action that costs least now: every step is one task
+# play one episode, always with the action that costs least now: every step is one task
 observation, info = env.reset(seed=7)
 decisions = 0
 cost_slots = 0.0

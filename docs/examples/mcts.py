@@ -1,4 +1,4 @@
-"""Monte-Carlo tree search with snapshots. It sees the true future: a mark for policies, not one to be compared."""
+"""Monte-Carlo tree search with snapshots. It sees the true future: a reference point, not a fair policy."""
 
 import math
 
@@ -10,7 +10,7 @@ env = gymnasium.make("mecgym/Offloading-v0", scenario={"users": {"count": 24}, "
 
 
 class Node:
-    """A decision: what led to it, where the environment stands, which actions are to be tried, and what was tried."""
+    """A decision: the reward that led to it, the state there, the actions still to try, and those that were tried."""
 
     def __init__(self, reward=0.0, ended=False):
         self.reward, self.snapshot, costs = reward, env.snapshot(), env.look_ahead().cost_slots
@@ -19,11 +19,11 @@ class Node:
 
 
 def search():
-    """Give the action that was tried most, and come back to where the environment stood."""
+    """Return the action that was tried most, with the environment back in its state."""
     root = Node()
     for _ in range(24):
         path = [root]
-        while path[-1].children and not path[-1].untried:  # what is good, against what was seldom tried (UCT)
+        while path[-1].children and not path[-1].untried:  # good actions against rarely tried ones (UCT)
             log = math.log(path[-1].visits)
             path.append(max(path[-1].children.values(), key=lambda child: child.mean + math.sqrt(log / child.visits)))
         if path[-1].untried:
@@ -32,7 +32,7 @@ def search():
             _, reward, _, ended, _ = env.step(action)
             path.append(path[-1].children.setdefault(action, Node(reward, ended)))
         total = path[-1].value
-        for count, node in enumerate(reversed(path), start=2):  # the mean of what follows, for paths differ in length
+        for count, node in enumerate(reversed(path), start=2):  # means per decision: paths differ in length
             total += node.reward
             node.visits += 1
             node.mean += (total / count - node.mean) / node.visits
@@ -41,7 +41,7 @@ def search():
 
 
 def play(choose):
-    """Play the first validation episode; give the mean cost of its decisions, slots."""
+    """Play the first validation episode; return the mean cost of its decisions, slots."""
     env.reset(seed=1_000_000)
     costs, ended = [], False
     while not ended:

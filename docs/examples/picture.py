@@ -10,7 +10,7 @@ import mecgym  # noqa: F401 - its import registers the environments
 env = gymnasium.make("mecgym/Offloading-v0", scenario="load-24-users-v1", render_mode="rgb_array")
 env.reset(seed=7)
 for decision in range(139):
-    # every fourth task goes wherever its turn is, and some are late
+    # every fourth task takes the actions in turn, so some tasks are late
     cheapest = env.unwrapped.look_ahead().cost_slots.argmin()
     env.step(cheapest if decision % 4 else decision % 7)
 Image.fromarray(env.render()).save(sys.argv[1], optimize=True)

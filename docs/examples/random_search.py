@@ -1,4 +1,4 @@
-"""Trains a rule with one weight for each number of a server, by random search on a batch of environments."""
+"""Trains a rule with one weight for each field of a server, by random search on a batch of environments."""
 
 import gymnasium
 import numpy as np
@@ -23,7 +23,7 @@ def mean_reward(choose, seed):
 
 
 def rule(weights):
-    """Take the server with the highest weighted sum; the user's device never."""
+    """Take the server with the highest weighted sum, never the user's device."""
 
     def choose(observations, infos):
         servers = observations[:, -num_servers * len(fields) :].reshape(ENVS, num_servers, len(fields))
@@ -44,7 +44,7 @@ for _ in range(ROUNDS):
     if reward > best:
         weights, best = candidate, reward
 
-# seeds that the search has not seen
+# seeds that the search has never seen
 before, after = mean_reward(at_random, seed=1000), mean_reward(rule(weights), seed=1000)
 print(f"mean reward of a task, slots: at random {before:.3f}, trained {after:.3f}")
 envs.close()

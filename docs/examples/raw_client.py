@@ -1,6 +1,6 @@
-"""A client of the bridge without the package, from docs/protocol.md alone: plays episodes and prints their digest.
+"""A client of the bridge without the package, written from docs/protocol.md: plays episodes and prints their digest.
 
-Run it with ``python docs/examples/raw_client.py ADDRESS --seeds 7 8``, where ``mecgym serve`` has printed the address.
+Run it with ``python docs/examples/raw_client.py ADDRESS --seeds 7 8``; ``mecgym serve`` prints the address.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class RequestRefused(Exception):
 
 
 class Client:
-    """A DEALER socket; one request after another, each sent again where its reply is late."""
+    """A DEALER socket that sends one request after another, and sends it again if its reply is late."""
 
     def __init__(self, address: str) -> None:
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
@@ -38,7 +38,7 @@ class Client:
         self._socket.connect(address)
 
     def exchange(self, header: dict[str, Any], body: bytes | None = None) -> tuple[dict[str, Any], bytes]:
-        """Send a request and give its result and the body of its reply, empty where there is none."""
+        """Send a request; return its result and the body of its reply, empty if there is none."""
         parts = [msgpack.packb(header)] + ([] if body is None else [body])
         ids = {name: header.get(name) for name in ("requestId", "session", "epoch", "group", "seq")}
         for _attempt in range(DEADLINE_MS // RESEND_MS):
@@ -54,12 +54,12 @@ class Client:
         raise TimeoutError(f"no reply to {header['op']} within {DEADLINE_MS} ms")
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        """Carry out an operation that belongs to no session."""
+        """Send a request that belongs to no session; return its result."""
         return self.exchange({"v": VERSION, "op": op, "requestId": secrets.token_hex(16), **fields})[0]
 
 
 class Session:
-    """One lane, in one group: `seq` counts its requests, and `ack` says that every reply before has come."""
+    """One lane, in one group: `seq` counts its requests, and `ack` says that every earlier reply has come."""
 
     def __init__(self, client: Client, scenario: Any) -> None:
         self._client = client
@@ -93,7 +93,7 @@ class Session:
 
 
 def pack(layout: Layout, values: dict[str, list[int]]) -> bytes:
-    """Lay arrays out as a layout says: each at its offset, the end rounded up to 8 bytes."""
+    """Pack arrays as a layout says: each at its offset, the end rounded up to 8 bytes."""
     body = bytearray()
     for array in layout:
         body.extend(bytes(array["offset"] - len(body)))
@@ -102,7 +102,7 @@ def pack(layout: Layout, values: dict[str, list[int]]) -> bytes:
 
 
 def unpack(layout: Layout, body: bytes) -> Arrays:
-    """Give the arrays of a body by their names, without a copy; those of more than one axis row after row."""
+    """Return the arrays of a body by name, without a copy; arrays of several axes are flat, row after row."""
     arrays = {}
     for array in layout:
         count = 1
@@ -115,7 +115,7 @@ def unpack(layout: Layout, body: bytes) -> Arrays:
 
 
 def choose(rule: str, session: Session, state: Arrays) -> int:
-    """Pick an action: the cheapest now, or one after another."""
+    """Choose an action: the cheapest now, or one after another."""
     if rule == "cheapest":
         costs = session.look_ahead()["costSlots"]
         actions = [action for action, cost in enumerate(costs) if cost == cost]
@@ -124,7 +124,7 @@ def choose(rule: str, session: Session, state: Arrays) -> int:
 
 
 def play(session: Session, seed: int, rule: str) -> tuple[bytes, int]:
-    """Play an episode; give the bytes of its digest (docs/model.md, "Trajectory digest") and its decisions."""
+    """Play an episode; return the bytes of its digest (docs/model.md, "Trajectory digest") and its length."""
     columns: dict[str, list[Any]] = {"actions": [], "latency": [], "cost": [], "observation": []}
     state = session.reset(seed)
     is_over = False

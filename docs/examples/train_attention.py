@@ -21,7 +21,7 @@ TASK_FIELDS, SERVER_FIELDS = 6, 4  # of an observation without history: the task
 TRAINED_ON, TRIED_ON = [3, 6, 9], [5, 11, 32]
 NUM_ENVS, NUM_STEPS, NUM_EPOCHS, NUM_BATCHES = 64, 64, 4, 8
 GAMMA, LAMBDA, CLIP, ENTROPY = 0.5, 0.9, 0.2, 0.003
-WORST_REWARD = -30.0  # queues of a bad policy grow without end; what they cost beyond this teaches nothing more
+WORST_REWARD = -30.0  # queues of a bad policy grow without end; costs beyond this teach nothing more
 
 
 class Policy(nn.Module):
@@ -36,8 +36,8 @@ class Policy(nn.Module):
         self.value = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1))
 
     def forward(self, observations: Tensor, masks: Tensor) -> tuple[Categorical, Tensor]:
-        """Take float32 (n, size) and bool (n, servers + 1); give n distributions over actions, and n values."""
-        # numbers reach from a fraction to thousands where queues are long
+        """Take float32 (n, size) and bool (n, servers + 1); return n distributions over actions and n values."""
+        # numbers range from fractions to thousands, if queues are long
         fields = torch.log1p(observations)
         task, servers = fields[:, :TASK_FIELDS], fields[:, TASK_FIELDS:].unflatten(1, (-1, SERVER_FIELDS))
         task_again = task[:, None].expand(-1, servers.shape[1], -1)
@@ -51,7 +51,7 @@ class Policy(nn.Module):
 
 
 def play(policy: Policy, num_servers: int, seeds: range) -> float:
-    """Mean cost of a decision in slots, in episodes with so many servers."""
+    """Return the mean cost of a decision in slots, in episodes with this many servers."""
 
     def act(observations: np.ndarray, masks: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -62,7 +62,7 @@ def play(policy: Policy, num_servers: int, seeds: range) -> float:
 
 
 def rollouts(env: mecgym.OffloadingVectorEnv, policy: Policy, seed: int) -> Iterator[dict[str, Tensor]]:
-    """Play on and on; give what each NUM_STEPS steps brought, arrays of shape (NUM_STEPS, NUM_ENVS, ...)."""
+    """Play without end; yield the data of every NUM_STEPS steps, tensors of shape (NUM_STEPS, NUM_ENVS, ...)."""
     observations, _infos = env.reset(seed=seed)
     while True:
         steps = []
@@ -72,7 +72,7 @@ def rollouts(env: mecgym.OffloadingVectorEnv, policy: Policy, seed: int) -> Iter
                 actions, values = policy(seen, masks)
                 chosen = actions.sample()
             observations, rewards, _terminations, ends, infos = env.step(chosen.numpy())
-            # an episode is cut off, not over: what would have come is worth what the policy thinks of its last row
+            # an episode is cut off, not over: its future is worth the policy's value of the last observation
             final_values = torch.zeros(NUM_ENVS)
             if ends.any():
                 lanes = np.flatnonzero(ends)
@@ -125,7 +125,7 @@ def update(policy: Policy, optimizer: torch.optim.Optimizer, data: dict[str, Ten
 
 
 def main() -> None:
-    """Train, then play held-out episodes with numbers of servers that were never seen."""
+    """Train, then play held-out episodes with numbers of servers that training never saw."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("steps", type=int)
     parser.add_argument("--seed", type=int, default=0)

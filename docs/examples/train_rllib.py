@@ -3,7 +3,7 @@
 import os
 import sys
 
-os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # else Ray writes a token into the home folder
+os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # otherwise Ray writes a token into the home folder
 
 import numpy as np
 import ray
@@ -39,7 +39,7 @@ config = (
 
 
 def cost_of(algorithm, seeds):
-    """Mean cost of a decision in slots, with the likeliest action everywhere."""
+    """Return the mean cost of a decision in slots, always with the likeliest action."""
     module = algorithm.get_module()
 
     def act(observations, masks):
@@ -56,7 +56,7 @@ with NodeServers() as servers:
     algorithm = config.build_algo()
     for iteration in range(1, iterations + 1):
         result = algorithm.train()
-        mean = result["env_runners"].get("episode_return_mean", float("nan"))  # none until an episode has ended
+        mean = result["env_runners"].get("episode_return_mean", float("nan"))  # missing until an episode has ended
         print(f"iteration {iteration} of {iterations}: mean return of an episode {mean:.0f} slots", file=sys.stderr)
     held_out = range(1_000_000, 1_000_016)  # of the validation split
     print(f"mean cost in slots: random {play_seeds(random_policy(), held_out, SCENARIO).mean_cost_slots:.3f}")

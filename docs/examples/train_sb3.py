@@ -14,7 +14,7 @@ algorithm, steps = sys.argv[1], int(sys.argv[2])
 scenario = sys.argv[3] if len(sys.argv) > 3 else "paper-v1"
 torch.set_num_threads(1)  # the networks are small
 
-# one batch of 16 environments; queues grow long under bad policies, so what networks see is normalised and clipped
+# one batch of 16 environments; queues grow long under bad policies, so observations are normalised and clipped
 env = VecNormalize(VecMonitor(OffloadingVecEnv(16, scenario, seed=0)), norm_reward=False, clip_obs=5.0)
 
 # a task is done within a few decisions, so a short horizon learns fastest
@@ -27,7 +27,7 @@ model = kind("MlpPolicy", env, seed=0, gamma=0.5, learning_rate=1e-3, **settings
 
 
 def act(observations, masks):
-    """Choose as the network does; only one of the algorithms knows of masks."""
+    """Choose as the network does; only one of the algorithms supports masks."""
     options = {"action_masks": masks} if algorithm == "maskable-ppo" else {}
     actions, _state = model.predict(env.normalize_obs(observations), deterministic=True, **options)
     return actions

@@ -46,7 +46,8 @@ export function cheapestOf(costs: ArrayLike<number>, numServers: number): number
 }
 
 /**
- * The available action of the largest cost, ties to the lowest index: an action that cannot be taken is charged this one.
+ * The available action of the largest cost, ties to the lowest index. An action that cannot be taken is charged as this
+ * one.
  *
  * @param costs of 0 … E
  */

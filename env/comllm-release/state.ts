@@ -45,6 +45,8 @@ export interface ReleaseState {
 export function releaseStateOf(observation: Observation, networkWaitSlots = 0): ReleaseState {
   zhReleaseV1.check?.(observation, { networkWaitSlots });
   const listed = listedServers(observation);
+  // a view builds the whole history each time it is read
+  const history = observation.workloadHistoryMbit;
   return {
     sizeMbit: observation.sizeMbit,
     deadlineSlots: observation.deadlineSlots,
@@ -61,7 +63,7 @@ export function releaseStateOf(observation: Observation, networkWaitSlots = 0): 
       cpuGHz: observation.cpuGHz[e],
       activeTasks: observation.activeTasks[e],
       workloadMbit: observation.workloadMbit[e],
-      recentLoad: Array.from(observation.workloadHistoryMbit[e]),
+      recentLoad: Array.from(history[e]),
     })),
   };
 }

@@ -1,7 +1,7 @@
 /** Prompts: an observation in words, with the same bytes everywhere. */
 
 import type { Message, Prompt } from "../../schemas/generated/types.js";
-import type { Observation } from "../batch/observation.js";
+import { copyObservation, LaneView, type Observation } from "../batch/observation.js";
 import { checkActionNumber, checkChoice, checkFlag, checkNames, checkOption } from "../checks.js";
 import { createStream, streamName } from "../random.js";
 import { checkSeed } from "../scenario/seeds.js";
@@ -36,7 +36,9 @@ const instructions: readonly OutputInstruction[] = ["direct", "reasoning"];
  *
  * @throws MecgymError `invalidOption`, `invalidSeed`; `unsupportedState` if the template has no words for the state
  */
-export function renderPrompt(observation: Observation, options: PromptOptions = {}): Prompt {
+export function renderPrompt(state: Observation, options: PromptOptions = {}): Prompt {
+  // a view builds the whole history each time a server's is read
+  const observation: Observation = state instanceof LaneView ? copyObservation(state) : state;
   const settings = checkOptions(options);
   const { perturbation, seed } = settings;
   const template = templates[settings.template];

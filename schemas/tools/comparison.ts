@@ -53,7 +53,7 @@ export function versionProblem(old: SchemaNode, now: SchemaNode): string | undef
   const isRight = { none: isSame, minor: isNextMinor || isNextMajor, major: isNextMajor }[bump];
   if (isRight) return undefined;
   const wanted = {
-    none: `${before.major}.${before.minor}, for nothing has changed`,
+    none: `${before.major}.${before.minor}, because nothing has changed`,
     minor: `${before.major}.${before.minor + 1}`,
     major: `${before.major + 1}.0`,
   }[bump];
@@ -113,7 +113,7 @@ class Comparison {
     this.#forms("oneOf", old, now, path);
     for (const keyword of new Set([...Object.keys(old), ...Object.keys(now)])) {
       if (ignored.has(keyword) || handled.has(keyword)) continue;
-      if (!isDeepStrictEqual(old[keyword], now[keyword])) this.#add(path, "major", `${keyword} is another`);
+      if (!isDeepStrictEqual(old[keyword], now[keyword])) this.#add(path, "major", `${keyword} has changed`);
     }
   }
 
@@ -237,8 +237,8 @@ function resolved(node: SchemaNode, root: SchemaNode): SchemaNode {
     .split("/")
     .reduce<unknown>((inner, name) => (inner as Record<string, unknown> | undefined)?.[name], root);
   if (target === undefined) throw new TypeError(`${node.$ref} leads nowhere`);
-  const { $ref: _, ...beside } = node;
-  return { ...resolved(target as SchemaNode, root), ...beside };
+  const { $ref: _, ...siblings } = node;
+  return { ...resolved(target as SchemaNode, root), ...siblings };
 }
 
 function typesOf(node: SchemaNode): Set<string> | undefined {

@@ -14,7 +14,7 @@ export function start(args: string[], env: NodeJS.ProcessEnv = process.env): Chi
   return child;
 }
 
-/** Ends whatever a test has left running. */
+/** Kills whatever a test has left running. */
 export function killAll(): void {
   for (const child of children) child.kill("SIGKILL");
 }
@@ -43,15 +43,15 @@ export function end(child: ChildProcessWithoutNullStreams): Promise<Ended> {
 export const run = (...args: string[]) => end(start(args));
 
 /**
- * Ends a command by Ctrl-C as soon as `isTime`, and says how it ended. A command that was done before anybody looked is
- * started anew: how fast it is, and how often this process gets to look, is the machine's affair.
+ * Ends a command by Ctrl-C once `isTime` returns true, and returns how it ended. A command that finished before that is
+ * started again: how fast it is, and how often this process can check, depends on the machine.
  */
 export async function interrupt(
   isTime: () => boolean,
-  startAnew: () => ChildProcessWithoutNullStreams,
+  startAgain: () => ChildProcessWithoutNullStreams,
 ): Promise<Ended> {
   for (let tries = 0; tries < 10; tries++) {
-    const child = startAnew();
+    const child = startAgain();
     const ended = end(child);
     while (child.exitCode === null && child.signalCode === null && !isTime())
       await new Promise((resolve) => setTimeout(resolve, 5));
@@ -59,10 +59,10 @@ export async function interrupt(
     const result = await ended;
     if (result.code !== 0) return result;
   }
-  throw new Error("a command that is always done before it can be interrupted");
+  throw new Error("a command that always finishes before it can be interrupted");
 }
 
-/** What `mecgym serve` says when it is ready. */
+/** The line that `mecgym serve` prints when it is ready. */
 export interface ReadyLine {
   readonly address: string;
   readonly pid: number;
@@ -70,10 +70,10 @@ export interface ReadyLine {
   readonly serverKey?: string;
 }
 
-/** Waits for the ready line of a server. Rejects where its output ends without one. */
+/** Waits for the ready line of a server. Rejects if its output ends without one. */
 export function readyLine({ stdout }: { readonly stdout: NodeJS.ReadableStream | null }): Promise<ReadyLine> {
   return new Promise((resolve, reject) => {
     stdout?.once("data", (line: Buffer | string) => resolve(JSON.parse(String(line)) as ReadyLine));
-    stdout?.once("end", () => reject(new Error("a server that ended before it was ready")));
+    stdout?.once("end", () => reject(new Error("the server ended before it was ready")));
   });
 }

@@ -1,4 +1,4 @@
-/** Servers, clients and folders of a test, which go when it ends. */
+/** Servers, clients and folders of a test. They are closed and removed when it ends. */
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,11 +1,12 @@
-/** Fault run: messages mutated from real ones; every well-formed one in between gets the right answer, and nothing grows. */
+/** Fault run: mutated messages. Well-formed ones in between must get the right answer, and nothing may grow. */
 
 import fc from "fast-check";
 import { Dealer } from "zeromq";
 import { Client } from "../../bridge/client/client.js";
-import { encodeHeader, PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
+import { encodeHeader } from "../../bridge/wire/header.js";
+import { PROTOCOL_VERSION, type Request } from "../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../env/batch/batch-env.js";
-import { type Parts, spoilt } from "./mutations.js";
+import { mutated, type Parts } from "./mutations.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 
 interface Sizes {
@@ -14,7 +15,7 @@ interface Sizes {
 }
 
 const LANES = 4;
-/** Spoilt messages between two well-formed ones. */
+/** Number of mutated messages between two well-formed ones. */
 const BETWEEN = 50;
 const LOOKS = 40;
 
@@ -24,7 +25,7 @@ const message = (header: Record<string, unknown>, ...body: Uint8Array[]): Parts 
   ...body,
 ];
 
-/** A message of every operation, of a session that is there. */
+/** A message of every operation, for an open session. */
 function realMessages(session: string): Parts[] {
   const ids = { session, epoch: 1, group: 0, seq: 3, ack: 2 };
   const requestId = hex("a1");
@@ -73,7 +74,7 @@ function realMessages(session: string): Parts[] {
 }
 
 await runPart(async ({ messages, seed }: Sizes) => {
-  // sessions that a spoilt message opens by chance are given up soon
+  // sessions that a mutated message opens by chance are closed soon
   const server = await ServerUnderTest.start(["--lease-seconds", "3", "--log-level", "error"]);
   const client = new Client(server.address);
   const vandal = new Dealer({ linger: 0, sendHighWaterMark: 0, receiveHighWaterMark: 0 });
@@ -90,7 +91,7 @@ await runPart(async ({ messages, seed }: Sizes) => {
   await session.reset(seeds);
   expected.reset(seeds);
 
-  const spoiltMessages = fc.sample(fc.infiniteStream(spoilt(realMessages(victim))), { numRuns: 1, seed })[0];
+  const mutatedMessages = fc.sample(fc.infiniteStream(mutated(realMessages(victim))), { numRuns: 1, seed })[0];
   const resident: number[] = [];
   let warm: { heldBytes: number } | undefined;
   let numRight = 0;
@@ -99,8 +100,8 @@ await runPart(async ({ messages, seed }: Sizes) => {
   try {
     while (numSent < messages) {
       for (let i = 0; i < BETWEEN && numSent < messages; i++, numSent++) {
-        const parts = spoiltMessages.next().value as Parts;
-        // ZeroMQ has no message without a part
+        const parts = mutatedMessages.next().value as Parts;
+        // a ZeroMQ message has at least one part
         await vandal.send(parts.length === 0 ? [new Uint8Array(0)] : parts.map((part) => Buffer.from(part)));
       }
       const actions = Int32Array.from({ length: LANES }, (_, lane) => (numAsked + lane) % 7);
@@ -115,15 +116,15 @@ await runPart(async ({ messages, seed }: Sizes) => {
       if (same(step.costSlots, expected.costSlots) && same(step.observation, expected.observation)) numRight += 1;
       if (numAsked % Math.ceil(messages / BETWEEN / LOOKS) === 0) {
         const held = await server.held();
-        // the first tenth is for what is compiled, cached or remembered up to its limit
+        // the first tenth lets compilation, caches and bounded memories settle
         if (numSent >= messages / 10) {
           warm ??= held;
           resident.push(held.residentBytes);
         }
-        reportProgress(numSent / messages, `${numSent} spoilt messages`);
+        reportProgress(numSent / messages, `${numSent} mutated messages`);
       }
     }
-    // the last look is at a server that has given up what was opened by chance
+    // before the last look, the server has closed the sessions that were opened by chance
     const deadline = Date.now() + 20_000;
     while ((await statsOf(client)).sessions > 2 && Date.now() < deadline) {
       await session.step(new Int32Array(LANES));

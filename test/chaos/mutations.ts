@@ -1,19 +1,19 @@
-/** Messages that are spoilt in the ways there are: fast-check draws them from real ones. */
+/** Mutated messages of every kind, which fast-check draws from real ones. */
 
 import fc from "fast-check";
 
 /** Parts of a message after the identity frame. */
 export type Parts = readonly Uint8Array[];
 
-/** What can be done to the bytes of one part. */
-function spoiltBytes(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
+/** Mutations of the bytes of one part. */
+function mutatedBytes(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
   const place = fc.nat(Math.max(0, bytes.length - 1));
   const replaced = (at: number, instead: readonly number[], drop = instead.length) =>
     Uint8Array.from([...bytes.subarray(0, at), ...instead, ...bytes.subarray(at + drop)]);
   return fc.oneof(
-    // broken off
+    // truncated
     place.map((at) => bytes.slice(0, at)),
-    // with something behind
+    // with bytes appended
     fc.uint8Array({ minLength: 1, maxLength: 64 }).map((more) => Uint8Array.from([...bytes, ...more])),
     // other bytes
     fc.tuple(place, fc.uint8Array({ minLength: 1, maxLength: 8 })).map(([at, instead]) => replaced(at, [...instead])),
@@ -42,21 +42,21 @@ function spoiltBytes(bytes: Uint8Array): fc.Arbitrary<Uint8Array> {
   );
 }
 
-/** A message that is not what it was. */
-export function spoilt(messages: readonly Parts[]): fc.Arbitrary<Parts> {
+/** A mutated message. */
+export function mutated(messages: readonly Parts[]): fc.Arbitrary<Parts> {
   return fc.constantFrom(...messages).chain((parts) => {
-    const spoiltAt = (i: number) =>
-      spoiltBytes(parts[i]).map((bytes) => parts.map((part, j) => (i === j ? bytes : part)));
+    const mutatedAt = (i: number) =>
+      mutatedBytes(parts[i]).map((bytes) => parts.map((part, j) => (i === j ? bytes : part)));
     return fc.oneof(
-      { weight: 6, arbitrary: spoiltAt(0) },
-      { weight: parts.length > 1 ? 2 : 0, arbitrary: spoiltAt(parts.length - 1) },
-      // parts too many, too few, in another order
+      { weight: 6, arbitrary: mutatedAt(0) },
+      { weight: parts.length > 1 ? 2 : 0, arbitrary: mutatedAt(parts.length - 1) },
+      // too many parts, too few, or in another order
       {
         weight: 1,
         arbitrary: fc.nat(6).map((count) => Array.from({ length: count }, (_, i) => parts[i % parts.length])),
       },
       { weight: 1, arbitrary: fc.constant([...parts].reverse()) },
-      // a sequence number that was, an identity of another message, the very same again
+      // an old sequence number, the identity of another message, or the same message again
       { weight: 1, arbitrary: fc.constantFrom(...messages).map((other) => [parts[0], ...other.slice(1)]) },
       { weight: 1, arbitrary: fc.constant(parts) },
     );

@@ -1,6 +1,7 @@
 /** Fault run: opens and closes sessions, keeps many open at once, and plays many steps. Nothing may grow. */
 
-import { Client, type ClientSession } from "../../bridge/client/client.js";
+import { Client } from "../../bridge/client/client.js";
+import type { ClientSession } from "../../bridge/client/client-session.js";
 import { figure, relativeSlope, reportProgress, runPart, ServerUnderTest, statsOf } from "./part.js";
 
 interface Sizes {

@@ -1,4 +1,4 @@
-/** The contract every policy must keep; a new policy's test is one call of it. */
+/** The contract of every policy; the test of a new policy is one call. */
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { isObservedActionAvailable, lookAheadOfState, type ObservationData, reso
 
 const paper = resolveScenario("paper-v1");
 
-/** Any observation a simulator could show where servers do not leave, of 1 to 12 servers. */
+/** Any observation of 1 to 12 servers in a scenario in which servers do not leave. */
 const withoutChurn: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12 }).chain((numServers) => {
   const perServer = (min: number, max: number) =>
     fc.array(fc.double({ min, max, noNaN: true }), { minLength: numServers, maxLength: numServers });
@@ -33,33 +33,37 @@ const withoutChurn: fc.Arbitrary<ObservationData> = fc.integer({ min: 1, max: 12
   });
 });
 
-/** The same where they do: any of them, or all, may be absent. */
+/** The same observation with only some servers available; what it shows of an absent one is 0. */
+export function withAvailable(observation: ObservationData, isAvailable: readonly boolean[]): ObservationData {
+  const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
+  const { rateMbps, activeTasks, workloadMbit } = observation;
+  return {
+    ...observation,
+    isAvailable: [...isAvailable],
+    rateMbps: present(rateMbps),
+    activeTasks: present(activeTasks),
+    workloadMbit: present(workloadMbit),
+  };
+}
+
+/** The same in a scenario in which servers leave: some or all of them may be absent. */
 const withChurn: fc.Arbitrary<ObservationData> = fc
   .tuple(withoutChurn, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }), fc.integer({ min: 0, max: 5 }))
   .map(([observation, draws, kind]) => {
-    const { numServers } = observation;
-    // none there, all there, or some
-    const isAvailable = draws.slice(0, numServers).map((isThere) => kind !== 0 && (kind === 1 || isThere));
-    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
-    const { rateMbps, activeTasks, workloadMbit } = observation;
-    return {
-      ...observation,
-      isAvailable,
-      rateMbps: present(rateMbps),
-      activeTasks: present(activeTasks),
-      workloadMbit: present(workloadMbit),
-    };
+    // none available, all, or some
+    const available = draws.slice(0, observation.numServers).map((isThere) => kind !== 0 && (kind === 1 || isThere));
+    return withAvailable(observation, available);
   });
 
-/** Any observation a simulator could show. */
+/** Any observation that a simulator could show. */
 export const anyObservation: fc.Arbitrary<ObservationData> = fc.oneof(withoutChurn, withChurn);
 
-/** The look-ahead of an observation, as if it had been recorded in episode 0. */
+/** The look-ahead of an observation, as if it were recorded in episode 0. */
 function lookAheadOf(observation: ObservationData): LookAheadHandle {
   return (options) => lookAheadOfState(paper, 0, observation, options);
 }
 
-/** Rollouts of an observation that has no episode: any sums, the same for the same request. */
+/** Rollouts of an observation without an episode: arbitrary sums, the same for the same request. */
 const rollout: RolloutHandle = ({ candidates, numCandidates, firstFuture, numFutures }, out) => {
   for (let i = 0; i < numCandidates; i++) {
     for (let m = 0; m < numFutures; m++) out[i * numFutures + m] = ((7 * candidates[i]) % 5) + ((firstFuture + m) % 3);
@@ -68,7 +72,7 @@ const rollout: RolloutHandle = ({ candidates, numCandidates, firstFuture, numFut
 
 export function describePolicyContract(entry: PolicyEntry): void {
   describe(`policy ${entry.name}`, () => {
-    it("answers every observation with an action that exists, and never with an absent server", () => {
+    it("answers every observation with an existing action, and never with an absent server", () => {
       fc.assert(
         fc.property(anyObservation, fc.nat(), (observation, seed) => {
           const action = entry.make(seed, paper)(observation, lookAheadOf(observation), rollout);
@@ -78,7 +82,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       );
     });
 
-    it("decides alike whether nothing is said of absent servers or all are said to be there", () => {
+    it("decides the same whether availability is left out or all servers are marked available", () => {
       fc.assert(
         fc.property(withoutChurn, fc.nat(), (observation, seed) => {
           const all = { ...observation, isAvailable: new Array<boolean>(observation.numServers).fill(true) };
@@ -98,7 +102,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       for (let i = 0; i < decisions.length; i++) expect(decisions.isInvalid(i)).toBe(false);
     });
 
-    it("changes nothing of what it is shown", () => {
+    it("does not change the observation", () => {
       fc.assert(
         fc.property(anyObservation, (observation) => {
           const before = structuredClone(observation);
@@ -109,7 +113,7 @@ export function describePolicyContract(entry: PolicyEntry): void {
       );
     });
 
-    it("decides alike for the same seed, whatever else is played between", () => {
+    it("decides the same for the same seed, whatever is played in between", () => {
       const scenario = { ...resolveScenario("paper-3-to-11-servers-v1"), episodeSlots: 30 };
       const actionsOf = (seed: number) => {
         const player = new EpisodePlayer(scenario);

@@ -53,7 +53,7 @@ describe("tablesOf", () => {
 });
 
 describe("the description of every field", () => {
-  it("stands in a table", () => expect(rows.length).toBeGreaterThan(200));
+  it("is in a table", () => expect(rows.length).toBeGreaterThan(200));
 
   it("says its bounds", () => {
     const silent = rows.flatMap(({ place, path, bounds, description }) =>

@@ -74,7 +74,7 @@ describe("generated files", () => {
 });
 
 describe("frozen scenarios", () => {
-  it("stand in a file of their id, with every field, and keep their hash", () => {
+  it("are in a file named after their id, with every field, and keep their hash", () => {
     const folder = join(root, "env", "scenario", "frozen");
     for (const scenario of listScenarios()) {
       expect(JSON.parse(readFileSync(join(folder, `${scenario.id}.json`), "utf8"))).toEqual(scenario);

@@ -1,4 +1,4 @@
-"""Lets the tests import the peers, which are files and no package."""
+"""Lets the tests import the peers, which are files and not a package."""
 
 import sys
 from pathlib import Path

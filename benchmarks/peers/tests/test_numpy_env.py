@@ -1,4 +1,4 @@
-"""The NumPy peer against the kernel: given the kernel's world, it has the kernel's actions, costs and observations."""
+"""The NumPy peer compared with the kernel: in the same world it has the same actions, costs and observations."""
 
 # ruff: noqa: D102, D103
 
@@ -28,7 +28,7 @@ class RecordedWorld:
         return np.array(rows)
 
     def now(self, lane):
-        # a lane that has played all it has begins anew
+        # a lane that has played all its tasks starts over
         return self.lanes[lane][self.episode[lane] % len(self.lanes[lane])]
 
     def next_tasks(self):
@@ -46,7 +46,7 @@ class RecordedWorld:
 
 
 def compare(exported: dict, policy: str) -> tuple[int, int]:
-    """Play the exported world; return how many decisions were compared, and the longest queue."""
+    """Play the exported world; return the number of compared decisions, and the longest queue."""
     parameters = parameters_of(exported)
     lanes = exported["lanes"]
     env = NumpyEnv(len(lanes), parameters, world=RecordedWorld(lanes, parameters.num_servers))

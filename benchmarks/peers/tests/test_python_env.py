@@ -1,4 +1,4 @@
-"""The environment in plain Python against the kernel: in the kernel's world it has its costs and observations."""
+"""The plain Python environment compared with the kernel: in the same world it has the same costs and observations."""
 
 # ruff: noqa: D102, D103
 
@@ -29,7 +29,7 @@ class RecordedWorld:
 
 
 def compare(exported: dict, policy: str) -> tuple[int, int]:
-    """Play the exported world; return how many decisions were compared, and the longest queue."""
+    """Play the exported world; return the number of compared decisions, and the longest queue."""
     compared = longest = 0
     for episodes in exported["lanes"]:
         env = PythonEnv(parameters_of(exported), RecordedWorld(episodes))
@@ -73,7 +73,7 @@ def test_an_episode_without_a_task_is_extended_to_its_first_one() -> None:
 def test_gymnasium_has_nothing_to_say() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        # its bounds are infinite, as they are in the model
+        # its bounds are infinite, as in the model
         warnings.filterwarnings("ignore", message=".*infinity.*")
         check_env(PythonEnv(), skip_render_check=True)
 

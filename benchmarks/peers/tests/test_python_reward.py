@@ -1,4 +1,4 @@
-"""The reward function by hand gives what the package gives, where both meet the same futures."""
+"""The hand-written reward function agrees with the package if both have the same futures."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def test_it_reads_the_last_decision(text: str, action: int | None) -> None:
 
 
 def test_costs_and_rewards_are_those_of_the_package() -> None:
-    """To the last digits: Python adds in another order."""
-    # sizes of a factor of 1 are the same in both, whatever is drawn
+    """Except for the last digits, because Python adds in another order."""
+    # with a factor of 1 the sizes are the same in both, whatever is drawn
     records = [{"episodeSeed": 1, "state": STATE}] * 3
     scores = mecgym.score(records, np.arange(3), num_samples=1, size_factor=(1.0, 1.0))
     for action in range(3):

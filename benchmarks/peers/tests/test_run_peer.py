@@ -1,4 +1,4 @@
-"""The driver of the peers: it plays when told to, and refuses what it does not know."""
+"""The driver of the peers: it plays on command, and refuses unknown commands."""
 
 # ruff: noqa: D103
 
@@ -16,7 +16,9 @@ DRIVER = Path(__file__).parents[1] / "run_peer.py"
 
 def drive(*options: str, commands: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(DRIVER), "--lanes", "16", *options]
-    return subprocess.run(command, input=commands, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        command, input=commands, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize("policy", ["greedy", "random"])
@@ -28,7 +30,7 @@ def test_it_plays_at_least_as_many_decisions_as_it_is_told_to(policy: str) -> No
     # whole rounds of 16 lanes
     assert [reply["steps"] for reply in replies] == [112, 20_000]
     assert all(reply["seconds"] > 0 and reply["cpuSeconds"] > 0 for reply in replies)
-    # greedy play costs 3 slots; queues of random play cost far more, once they are as long as they get
+    # greedy play costs 3 slots; random play costs far more once its queues have their full length
     low, high = (2.9, 3.1) if policy == "greedy" else (20, 200)
     assert low < replies[1]["meanCostSlots"] < high
 

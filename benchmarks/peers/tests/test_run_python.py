@@ -1,4 +1,4 @@
-"""The driver of what steps from Python: it steps when told to, and counts no step that only resets."""
+"""The driver of what steps from Python: it steps on command, and does not count steps that only reset."""
 
 # ruff: noqa: D103
 
@@ -19,7 +19,9 @@ DRIVER = Path(run_python.__file__)
 
 def drive(*options: str, commands: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(DRIVER), "--warm-up-seconds", "0.1", *options]
-    return subprocess.run(command, input=commands, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        command, input=commands, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_it_steps_at_least_as_often_as_it_is_told_to(options: tuple[str, ...]) -
 
 def test_steps_that_only_reset_are_not_counted() -> None:
     class Alternating:
-        """Lane 0 ends each episode with its first decision, so it resets every second time; lane 1 never ends."""
+        """Lane 0 ends each episode with its first decision, so every second step resets it; lane 1 never ends."""
 
         steps = 0
 
@@ -56,7 +58,7 @@ def test_steps_that_only_reset_are_not_counted() -> None:
 
 def test_python_environments_play_whole_episodes() -> None:
     play = run_python.gymnasium_play(Namespace(what="sync", lanes=2))
-    # three episodes or so of each, with resets between them
+    # about three episodes of each, with resets in between
     assert 2000 <= play(2000)["steps"] < 2002
 
 

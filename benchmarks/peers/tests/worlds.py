@@ -1,4 +1,4 @@
-"""The kernel's worlds for the tests of the peers: tasks, capacities, and what the kernel made of them."""
+"""The kernel's worlds for the tests of the peers: tasks, capacities, and the kernel's results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = {
     "arrivals": {"process": "bernoulli", "probability": 0.02},
     "episodeSlots": 10,
 }
-"""Slots pass without a task, and whole episodes do."""
+"""Slots without a task, and even whole episodes without one."""
 BUSY = {
     "numServers": 3,
     "users": {"count": 30},
@@ -35,7 +35,7 @@ def export(scenario: object, policy: str, num_lanes: int, num_episodes: int) -> 
 
 
 def gaps_of(episode: dict) -> list[int]:
-    """Return how many users are asked for each task of an episode; for the first one, from the first user on."""
+    """Return the number of users asked for each task of an episode; the first task counts from the first user."""
     places = [slot * episode["numUsers"] + user for slot, user in zip(episode["slot"], episode["user"], strict=True)]
     return [place - before for place, before in zip(places, [-1, *places[:-1]], strict=True)]
 

@@ -1,8 +1,9 @@
-/** `mecgym capacity`: how many users a server can have before each policy loses its queues. */
+/** `mecgym capacity`: finds how many users a server can have before a policy loses control of its queues. */
 
 import { join } from "node:path";
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
+import { type Figure, figureOf } from "../../../benchmarks/figures.js";
 import { policies } from "../../../benchmarks/policies/index.js";
 import {
   type Capacity,
@@ -17,10 +18,10 @@ import { PartFiles, prepareFolder, writeWhole } from "../support/output.js";
 import { integer, list, withExample } from "../support/program.js";
 import { programId, withWorkers, workersOption } from "../support/workers.js";
 
-/** Tolls of `priced` in the map: none is tuned for numbers of users that no suite has. */
+/** Tolls of `priced` in the map. No toll is tuned for numbers of users that no suite has. */
 const TOLLS = [1, 2, 4, 10, 30];
 
-/** All but those with rollouts, which take a thousand times as long. */
+/** All except those with rollouts, which take a thousand times as long. */
 const defaultPolicies = policies
   .filter((policy) => !policy.needsRollout)
   .flatMap(({ name }) => (name === "priced" ? TOLLS.map((toll) => `priced:tollSlots=${toll}`) : [name]));
@@ -41,15 +42,20 @@ interface CommandOptions {
 
 export function capacityCommand(): Command {
   const command = new Command("capacity")
-    .description("Find the largest number of users for each server at which native policies stay stable.")
+    .description("Find the largest number of users per server at which native policies stay stable.")
     .option("--policies <names>", `policies, separated by commas (default: ${defaultPolicies.join(",")})`, list)
-    .option("--scenario <id>", "scenario of 1,000 slots or more whose users are replaced", "paper-long-v1")
-    .option("--episodes <n>", "episodes for each number of users, the same seeds for all", integer(2, 10_000), 100)
+    .option("--scenario <id>", "scenario of 1,000 slots or more; its number of users is replaced", "paper-long-v1")
+    .option(
+      "--episodes <n>",
+      "episodes for each number of users, the same seeds for all numbers",
+      integer(2, 10_000),
+      100,
+    )
     .option("--seed <s>", "first episode seed", integer(0), splits.test.start)
-    .option("--most <n>", "most users for each server that are tried", integer(1, 1000), 16)
+    .option("--most <n>", "most users per server to try", integer(1, 1000), 16)
     .addOption(workersOption())
     .option("--out <folder>", "where to write", join("results", "capacity"))
-    .option("--resume", "take over what a run broken off has finished")
+    .option("--resume", "continue after what an interrupted run has finished")
     .option("--json", "print the figures instead of the table")
     .action(run);
   return withExample(command, "capacity --policies oracle,adaptive --episodes 40");
@@ -70,7 +76,8 @@ async function run(options: CommandOptions): Promise<void> {
     ...{ scenario: id, scenarioHash: scenarioHash(scenario), numServers, episodeSlots: scenario.episodeSlots },
     ...{ episodes, firstSeed: seed, mostUsersPerServer: options.most, packageVersion },
   };
-  const document = `${JSON.stringify({ figures: figuresOf(capacities, numServers), capacities, conditions }, null, 2)}\n`;
+  const figures = figuresOf(capacities, numServers);
+  const document = `${JSON.stringify({ figures, capacities, conditions }, null, 2)}\n`;
   const table = renderCapacities(capacities, numServers, conditions);
   writeWhole(join(out, FILES[0]), document);
   writeWhole(join(out, FILES[1]), table);
@@ -79,19 +86,14 @@ async function run(options: CommandOptions): Promise<void> {
   process.stderr.write(`wrote ${join(out, FILES[0])} and ${FILES[1]}\n`);
 }
 
-function figuresOf(capacities: readonly Capacity[], numServers: number) {
-  return capacities.map(({ policy, users, low, high }) => ({
-    id: `capacity/${policy}/users-per-server`,
-    value: users / numServers,
-    unit: "users/server",
-    goal: null,
-    better: "higher",
-    low: low / numServers,
-    high: high / numServers,
-  }));
+function figuresOf(capacities: readonly Capacity[], numServers: number): Figure[] {
+  return capacities.map(({ policy, users, low, high }) => {
+    const perServer = { value: users / numServers, low: low / numServers, high: high / numServers };
+    return figureOf(`capacity/${policy}/users-per-server`, "users/server", perServer, "higher");
+  });
 }
 
-/** The largest capacity first. */
+/** The table, largest capacity first. */
 function renderCapacities(
   capacities: readonly Capacity[],
   numServers: number,
@@ -115,7 +117,8 @@ function renderCapacities(
     ]);
   const header = ["policy", "users per server", "certain within", "users", "collapsed", "collapsed with one more"];
   return [
-    `Scenario ${scenario} with other numbers of users: ${numServers} servers, ${episodes} episodes of ${episodeSlots} slots for each number.`,
+    `Scenario ${scenario} with other numbers of users: ${numServers} servers, ` +
+      `${episodes} episodes of ${episodeSlots} slots for each number.`,
     markdownTable([header, ...rows], { align: ["l", "r", "r", "r", "r", "r"] }),
     "",
   ].join("\n\n");

@@ -1,28 +1,29 @@
-/** `mecgym chaos`: fault runs with real processes, in numbers that a test has no time for. */
+/** `mecgym chaos`: runs faults with real processes, in numbers that a test has no time for. */
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { markdownTable } from "markdown-table";
 import { type Figure, meetsGoal } from "../../../benchmarks/figures.js";
-import { pythonIn } from "../../../benchmarks/speed/peer-process.js";
+import type { NotMeasured } from "../../../benchmarks/speed/section.js";
+import { goalCells, notMeasuredLine } from "../support/figure-cells.js";
 import { machineConditions } from "../support/machine.js";
 import { EXIT_CHECK_FAILED, integer, list, printJson, withExample } from "../support/program.js";
-import { startProgress } from "../support/progress.js";
-import { repositoryRoot } from "../support/repository.js";
+import { withProgress } from "../support/progress.js";
+import { repositoryPython, repositoryRoot } from "../support/repository.js";
 
-/** A fault run: a program of its own, which prints JSON lines. */
+/** A fault run: a program of its own that prints JSON lines. */
 interface Part {
   readonly name: string;
   readonly description: string;
   readonly language: "python" | "typescript";
-  /** Its sizes as they are meant to be, and as a test has time for. */
+  /** Its sizes: in full, and as a test has time for. */
   readonly full: Sizes;
   readonly quick: Sizes;
-  /** About how long it takes compared to the others, full and quick. */
+  /** Roughly how long it takes compared to the others, full and quick. */
   readonly weight: readonly [number, number];
 }
 
@@ -89,9 +90,13 @@ interface ChaosOptions {
 export function chaosCommand(): Command {
   const names = parts.map(({ name, description }) => `  ${name.padEnd(12)} ${description}`).join("\n");
   const command = new Command("chaos")
-    .description("Let things go wrong with real processes, and count what becomes of them. Needs a clone.")
-    .option("--parts <names>", "these alone, separated by commas (below)", parseParts, parts)
-    .option("--quick", "small numbers, as the tests take them")
+    .description("Break servers, clients and messages on purpose, and count the consequences. Needs a clone.")
+    .addOption(
+      new Option("--parts <names>", "run only these, separated by commas (below)")
+        .argParser(parseParts)
+        .default(parts, "all"),
+    )
+    .option("--quick", "small numbers, as in the tests")
     .option("--seed <n>", "seed of the faults", integer(0), 1)
     .option("--json", "print JSON")
     .addHelpText("after", `\nParts:\n${names}`)
@@ -108,18 +113,17 @@ function parseParts(text: string): Part[] {
 }
 
 async function chaos({ parts: chosen, quick = false, seed, json }: ChaosOptions): Promise<void> {
-  const progress = startProgress("chaos");
   const figures: Figure[] = [];
-  const notMeasured: { id: string; reason: string; command: string | null }[] = [];
+  const notMeasured: NotMeasured[] = [];
   const weightOf = ({ weight }: Part) => weight[quick ? 1 : 0];
   const total = chosen.reduce((sum, part) => sum + weightOf(part), 0);
   const loadBefore = loadavg()[0];
   let before = 0;
-  try {
+  await withProgress("chaos", async (update) => {
     for (const part of chosen) {
       const onProgress = (done: number, what: string) =>
-        progress.update(Math.round((1000 * (before + weightOf(part) * done)) / total), 1000, `${part.name}: ${what}`);
-      onProgress(0, "starts");
+        update(Math.round((1000 * (before + weightOf(part) * done)) / total), 1000, `${part.name}: ${what}`);
+      onProgress(0, "starting");
       const program = programOf(part, { ...(quick ? part.quick : part.full), seed });
       if (typeof program === "string") {
         notMeasured.push({ id: part.name, reason: program, command: "node scripts/setup.mjs" });
@@ -130,9 +134,7 @@ async function chaos({ parts: chosen, quick = false, seed, json }: ChaosOptions)
       }
       before += weightOf(part);
     }
-  } finally {
-    progress.stop();
-  }
+  });
   const conditions = {
     parts: Object.fromEntries(chosen.map((part) => [part.name, quick ? part.quick : part.full])),
     seed,
@@ -146,19 +148,19 @@ async function chaos({ parts: chosen, quick = false, seed, json }: ChaosOptions)
   }
 }
 
-/** Command and arguments of a part's program; or why there is none. */
+/** Command and arguments of a part's program, or why it cannot run. */
 function programOf({ name, language }: Part, sizes: Sizes): [string, ...string[]] | string {
   const root = repositoryRoot();
   const places = { python: join("benchmarks", "chaos", "parts.py"), typescript: join("test", "chaos", `${name}.ts`) };
   const script = join(root, places[language]);
-  if (!existsSync(script)) return "the fault runs are in a clone of the repository alone";
+  if (!existsSync(script)) return "the fault runs are only in a clone of the repository";
   const argument = JSON.stringify(sizes);
   if (language === "typescript") return [process.execPath, "--import", "tsx", script, argument];
-  const python = pythonIn(root, ".venv");
-  return existsSync(python) ? [python, script, name, argument] : "Python is not set up in .venv";
+  const python = repositoryPython();
+  return python === undefined ? "Python is not set up in .venv" : [python, script, name, argument];
 }
 
-/** Runs a part; its figures, or what it ended with. */
+/** Runs a part. Returns its figures, or how it ended if it failed. */
 async function runPart(
   [command, ...args]: [string, ...string[]],
   onProgress: (done: number, what: string) => void,
@@ -190,18 +192,17 @@ async function runPart(
   return `it ended with ${code === null ? "a signal" : `exit code ${code}`}: ${errors.slice(-8).join("\n")}`;
 }
 
-function render(figures: readonly Figure[], notMeasured: readonly { id: string; reason: string }[]): string {
+function render(figures: readonly Figure[], notMeasured: readonly NotMeasured[]): string {
   const rows = figures.map((figure) => [
     figure.id,
     valueText(figure.value),
     figure.low === figure.high ? "" : `${valueText(figure.low)} to ${valueText(figure.high)}`,
     figure.unit,
-    figure.goal === null ? "" : `${figure.better === "lower" ? "≤" : "≥"} ${figure.goal}`,
-    meetsGoal(figure) === undefined ? "" : meetsGoal(figure) ? "met" : "missed",
+    ...goalCells(figure),
   ]);
   const header = ["figure", "value", "from, to", "unit", "goal", ""];
   const table = markdownTable([header, ...rows], { align: ["l", "r", "r", "l", "r", "l"] });
-  return `${[table, ...notMeasured.map(({ id, reason }) => `not measured: ${id} (${reason})`)].join("\n")}\n`;
+  return `${[table, ...notMeasured.map(({ id, reason }) => notMeasuredLine(id, reason))].join("\n")}\n`;
 }
 
 function valueText(value: number): string {

@@ -1,15 +1,15 @@
-/** `mecgym check-server`: does a server, whoever wrote it, keep the protocol? */
+/** `mecgym check-server`: checks whether a server, whoever wrote it, keeps the protocol. */
 
 import type { Command } from "commander";
 import { MecgymError } from "../../../env/errors.js";
 import { type CheckOutcome, checkServer, checks } from "../../conformance/index.js";
-import { readClientKeys } from "../../wire/keys.js";
+import { readClientKeys } from "../../keys/key-files.js";
 import { type ConnectOptions, clientCommand, noAnswer } from "../support/connecting.js";
 import { EXIT_CHECK_FAILED, list, printJson, withExample } from "../support/program.js";
 
 export function checkServerCommand(): Command {
   const command = clientCommand("check-server")
-    .description("Try the rules of docs/protocol.md on a server; exit code 1 where it breaks one.")
+    .description("Try the rules of docs/protocol.md on a server; exit code 1 if it breaks one.")
     .option("--only <names>", "checks to try, separated by commas (default: all)", list)
     .option("--json", "print the outcomes as JSON")
     .action(check);

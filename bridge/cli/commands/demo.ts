@@ -1,9 +1,7 @@
-/** `mecgym demo`: the main table, and the same episodes driven from Python over the bridge. */
+/** `mecgym demo`: plays the main table, and compares episodes with the same ones played from Python. */
 
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { trajectoryDigest } from "../../../benchmarks/play/episode-player.js";
 import { findPolicy } from "../../../benchmarks/policies/index.js";
@@ -12,8 +10,9 @@ import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { MecgymError } from "../../../env/errors.js";
 import { resolveScenario } from "../../../env/scenario/scenario.js";
 import { splits } from "../../../env/scenario/seeds.js";
+import { playSuite } from "../support/play-suite.js";
 import { EXIT_CHECK_FAILED, EXIT_INTERRUPTED, integer, withExample } from "../support/program.js";
-import { playSuite } from "./run.js";
+import { repositoryPython } from "../support/repository.js";
 
 const SUITE = "paper-table-2";
 const SCENARIO = "paper-v1";
@@ -22,12 +21,12 @@ const PYTHON_DEADLINE_MS = 300_000;
 
 export function demoCommand(): Command {
   const command = new Command("demo")
-    .description("Play the main table, then the same episodes from Python, and compare.")
+    .description("Play the main table, then play episodes natively and from Python, and compare.")
     .option("--python-episodes <n>", "episodes that Python plays", integer(1, 1000), 20)
     .option("--episodes <n>", "episodes, or states of the static protocol, of the table", integer(2, 65_535))
     .option(
       "--python <path>",
-      "Python with the package installed (default: the one that brought the command, or the checkout's .venv)",
+      "Python with the package installed (default: the one that brought the command, or the clone's .venv)",
     )
     .action(demo);
   return withExample(command, "demo");
@@ -43,7 +42,7 @@ async function demo(options: DemoOptions): Promise<void> {
   const out = process.stdout;
   const python = options.python ?? findPython();
   checkPython(python);
-  out.write(`1. Suite ${SUITE}: every native policy, answering recorded states and playing episodes.\n\n`);
+  out.write(`1. Suite ${SUITE}: every native policy answers recorded states and plays episodes.\n\n`);
   const { result, folder, write } = await playSuite(SUITE, {
     seed: splits.test.start,
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
@@ -55,9 +54,9 @@ async function demo(options: DemoOptions): Promise<void> {
 
   const count = options.pythonEpisodes;
   out.write(
-    `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes over the\n`,
+    `2. Python, gymnasium.make("mecgym/Offloading-v0", scenario="${SCENARIO}"): ${count} test episodes in the\n`,
   );
-  out.write("   bridge, each time the action that its look-ahead shows to be cheapest.\n\n");
+  out.write("   Python process, always with the action that the look-ahead shows to be cheapest.\n\n");
   const played = await playFromPython(python, count);
   const native = trajectoryDigest(resolveScenario(SCENARIO), findPolicy("oracle"), splits.test.start, count);
   out.write(
@@ -66,12 +65,12 @@ async function demo(options: DemoOptions): Promise<void> {
   out.write(`   python  trajectory digest ${played.digest}\n`);
   out.write(`   native  trajectory digest ${native}\n\n`);
   const isSame = native === played.digest;
-  out.write(isSame ? "   The digests are equal: one physics, bit for bit.\n\n" : "   THE DIGESTS DIFFER.\n\n");
-  out.write(`3. Wrote ${resolve(folder, "result.json")} and table.md beside it.\n`);
+  out.write(isSame ? "   The digests are equal: the same physics, bit for bit.\n\n" : "   THE DIGESTS DIFFER.\n\n");
+  out.write(`3. Wrote ${resolve(folder, "result.json")} and table.md.\n`);
   if (!isSame) process.exitCode = EXIT_CHECK_FAILED;
 }
 
-/** @throws MecgymError `invalidOption` unless it can import the package */
+/** @throws MecgymError `invalidOption` if this Python cannot import the package */
 function checkPython(python: string): void {
   const { status, error, stdout, stderr } = spawnSync(python, ["-c", "import mecgym; print(mecgym.__name__)"], {
     encoding: "utf8",
@@ -86,19 +85,14 @@ function checkPython(python: string): void {
 }
 
 function findPython(): string {
-  // an installed Python package names its own Python; the built command of a checkout stands in dist/
-  if (process.env.MECGYM_COMMAND_PYTHON) return process.env.MECGYM_COMMAND_PYTHON;
-  const root = fileURLToPath(new URL("..", import.meta.url));
-  const candidates = [join(root, ".venv", "bin", "python"), join(root, ".venv", "Scripts", "python.exe")];
-  const found = candidates.find((path) => existsSync(path));
-  if (found === undefined) {
-    throw new MecgymError("invalidOption", {
-      path: "--python",
-      got: undefined,
-      expected: "a Python with mecgym installed; `npm run demo` makes one in .venv",
-    });
-  }
-  return found;
+  // an installed Python package names its own Python
+  const found = process.env.MECGYM_COMMAND_PYTHON || repositoryPython();
+  if (found !== undefined) return found;
+  throw new MecgymError("invalidOption", {
+    path: "--python",
+    got: undefined,
+    expected: "a Python with mecgym installed; `npm run demo` makes one in .venv",
+  });
 }
 
 interface PythonReport {
@@ -107,7 +101,7 @@ interface PythonReport {
   readonly digest: string;
 }
 
-/** Python starts a server of its own, this very command, and ends it. */
+/** Plays the episodes from Python. If Python needs a server, it starts this same command, and ends it. */
 async function playFromPython(python: string, episodes: number): Promise<PythonReport> {
   const { MECGYM_ADDRESS: _other, ...env } = process.env;
   const command = [process.execPath, process.argv[1], "serve", "--until-stdin-closes"];

@@ -1,15 +1,15 @@
-/** `mecgym keys new`: makes the keys that a server and its clients know each other by. */
+/** `mecgym keys new`: makes the keys by which a server and its clients know each other. */
 
 import { Command } from "commander";
-import { MecgymError } from "../../../env/errors.js";
-import { CLIENT_NAME, SERVER_NAME, writeKeyPair } from "../../wire/keys.js";
+import { checkOption } from "../../../env/checks.js";
+import { CLIENT_NAME, SERVER_NAME, writeKeyPair } from "../../keys/key-files.js";
 import { withExample } from "../support/program.js";
 
 export function keysCommand(): Command {
   const command = new Command("keys").description("Make keys for servers that others can reach (docs/security.md).");
   const make = new Command("new")
-    .description("Make a pair of keys for each name: NAME.key, to be given away, and NAME.key_secret, which never is.")
-    .argument("[names...]", "whose keys", [SERVER_NAME, CLIENT_NAME])
+    .description("Make a pair of keys for each name: NAME.key to give away, and NAME.key_secret to keep.")
+    .argument("[names...]", "owners of the keys", [SERVER_NAME, CLIENT_NAME])
     .option("--out <folder>", "folder to write them to", "mecgym-keys")
     .action((names: string[], { out }: { readonly out: string }) => {
       for (const name of names) checkName(name);
@@ -24,6 +24,5 @@ export function keysCommand(): Command {
 }
 
 function checkName(name: string): void {
-  if (/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) return;
-  throw new MecgymError("invalidOption", { path: "name", got: name, expected: "letters, digits, '.', '_' and '-'" });
+  checkOption(/^[A-Za-z0-9][\w.-]{0,63}$/.test(name), "name", name, "letters, digits, '.', '_' and '-'");
 }

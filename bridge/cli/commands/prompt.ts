@@ -1,4 +1,4 @@
-/** `mecgym prompt`: one decision in words, or figures of such prompts: how long they are, and whether they say enough. */
+/** `mecgym prompt`: prints one decision in words, or measures prompts: their length, and whether they say enough. */
 
 import { Command, Option } from "commander";
 import { makePolicy } from "../../../benchmarks/policies/index.js";
@@ -29,21 +29,21 @@ interface PromptCommandOptions {
 
 export function promptCommand(): Command {
   const command = new Command("prompt")
-    .description("Print the prompt of one decision, which the oracle comes to; or measure prompts.")
+    .description("Print the prompt of one decision that the oracle reaches; or measure prompts.")
     .argument("[scenario]", "id of a frozen scenario", "paper-v1")
-    .option("--seed <s>", "episode seed, also of the perturbation", integer(0), 0)
+    .option("--seed <s>", "episode seed; also seeds the perturbation", integer(0), 0)
     .option("--decision <n>", "which decision of the episode, from 0", integer(0), 0)
     .addOption(
-      new Option("--template <id>", "wording (default: en-v1; where prompts are measured, all)").choices(templateIds),
+      new Option("--template <id>", "wording (default: en-v1; all, if prompts are measured)").choices(templateIds),
     )
     .addOption(new Option("--perturbation <id>", "disturbance").choices(perturbationIds).default("standard"))
     .option("--system", "with a system message")
     .option("--reasoning", "ask for reasoning before the decision")
-    .option("--stats", "characters and o200k_base tokens at 3 to 128 servers, busy states among them")
+    .option("--stats", "measure characters and o200k_base tokens at 3 to 128 servers, busy states included")
     .addOption(
       new Option(
         "--agreement",
-        "how often the oracle decides by the printed numbers as by the state, in 10,000 states",
+        "measure how often the printed numbers lead the oracle to the same decision, in 10,000 states",
       ).conflicts("stats"),
     )
     .option("--json", "print JSON: all parts of the prompt, or the figures")
@@ -64,7 +64,7 @@ export function promptCommand(): Command {
   return withExample(command, "prompt paper-v1 --seed 7 --decision 40 --perturbation shuffled");
 }
 
-/** @throws MecgymError `unknownScenario`, `invalidSeed`, `invalidOption` where the episode has no such decision */
+/** @throws MecgymError `unknownScenario`, `invalidSeed`, `invalidOption` if the episode has no such decision */
 function stateOf(scenario: string, seed: number, decision: number): ObservationData {
   const env = makeEnv(scenario);
   const policy = makePolicy("oracle");

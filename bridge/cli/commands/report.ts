@@ -1,12 +1,12 @@
-/** `mecgym report`: puts result files on one HTML page, with what their replay found. */
+/** `mecgym report`: puts result files on one HTML page, with the result of their replay. */
 
 import { Command } from "commander";
 import { type ReportedFile, renderPage } from "../../../benchmarks/report/page.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { writeWhole } from "../support/output.js";
 import { EXIT_CHECK_FAILED, withExample } from "../support/program.js";
+import { readResult, verifyFile } from "../support/result-files.js";
 import { workersOption } from "../support/workers.js";
-import { readResult, verifyFile } from "./verify.js";
 
 interface ReportOptions {
   readonly out: string;
@@ -20,7 +20,7 @@ export function reportCommand(): Command {
       "Put result files on one HTML page: tables, pictures, the paper's figures, and whether each is verified.",
     )
     .argument("<files...>", "result files, as `mecgym run` writes them")
-    .requiredOption("--out <file>", "the page")
+    .requiredOption("--out <file>", "the page to write")
     .option("--no-verify", "do not replay the files; the page marks them unverified")
     .addOption(workersOption())
     .action(async (files: string[], { out, verify, workers }: ReportOptions) => {

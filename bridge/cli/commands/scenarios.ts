@@ -1,4 +1,4 @@
-/** `mecgym scenarios`: lists the frozen scenarios, or shows one whole. */
+/** `mecgym scenarios`: lists the frozen scenarios, or shows one with every field. */
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
@@ -7,7 +7,7 @@ import { printJson, withExample } from "../support/program.js";
 
 export function scenariosCommand(): Command {
   const command = new Command("scenarios")
-    .description("List the frozen scenarios, or show one whole with its content hash.")
+    .description("List the frozen scenarios, or show one with every field and its content hash.")
     .argument("[id]", "scenario to show")
     .option("--json", "print JSON")
     .action((id: string | undefined, options: { json?: boolean }) => {

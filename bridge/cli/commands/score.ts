@@ -1,6 +1,5 @@
-/** `mecgym score`: what answers of language models to recorded states are worth, in the profile that is named. */
+/** `mecgym score`: scores answers of language models to recorded states, in the profile that is named. */
 
-import { readFileSync } from "node:fs";
 import { basename, dirname, extname } from "node:path";
 import { Command, Option } from "commander";
 import { type PlacedRecord, parseRecords } from "../../../benchmarks/answers/answer-files.js";
@@ -16,9 +15,11 @@ import {
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { type Profile, profiles } from "../../../benchmarks/metrics/profiles.js";
 import { NUM_RESAMPLES } from "../../../benchmarks/metrics/statistics.js";
+import { checkOption } from "../../../env/checks.js";
 import { MecgymError } from "../../../env/index.js";
 import type { DatasetRecord } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
+import { readText } from "../support/input.js";
 import { prepareFolder, writeWhole } from "../support/output.js";
 import { integer, number, printJson, withExample } from "../support/program.js";
 
@@ -35,22 +36,24 @@ interface ScoreOptions {
 export function scoreCommand(): Command {
   const command = new Command("score")
     .description(
-      "Score files of answers to recorded states: costs, rewards and metrics, a row for each file. A file is JSON Lines or a JSON array with a field for the answer.",
+      "Score files of answers to recorded states: costs, rewards and metrics, a row for each file. " +
+        "A file is JSON Lines or a JSON array with a field for the answer.",
     )
     .argument("<file...>", "files of answers; all answer the same states, in the same order")
     .addOption(
       new Option(
         "--profile <name>",
-        "how it is computed: paper, for data sets of `mecgym dataset`; comllm-release, for the form of the paper's authors",
+        "how to compute the figures: paper, for data sets of `mecgym dataset`; " +
+          "comllm-release, for the form of the paper's authors",
       )
         .choices(profiles)
         .makeOptionMandatory(),
     )
-    .option("--states <file>", "records that were answered (default: the files' own; paper needs it)")
-    .option("--column <name>", "field of the answer (default: completion, or model_output)")
+    .option("--states <file>", "records that were answered (default: those in the files; required for paper)")
+    .option("--column <name>", "field that holds the answer (default: completion, or model_output)")
     .option("--weight <lambda>", "comllm-release: weight of the future in the reward (default: 0.3)", number(0, 1000))
     .option("--seed <s>", "comllm-release: seed of the future tasks (default: 0)", integer(0))
-    .option("--out <file>", "write the figures of every answer there, as JSON Lines")
+    .option("--out <file>", "write the figures of every answer to this file, as JSON Lines")
     .option("--json", "print JSON")
     .action(score);
   return withExample(command, "score sft.jsonl grpo.jsonl --states test.json --profile comllm-release");
@@ -60,10 +63,10 @@ async function score(paths: readonly string[], options: ScoreOptions): Promise<v
   const { profile, out } = options;
   if (out !== undefined) prepareFolder(dirname(out), [basename(out)]);
   const files = paths.map(
-    (path): AnswerFile => ({ name: basename(path, extname(path)), path, records: readFile(path) }),
+    (path): AnswerFile => ({ name: basename(path, extname(path)), path, records: readRecordsOf(path) }),
   );
   const repeated = files.find(({ name }, i) => files.findIndex((one) => one.name === name) < i);
-  if (repeated !== undefined) fail("file", repeated.name, "files of different names: the names are the rows");
+  checkOption(repeated === undefined, "file", repeated?.name, "files of different names: the names become the rows");
   const scores = profile === "paper" ? await scorePaper(files, options) : scoreRelease(files, options);
   if (out !== undefined) writeWhole(out, scoreLines(scores));
   const conditions = {
@@ -82,7 +85,7 @@ async function score(paths: readonly string[], options: ScoreOptions): Promise<v
 }
 
 function scoreRelease(files: readonly AnswerFile[], { states, column, weight, seed }: ScoreOptions): AnswerScores[] {
-  const asked = states === undefined ? undefined : readFile(states);
+  const asked = states === undefined ? undefined : readRecordsOf(states);
   return scoreReleaseFiles(files, asked, column, {
     ...(weight === undefined ? {} : { weight }),
     ...(seed === undefined ? {} : { seed }),
@@ -92,17 +95,17 @@ function scoreRelease(files: readonly AnswerFile[], { states, column, weight, se
 async function scorePaper(files: readonly AnswerFile[], options: ScoreOptions): Promise<AnswerScores[]> {
   const { states, column } = options;
   for (const name of ["weight", "seed"] as const) {
-    if (options[name] === undefined) continue;
-    fail(`--${name}`, options[name], "nothing with profile paper: the data set's scenario and seeds decide");
+    const expected = "no such option with profile paper: the data set's scenario and seeds decide";
+    checkOption(options[name] === undefined, `--${name}`, options[name], expected);
   }
-  if (states === undefined) return fail("--states", undefined, "the data set that was answered, with profile paper");
+  checkOption(states !== undefined, "--states", states, "the data set that was answered, with profile paper");
   return scorePaperFiles(files, await readDataset(states), column);
 }
 
-/** The records of a data set of `mecgym dataset`, each checked whole. */
+/** Reads the records of a data set of `mecgym dataset`, and checks each one completely. */
 async function readDataset(path: string): Promise<{ place: string; record: DatasetRecord }[]> {
   const records: { place: string; record: DatasetRecord }[] = [];
-  const lines = readText(path).split(/\r?\n/);
+  const lines = readText(path, "file").split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
   for await (const read of readRecords(path, toAsync(lines))) {
     if ("problem" in read) {
@@ -111,7 +114,7 @@ async function readDataset(path: string): Promise<{ place: string; record: Datas
     }
     records.push({ place: `${path}:${records.length + 1}`, record: read.record });
   }
-  if (records.length === 0) fail("--states", path, "a data set with at least one record");
+  checkOption(records.length > 0, "--states", path, "a data set with at least one record");
   return records;
 }
 
@@ -119,18 +122,6 @@ async function* toAsync(lines: readonly string[]): AsyncGenerator<string> {
   yield* lines;
 }
 
-function readFile(path: string): PlacedRecord[] {
-  return parseRecords(path, readText(path));
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    return fail("file", path, `a file to read (${error instanceof Error ? error.message : error})`);
-  }
-}
-
-function fail(path: string, got: unknown, expected: string): never {
-  throw new MecgymError("invalidOption", { path, got, expected });
+function readRecordsOf(path: string): PlacedRecord[] {
+  return parseRecords(path, readText(path, "file"));
 }

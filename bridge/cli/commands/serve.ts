@@ -4,13 +4,13 @@ import { availableParallelism } from "node:os";
 import { Command, Option } from "commander";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
 import { MecgymError } from "../../../env/errors.js";
-import { jobBook } from "../../composition/benchmark-jobs.js";
-import { policyBook } from "../../composition/native-policies.js";
+import { benchmarkJobs } from "../../composition/benchmark-jobs.js";
+import { nativePolicies } from "../../composition/native-policies.js";
 import { packageVersion } from "../../composition/package-version.js";
-import { type MetricsEndpoint, serveMetrics } from "../../server/prometheus.js";
+import { type Limits, limitNames, limitTable } from "../../server/limits.js";
+import { type MetricsEndpoint, serveMetrics } from "../../server/metrics-endpoint.js";
 import { startServer } from "../../server/server.js";
-import { type Limits, limitNames, limitTable } from "../../wire/limits.js";
-import { makeLogger } from "../support/logger.js";
+import { BoundedLog, makeLogger } from "../support/logger.js";
 import { EXIT_CHECK_FAILED, integer, withExample } from "../support/program.js";
 import { ownerKeyOf, type SecurityOptions, securityOf, withSecurityOptions } from "../support/serve-keys.js";
 
@@ -23,21 +23,24 @@ interface ServeOptions extends SecurityOptions, Limits {
 
 export function serveCommand(): Command {
   const command = new Command("serve")
-    .description("Serve environments over ZeroMQ; prints one line of JSON when ready.")
-    .option("--until-stdin-closes", "end when standard input ends: the life line of a client that owns the server")
+    .description("Serve environments over ZeroMQ; print one line of JSON when ready.")
+    .option(
+      "--until-stdin-closes",
+      "end when standard input ends, as it does when the client that owns the server is gone",
+    )
     .option(
       "--threads <n>",
-      "threads for sessions of many lanes and for large questions; 0 does all in one",
+      "threads for sessions of many lanes and for large queries; 0 does everything in one thread",
       integer(0, 256),
       Math.max(2, availableParallelism()),
     )
     .option(
       "--metrics-port <n>",
-      "port of 127.0.0.1 for Prometheus, GET /metrics; 0 takes a free one",
+      "port of 127.0.0.1 that answers Prometheus, GET /metrics; 0 takes a free port",
       integer(0, 65_535),
     )
     .addOption(
-      new Option("--log-level <level>", "least urgent event to log on standard error")
+      new Option("--log-level <level>", "least urgent level that is logged to standard error")
         .choices(["trace", "debug", "info", "warn", "error", "silent"])
         .default("warn"),
     )
@@ -51,9 +54,10 @@ export function serveCommand(): Command {
 }
 
 async function serve(options: ServeOptions): Promise<void> {
-  const logger = makeLogger(options.logLevel, 2);
+  const destination = new BoundedLog(process.stderr);
+  const logger = makeLogger(options.logLevel, destination);
   const own = Object.fromEntries(limitNames.map((name) => [name, options[name]])) as Limits;
-  // a client that owns its server may be silent for as long as it likes: the server goes when it does
+  // the owner of a server may be silent for as long as it likes: the server ends when its owner does
   const limits = options.untilStdinCloses ? { ...own, leaseSeconds: 0 } : own;
   const { threads: count } = options;
   const end = new AbortController();
@@ -61,13 +65,13 @@ async function serve(options: ServeOptions): Promise<void> {
     if (!end.signal.aborted) logger.info({ reason }, "ending");
     end.abort();
   };
-  // from the start on: a server that is told to end while it starts takes away what it has made
+  // handled from the start: a server that is told to end while it starts removes what it has created
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.once(signal, () => stop(signal));
   const server = await startServer({
     packageVersion,
     limits,
-    policies: policyBook,
-    jobs: jobBook(count),
+    policies: nativePolicies,
+    jobs: benchmarkJobs(count),
     ...(count === 0 ? {} : { threads: { count, entry: workerEntry() } }),
     log: (event, details) => logger[levelOf[event] ?? "info"](details, event),
     ...securityOf(options),
@@ -96,17 +100,19 @@ async function serve(options: ServeOptions): Promise<void> {
     metrics?.close();
     await server.close();
     process.stdin.destroy();
+    // lines that nobody reads would keep the process alive
+    if (!(await destination.flush())) process.exit();
   }
 }
 
 const levelOf: Readonly<Record<string, "error" | "debug">> = {
   "internal error": "error",
-  // one for each that knocks: a flood of them must not become a flood of lines
+  // one for each attempt: a flood of attempts must not become a flood of lines
   "client refused": "debug",
   "reply not delivered": "debug",
 };
 
-/** @throws MecgymError `invalidOption` where nobody can read the line: such a server could not be found */
+/** @throws MecgymError `invalidOption` if nobody can read the line: nobody could find such a server */
 function writeLine(line: object): Promise<void> {
   process.stdout.removeAllListeners("error");
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** `mecgym speed`: measures how fast things are, as ratios within one run. */
+/** `mecgym speed`: measures how fast mecgym is, as ratios within one run. */
 
 import { loadavg } from "node:os";
 import { basename, dirname, extname } from "node:path";
@@ -6,7 +6,6 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Command, InvalidArgumentError } from "commander";
 import { markdownTable } from "markdown-table";
-import { meetsGoal } from "../../../benchmarks/figures.js";
 import { WorkerPool } from "../../../benchmarks/jobs/worker-pool.js";
 import { bridgeSection } from "../../../benchmarks/speed/bridge.js";
 import { valueText } from "../../../benchmarks/speed/figures.js";
@@ -14,14 +13,15 @@ import { kernelSections } from "../../../benchmarks/speed/index.js";
 import { plotFigures } from "../../../benchmarks/speed/plots.js";
 import { pythonSection } from "../../../benchmarks/speed/python.js";
 import { measureSections, type Section, type SectionResult } from "../../../benchmarks/speed/section.js";
-import { MecgymError } from "../../../env/errors.js";
+import { checkOption } from "../../../env/checks.js";
+import { goalCells, notMeasuredLine } from "../support/figure-cells.js";
 import { machineConditions } from "../support/machine.js";
 import { prepareFolder, writeWhole } from "../support/output.js";
 import { integer, list, number, printJson, withExample } from "../support/program.js";
-import { startProgress } from "../support/progress.js";
+import { withProgress } from "../support/progress.js";
 import { repositoryRoot } from "../support/repository.js";
 
-/** All there is to measure. A section with an option of its own is measured where it is asked for, and then alone. */
+/** All sections. One with an option of its own is measured only if it is asked for, and then nothing else is. */
 const sections: readonly Section[] = [...kernelSections, bridgeSection, pythonSection];
 
 interface SpeedOptions {
@@ -36,11 +36,11 @@ interface SpeedOptions {
 export function speedCommand(): Command {
   const names = sections.map(({ name, description }) => `  ${name.padEnd(12)} ${description}`).join("\n");
   const command = new Command("speed")
-    .description("Measure how fast it is: contenders take turns, ratios are taken turn by turn, figures are medians.")
+    .description("Measure speed: contenders take turns, ratios are taken turn by turn, figures are medians.")
     .option("--repetitions <n>", "turns of every contender", integer(1, 1000), 7)
     .option("--seconds <s>", "time of one turn of a contender", number(0.001, 60), 0.2)
-    .option("--sections <names>", "measure these alone, separated by commas (below)", parseSections)
-    .option("--plot <file>", "draw the figures into an SVG file, too")
+    .option("--sections <names>", "measure only these, separated by commas (below)", parseSections)
+    .option("--plot <file>", "also draw the figures into this SVG file")
     .option("--json", "print JSON")
     .addHelpText("after", `\nSections:\n${names}`)
     .action(async (options: SpeedOptions) => {
@@ -54,28 +54,21 @@ export function speedCommand(): Command {
       else process.stdout.write(render(result));
     });
   for (const { option, description } of sections) {
-    if (option !== undefined) command.option(`--${option}`, `measure this alone: ${description}`);
+    if (option !== undefined) command.option(`--${option}`, `measure only this: ${description}`);
   }
   return withExample(command, "speed --sections grid,peers --plot speed.svg");
 }
 
-/** Minutes are not to be measured for a picture that then has no place. */
+/** Checks the place of the picture before minutes are spent on measuring. */
 function preparePlot(file: string): void {
-  if (extname(file) !== ".svg") {
-    throw new MecgymError("invalidOption", { path: "--plot", got: file, expected: "a file that ends in .svg" });
-  }
+  checkOption(extname(file) === ".svg", "--plot", file, "a file that ends in .svg");
   prepareFolder(dirname(file), [basename(file)], "--plot");
 }
 
 async function run(chosen: readonly Section[], options: SpeedOptions): Promise<SectionResult> {
-  const progress = startProgress("speed");
   const loadBefore = loadavg()[0];
-  try {
-    const {
-      figures,
-      notMeasured = [],
-      conditions,
-    } = await measureSections(chosen, {
+  const { figures, notMeasured, conditions } = await withProgress("speed", (update) =>
+    measureSections(chosen, {
       repetitions: options.repetitions,
       runSeconds: options.seconds,
       cpuSeconds,
@@ -83,24 +76,22 @@ async function run(chosen: readonly Section[], options: SpeedOptions): Promise<S
       heldBytes: makeHeldBytes(),
       startWorkers: (count) => new WorkerPool(count),
       root: repositoryRoot(),
-      onProgress: (done, what) => progress.update(Math.round(1000 * done), 1000, what),
-    });
-    return {
-      figures,
-      notMeasured,
-      conditions: {
-        sections: chosen.map(({ name }) => name),
-        repetitions: options.repetitions,
-        secondsPerTurn: options.seconds,
-        ...machineConditions(),
-        loadBefore,
-        clock: "processor time; wall time for workers, the bridge and Python",
-        ...conditions,
-      },
-    };
-  } finally {
-    progress.stop();
-  }
+      onProgress: (done, what) => update(Math.round(1000 * done), 1000, what),
+    }),
+  );
+  return {
+    figures,
+    notMeasured: notMeasured ?? [],
+    conditions: {
+      sections: chosen.map(({ name }) => name),
+      repetitions: options.repetitions,
+      secondsPerTurn: options.seconds,
+      ...machineConditions(),
+      loadBefore,
+      clock: "processor time; wall time for workers, the bridge and Python",
+      ...conditions,
+    },
+  };
 }
 
 function parseSections(text: string): Section[] {
@@ -118,13 +109,10 @@ function render({ figures, notMeasured }: SectionResult): string {
     valueText(figure.unit, figure.value),
     `${valueText(figure.unit, figure.low)} to ${valueText(figure.unit, figure.high)}`,
     figure.unit,
-    figure.goal === null ? "" : `${figure.better === "lower" ? "≤" : "≥"} ${figure.goal}`,
-    meetsGoal(figure) === undefined ? "" : meetsGoal(figure) ? "met" : "missed",
+    ...goalCells(figure),
   ]);
   const table = markdownTable([header, ...rows], { align: ["l", "r", "r", "l", "r", "l"] });
-  const missing = (notMeasured ?? []).map(({ id, reason, command }) => {
-    return `not measured: ${id} (${reason})${command === null ? "" : `; to measure it: ${command}`}`;
-  });
+  const missing = (notMeasured ?? []).map(({ id, reason, command }) => notMeasuredLine(id, reason, command));
   return `${[table, ...missing].join("\n")}\n`;
 }
 
@@ -133,7 +121,7 @@ function cpuSeconds(): number {
   return (user + system) / 1e6;
 }
 
-/** A function that collects garbage, and says what is still held: objects, and the typed arrays beside them. */
+/** Makes a function that collects garbage and returns the bytes still held, by objects and by typed arrays. */
 function makeHeldBytes(): () => number {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;

@@ -1,19 +1,22 @@
 /** `mecgym submit`: checks an entry for the leaderboard before it is sent. */
 
-import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
 import { checkSubmission } from "../../../benchmarks/runs/submissions.js";
-import { describeValue, MecgymError } from "../../../env/errors.js";
+import { describeValue } from "../../../env/errors.js";
+import { readRegularFile } from "../../keys/regular-file.js";
+import { readText } from "../support/input.js";
 import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
 
 export function submitCommand(): Command {
   const command = new Command("submit")
-    .description("Check an entry for the leaderboard: its fields, and the result files it names, beside it.")
+    .description("Check an entry for the leaderboard: its fields, and the result files that it names.")
     .requiredOption("--check <file>", "the submission, a JSON file")
     .option("--json", "print JSON")
     .action(({ check, json }: { check: string; json?: boolean }) => {
-      const report = checkSubmission(check, textOf(check), (path) => readFileSync(join(dirname(check), path)));
+      const report = checkSubmission(check, readText(check, "--check"), (path) =>
+        readRegularFile(join(dirname(check), path)),
+      );
       const { problems, checked, notChecked } = report;
       if (json) printJson(report);
       else {
@@ -22,20 +25,11 @@ export function submitCommand(): Command {
             `${file}${path === "" ? "" : ` at ${path}`}: expected ${expected}, got ${describeValue(got)}\n`,
           );
         }
-        for (const line of checked) process.stdout.write(`looked at ${line}\n`);
-        for (const line of notChecked) process.stdout.write(`not looked at: ${line}\n`);
+        for (const line of checked) process.stdout.write(`checked: ${line}\n`);
+        for (const line of notChecked) process.stdout.write(`not checked: ${line}\n`);
         process.stdout.write(`${check}: ${problems.length === 0 ? "no problems" : `${problems.length} problems`}\n`);
       }
       if (problems.length > 0) process.exitCode = EXIT_CHECK_FAILED;
     });
   return withExample(command, "submit --check submission.json");
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MecgymError("invalidOption", { path: "--check", got: file, expected: `a file to read (${reason})` });
-  }
 }

@@ -1,4 +1,4 @@
-/** `mecgym top`: what a running server does, shown as it changes. It names no session. */
+/** `mecgym top`: shows what a running server does, as it changes. It names no session. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
@@ -14,10 +14,10 @@ interface TopOptions extends ConnectOptions {
 
 export function topCommand(): Command {
   const command = clientCommand("top")
-    .description("Show what a server does: sessions, steps a second, requests, errors, latencies, memory.")
-    .option("--interval <seconds>", "time between two looks", number(0.1, 3600), 1)
-    .option("--once", "look once, and end")
-    .option("--json", "print each look as JSON")
+    .description("Show what a server does: sessions, steps per second, requests, errors, latencies, memory.")
+    .option("--interval <seconds>", "time between two readings", number(0.1, 3600), 1)
+    .option("--once", "take one reading, then end")
+    .option("--json", "print each reading as JSON")
     .action(top);
   return withExample(command, "top ipc:///run/user/1000/mecgym.sock");
 }
@@ -34,7 +34,7 @@ async function top(address: string, options: TopOptions): Promise<void> {
       const stats = (await client.stats()) as unknown as ServerStats;
       if (options.json) printJson(stats);
       else {
-        // a screen that does not scroll is a terminal's alone
+        // only a terminal can be redrawn in place
         const isLive = process.stdout.isTTY && !options.once;
         process.stdout.write(`${isLive ? "\x1b[H\x1b[J" : ""}${renderStats(address, stats, last)}\n`);
       }
@@ -46,7 +46,7 @@ async function top(address: string, options: TopOptions): Promise<void> {
   process.removeListener("SIGINT", end).removeListener("SIGTERM", end);
 }
 
-/** @param last the look before, for rates */
+/** @param last the reading before, for rates */
 export function renderStats(address: string, stats: ServerStats, last?: ServerStats): string {
   const { latency, memory, transport } = stats;
   const seconds = last === undefined ? 0 : stats.uptimeSeconds - last.uptimeSeconds;
@@ -66,17 +66,19 @@ export function renderStats(address: string, stats: ServerStats, last?: ServerSt
     ["latency", `p50 ${ms(latency.p50Seconds)}, p90 ${ms(latency.p90Seconds)}, p99 ${ms(latency.p99Seconds)}`],
     [
       "queues",
-      `${count(stats.heldRequests)} requests held, ${count(stats.keptReplies)} replies kept (${mib(stats.keptBytes)}), ` +
+      `${count(stats.heldRequests)} requests held, ` +
+        `${count(stats.keptReplies)} replies kept (${mib(stats.keptBytes)}), ` +
         `threads ${stats.workers.map(({ sessions, queued }) => `${sessions}:${queued}`).join(" ") || "none"}`,
     ],
     [
       "given up",
-      `${count(stats.evictions)} evicted, ${count(stats.reaped)} leases over; ${count(stats.resent)} replies sent again`,
+      `${count(stats.evictions)} evicted, ${count(stats.reaped)} leases over; ` +
+        `${count(stats.resent)} replies sent again`,
     ],
     [
       "memory",
-      `${mib(memory.residentBytes)} resident, ${mib(memory.heapBytes)} heap, ${mib(memory.externalBytes)} external, ` +
-        `${mib(memory.sessionBytes)} lanes`,
+      `${mib(memory.residentBytes)} resident, ${mib(memory.heapBytes)} heap, ` +
+        `${mib(memory.externalBytes)} external, ${mib(memory.sessionBytes)} lanes`,
     ],
   ];
   if (transport !== undefined) {

@@ -1,14 +1,14 @@
-/** `mecgym tune reference`: chooses the native policy that foresight is measured by, scenario by scenario. */
+/** `mecgym tune reference`: chooses, for each scenario, the native policy that foresight is measured by. */
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import type { Estimate } from "../../../benchmarks/figures.js";
+import { type Estimate, intervalText } from "../../../benchmarks/figures.js";
 import { suites } from "../../../benchmarks/suites/suites.js";
 import { type ReferenceChoice, tuneReference } from "../../../benchmarks/tuning/tune-reference.js";
 import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, list, printJson, withExample } from "../support/program.js";
-import { changeManifest, intervalText, MANIFEST_HELP } from "../support/tuning-output.js";
+import { changeManifest, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
 import { withWorkers, workersOption } from "../support/workers.js";
 
 interface TuneReferenceOptions {
@@ -30,13 +30,17 @@ const episodicScenarios = [
 
 export function tuneReferenceCommand(): Command {
   const command = new Command("reference")
-    .description("Choose the best native policy of each scenario: what foresight is measured by.")
-    .option("--scenario <ids>", "scenarios, separated by commas (default: all that suites play episodes of)", list)
+    .description("Choose the best native policy of each scenario; foresight is measured by it.")
+    .option(
+      "--scenario <ids>",
+      "scenarios, separated by commas (default: all scenarios with episodic settings in a suite)",
+      list,
+    )
     .option("--policies <names>", "candidates", list, ["oracle", "lacs", "priced", "adaptive", "rollout"])
-    .option("--episodes <n>", "episodes of each, the same ones for all", integer(2, 10_000), 40)
+    .option("--episodes <n>", "episodes for each candidate, the same ones for all", integer(2, 10_000), 40)
     .option("--seed <s>", "first validation seed", integer(0), splits.validation.start)
     .addOption(workersOption())
-    .option("--manifest <file>", `${MANIFEST_HELP}, each scenario as it is finished`)
+    .option("--manifest <file>", `${MANIFEST_HELP}, each scenario as soon as it is finished`)
     .option("--json", "print JSON")
     .action(async (options: TuneReferenceOptions) => {
       const { policies: names, episodes, seed, manifest } = options;
@@ -64,11 +68,9 @@ export function tuneReferenceCommand(): Command {
       );
       if (options.json) {
         const figures = choices.flatMap(({ scenario, candidates }) =>
-          candidates.map(({ policy, averageLatencySlots }) => ({
-            id: `${scenario}/${policy}/latency`,
-            ...{ unit: "slots", goal: null, better: "lower" },
-            ...averageLatencySlots,
-          })),
+          candidates.map(({ policy, averageLatencySlots }) =>
+            latencyFigure(`${scenario}/${policy}`, averageLatencySlots),
+          ),
         );
         printJson({ figures, choices, conditions: { episodes, firstSeed: seed, policies: names, packageVersion } });
       } else process.stdout.write(`${renderChoices(choices)}\n`);
@@ -76,7 +78,7 @@ export function tuneReferenceCommand(): Command {
   return withExample(command, "tune reference --scenario load-24-users-v1 --policies priced,adaptive");
 }
 
-/** Four digits of a figure: more than its interval says. */
+/** Writes a choice into a manifest, with four decimals: more than the intervals support. */
 function keepChoice(path: string, { scenario, reference, firstSeed, episodes, candidates }: ReferenceChoice): void {
   const short = ({ value, low, high }: Estimate) => [value, low, high].map((one) => Number(one.toFixed(4)));
   changeManifest(path, ({ scenarios }) => {
@@ -102,8 +104,8 @@ function renderChoices(choices: readonly ReferenceChoice[]): string {
         candidates.map(({ policy, averageLatencySlots, differenceToBestSlots }, i) => [
           i === 0 ? scenario : "",
           policy,
-          intervalText(averageLatencySlots),
-          i === 0 ? "the reference" : intervalText(differenceToBestSlots),
+          intervalText(averageLatencySlots, 3),
+          i === 0 ? "the reference" : intervalText(differenceToBestSlots, 3),
         ]),
       ),
     ],

@@ -1,9 +1,10 @@
-/** Connecting to a server from a command: address, keys, and one line where nobody answers. */
+/** Connects a command to a server: address, keys, and one clear error if nobody answers. */
 
 import { Command, Option } from "commander";
 import { MecgymError } from "../../../env/errors.js";
-import { Client, type ClientOptions, DeadlineExceeded } from "../../client/client.js";
-import { readClientKeys } from "../../wire/keys.js";
+import { Client, type ClientOptions } from "../../client/client.js";
+import { DeadlineExceeded } from "../../client/errors.js";
+import { readClientKeys } from "../../keys/key-files.js";
 import { number } from "./program.js";
 
 export interface ConnectOptions {
@@ -14,9 +15,9 @@ export interface ConnectOptions {
 /** A command with an address as its argument, and the options of a connection. */
 export function clientCommand(name: string): Command {
   return new Command(name)
-    .argument("<address>", "address of a running server, as its ready line gives it")
+    .argument("<address>", "address of a running server, as in its ready line")
     .addOption(
-      new Option("--keys <folder>", "folder of client.key_secret and server.key, where the server asks for keys").env(
+      new Option("--keys <folder>", "folder of client.key_secret and server.key, if the server asks for keys").env(
         "MECGYM_KEYS",
       ),
     )
@@ -39,9 +40,9 @@ export async function withClient<T>(
   }
 }
 
-/** The error of an address where nobody answers; a server that does not know the client's key looks like that, too. */
+/** The error of an address where nobody answers. A server that does not know the client's key looks the same. */
 export function noAnswer(address: string, reason: Error): MecgymError {
-  const hint = address.startsWith("tcp:") ? "; such a server answers only clients whose keys it knows: --keys" : "";
+  const hint = address.startsWith("tcp:") ? "; such a server answers only clients whose keys it knows (--keys)" : "";
   const expected = `a server that answers (${reason.message})${hint}`;
   return new MecgymError("invalidOption", { path: "address", got: address, expected });
 }

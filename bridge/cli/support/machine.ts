@@ -1,4 +1,4 @@
-/** What a measurement was made with: figures say little without it. */
+/** The conditions of a measurement; figures say little without them. */
 
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { packageVersion } from "../../composition/package-version.js";

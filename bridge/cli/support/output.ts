@@ -1,4 +1,4 @@
-/** Files a command writes: the place is tried before the work, every file is written whole, and finished parts are kept. */
+/** Files that a command writes: the place is tested first, files are written whole, and finished parts are kept. */
 
 import { createHash } from "node:crypto";
 import {
@@ -15,17 +15,18 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { type Part, type PartKey, type PartStore, parsePart, partPieces } from "../../../benchmarks/result-file.js";
 import { MecgymError } from "../../../env/errors.js";
+import { reasonOf } from "./input.js";
 
 /**
- * Makes a folder and tries it, so that a bad place is known before the work and not after it.
+ * Makes a folder and writes into it as a test, so that a bad place is known before the work and not after it.
  *
  * @param files names that will be written there
- * @param option that named the folder
+ * @param option the option that gave the folder
  * @throws MecgymError `invalidOption`
  */
 export function prepareFolder(folder: string, files: readonly string[], option = "--out"): void {
   try {
-    // level by level: with `recursive`, Node 20 does not come back from places such as /proc
+    // level by level: with `recursive`, Node 20 never returns from places such as /proc
     const missing: string[] = [];
     for (let path = resolve(folder); !existsSync(path); path = dirname(path)) missing.unshift(path);
     for (const path of missing) mkdirSync(path);
@@ -42,9 +43,9 @@ export function prepareFolder(folder: string, files: readonly string[], option =
 }
 
 /**
- * Writes beside the target and renames: a reader never sees half a file, and a full disk leaves the old one.
+ * Writes to a temporary file and renames it: a reader never sees half a file, and a full disk leaves the old one.
  *
- * @param pieces of the text: the whole of a large result would be longer than a string can be
+ * @param pieces the text in pieces, because a large result is longer than a string can be
  */
 export function writeWhole(path: string, pieces: string | Iterable<string>): void {
   const temporary = `${path}.${process.pid}.tmp`;
@@ -64,25 +65,25 @@ export function writeWhole(path: string, pieces: string | Iterable<string>): voi
 
 /** The error of a place that cannot be written to. */
 export function badPlace(path: string, error: unknown, option = "--out"): MecgymError {
-  const reason = error instanceof Error ? error.message : String(error);
-  return new MecgymError("invalidOption", { path: option, got: path, expected: `a place to write to (${reason})` });
+  const expected = `a place to write to (${reasonOf(error)})`;
+  return new MecgymError("invalidOption", { path: option, got: path, expected });
 }
 
-/** What a part's file is called by. */
+/** The parts of the key that name a part's file. */
 interface PathKey {
   readonly setting: string;
   readonly policy: string;
 }
 
-/** Keeps each part of a run as it is finished, in a folder of its own that goes when the whole result is written. */
+/** Keeps each finished part of a run in a folder of its own, which is removed when the whole result is written. */
 export class PartFiles<K extends PathKey = PartKey, P = Part> implements PartStore<K, P> {
   readonly #folder: string;
   readonly #program: unknown;
   readonly #isResumed: boolean;
 
   /**
-   * @param program what else a part depends on; parts of another program are not taken over
-   * @param isResumed whether parts of an earlier run are taken over; else they are written over
+   * @param program whatever else a part depends on; parts of another program are not reused
+   * @param isResumed whether parts of an earlier run are reused; otherwise they are overwritten
    */
   constructor(folder: string, program: unknown, isResumed: boolean) {
     this.#folder = join(folder, "parts");
@@ -107,7 +108,7 @@ export class PartFiles<K extends PathKey = PartKey, P = Part> implements PartSto
   }
 
   #path({ setting, policy }: PathKey): string {
-    // a name with options has colons, which not every file system takes
+    // a name with options has colons, which some file systems do not allow
     return join(this.#folder, setting, `${encodeURIComponent(policy)}.json`);
   }
 }

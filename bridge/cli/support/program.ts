@@ -1,4 +1,4 @@
-/** What all subcommands share: exit codes, one clear line for bad input, and JSON on standard output. */
+/** What all subcommands share: exit codes, one clear line for bad input, option parsers, and JSON output. */
 
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { WorkerDied } from "../../../benchmarks/jobs/worker-pool.js";
@@ -8,7 +8,7 @@ import { packageVersion } from "../../composition/package-version.js";
 /** Exit codes: 0 done, 1 a check failed or the work broke down, 2 bad usage or bad input. */
 export const EXIT_CHECK_FAILED = 1;
 const EXIT_BAD_INPUT = 2;
-/** As a shell reports a process that Ctrl-C ended. */
+/** The code by which a shell reports a process that Ctrl-C ended. */
 export const EXIT_INTERRUPTED = 130;
 
 /** Runs the program on the process's arguments; bad input ends in one line on standard error and exit code 2. */
@@ -16,12 +16,12 @@ export async function runProgram(program: Command): Promise<void> {
   program.version(packageVersion);
   configure(program);
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // a reader that has seen enough (`mecgym … | head`) is no error, and the command does what is left of its work
+    // a reader that has seen enough (`mecgym … | head`) is not an error; the command finishes its work
     if (error.code === "EPIPE") return;
     process.stderr.write(`mecgym: cannot write to standard output: ${error.message}\n`);
     process.exit(EXIT_BAD_INPUT);
   });
-  process.stderr.on("error", () => {}); // nobody is left to be told
+  process.stderr.on("error", () => {}); // nobody is left to read it
   try {
     await program.parseAsync();
   } catch (error) {
@@ -30,7 +30,7 @@ export async function runProgram(program: Command): Promise<void> {
       process.stderr.write(`mecgym: ${error.message}\n`);
       process.exitCode = EXIT_BAD_INPUT;
     } else if (error instanceof WorkerDied) {
-      process.stderr.write(`mecgym: ${error.message}; what is finished is kept, and --resume goes on after it\n`);
+      process.stderr.write(`mecgym: ${error.message}; finished parts are kept, and --resume continues after them\n`);
       process.exitCode = EXIT_CHECK_FAILED;
     } else throw error;
   }
@@ -52,7 +52,7 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Parser of an integer option. */
+/** Makes a parser of an integer option. */
 export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -63,7 +63,7 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): (text: stri
   };
 }
 
-/** Parser of an option that is any number within bounds. */
+/** Makes a parser of a number option with bounds. */
 export function number(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -74,7 +74,7 @@ export function number(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Parser of a comma-separated list. */
+/** Parses a comma-separated list. */
 export function list(text: string): string[] {
   const items = text.split(",").map((item) => item.trim());
   if (items.some((item) => item === "")) throw new InvalidArgumentError("expected names separated by commas.");

@@ -1,16 +1,17 @@
-/** A progress bar on standard error; on anything but a terminal, a line now and then. Both say how much time is left. */
+/** Shows how far a command is and how much time is left: a bar on a terminal, an occasional line elsewhere. */
 
 import cliProgress from "cli-progress";
 
 export interface Progress {
-  /** The first call says what is done already; the time left follows from what is done after it. */
+  /** The first call says how much was done before; the time left follows from what is done after it. */
   update(done: number, total: number, what: string): void;
   stop(): void;
 }
 
-/** Silence between two lines where there is no terminal, ms. */
+/** Time between two lines if there is no terminal, ms. */
 const LINE_EVERY_MS = 10_000;
 
+/** All progress goes to standard error: standard output belongs to the result. */
 export function startProgress(label: string): Progress {
   const left = new TimeLeft();
   if (!process.stderr.isTTY) {
@@ -30,7 +31,7 @@ export function startProgress(label: string): Progress {
       format: `${label} {bar} {percentage}% | {left} left | {what}`,
       stream: process.stderr,
       clearOnComplete: true,
-      // signals are the command's own business
+      // commands handle signals themselves
       gracefulExit: false,
     },
     cliProgress.Presets.shades_classic,
@@ -49,7 +50,29 @@ export function startProgress(label: string): Progress {
   };
 }
 
-/** Time left at the mean speed since the first report: jobs differ too much for the last few to say anything. */
+/** Shows progress while `work` runs. */
+export async function withProgress<T>(label: string, work: (update: Progress["update"]) => Promise<T>): Promise<T> {
+  const progress = startProgress(label);
+  try {
+    return await work(progress.update);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Runs a generator to its end with progress, one step of `total` at a time, and lets signals through in between. */
+export function runSteps<T>(label: string, steps: Generator<string, T>, total: number): Promise<T> {
+  return withProgress(label, async (update) => {
+    for (let done = 1; ; done++) {
+      const step = steps.next();
+      if (step.done) return step.value;
+      update(done, total, step.value);
+      if (done % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
+}
+
+/** Time left at the mean speed since the first report. Jobs differ too much for the last few to say anything. */
 export class TimeLeft {
   #first: { done: number; atMs: number } | undefined;
 

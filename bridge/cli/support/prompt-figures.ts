@@ -1,6 +1,7 @@
-/** The figures that `mecgym prompt` prints: how long prompts are, and whether their numbers lead to the right decision. */
+/** The figures of `mecgym prompt`: how long prompts are, and whether their numbers lead to the right decision. */
 
 import { markdownTable } from "markdown-table";
+import { type Figure, figureOf } from "../../../benchmarks/figures.js";
 import {
   agreementScenarios,
   measureAgreement,
@@ -10,7 +11,7 @@ import { measurePrompts, type PromptLengths, statsServers } from "../../../bench
 import { type PerturbationId, type TemplateId, templateIds } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { printJson } from "./program.js";
-import { startProgress } from "./progress.js";
+import { withProgress } from "./progress.js";
 
 interface FiguresOptions {
   readonly seed: number;
@@ -19,17 +20,16 @@ interface FiguresOptions {
   readonly json?: boolean;
 }
 
-/** Tokens that prompts stay under at 6 servers: those of en-v1 whatever the perturbation, others without one. */
+/** Most tokens of a prompt at 6 servers: for en-v1 under every perturbation, for the others without one. */
 const goals: Partial<Record<TemplateId, number>> = { "en-v1": 600, "en-compact-v1": 150 };
-/** States of each template; shares and losses that are aimed at. */
+/** States per template, and the goals for shares and losses. */
 const NUM_STATES = 10_000;
 const MIN_AGREEMENT_PERCENT = 99.9;
 const MAX_MEAN_LOSS_SLOTS = 0.001;
 
-type Better = "higher" | "lower";
-
-function figure(id: string, value: number, unit: string, goal: number | null, better: Better = "lower") {
-  return { id, value, unit, goal, better, low: value, high: value };
+/** A figure that is counted, not estimated: its interval is the value itself. */
+function figure(id: string, value: number, unit: string, goal: number | null, better: Figure["better"] = "lower") {
+  return figureOf(id, unit, { value, low: value, high: value }, better, goal);
 }
 
 function templatesOf({ template }: FiguresOptions): readonly TemplateId[] {
@@ -39,7 +39,7 @@ function templatesOf({ template }: FiguresOptions): readonly TemplateId[] {
 /** Characters and tokens at several numbers of servers. */
 export async function printStats(options: FiguresOptions): Promise<void> {
   const { perturbation, seed } = options;
-  const lengths = await withProgress((update) =>
+  const lengths = await withProgress("prompt", (update) =>
     measurePrompts(templatesOf(options), perturbation, seed, (done, total) => update(done, total, "prompts")),
   );
   const goalOf = ({ template, numServers }: PromptLengths) =>
@@ -70,11 +70,11 @@ export async function printStats(options: FiguresOptions): Promise<void> {
   process.stdout.write(`${markdownTable([header, ...rows], { align: ["l", "r", "r", "r", "r", "l"] })}\n`);
 }
 
-/** How often the oracle decides by the printed numbers as it does by the state. */
+/** How often the printed numbers lead the oracle to the same decision as the state does. */
 export async function printAgreement(options: FiguresOptions): Promise<void> {
   const { perturbation, seed } = options;
   const templates = templatesOf(options);
-  const measured = await withProgress(async (update) => {
+  const measured = await withProgress("prompt", async (update) => {
     const rows: PromptAgreement[] = [];
     for (const [i, template] of templates.entries()) {
       const total = templates.length * NUM_STATES;
@@ -106,15 +106,4 @@ export async function printAgreement(options: FiguresOptions): Promise<void> {
   ]);
   const header = ["template", "states", "same decision", "mean loss, slots", "largest loss, slots"];
   process.stdout.write(`${markdownTable([header, ...rows], { align: ["l", "r", "r", "r", "r"] })}\n`);
-}
-
-async function withProgress<T>(
-  work: (update: (done: number, total: number, what: string) => void) => Promise<T>,
-): Promise<T> {
-  const progress = startProgress("prompt");
-  try {
-    return await work((done, total, what) => progress.update(done, total, what));
-  } finally {
-    progress.stop();
-  }
 }

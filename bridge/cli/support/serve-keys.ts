@@ -1,10 +1,12 @@
-/** Who may use a served address: the options of `mecgym serve` that say so, and the key of a client that owns it. */
+/** The options of `mecgym serve` that decide who may connect, and the public key of the client that owns the server. */
 
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
+import { checkOption } from "../../../env/checks.js";
 import { MecgymError } from "../../../env/errors.js";
+import { decodeZ85 } from "../../keys/curve.js";
+import { readAllowList, readServerKeys } from "../../keys/key-files.js";
 import type { ServerOptions } from "../../server/server.js";
-import { decodeZ85, readAllowList, readServerKeys } from "../../wire/keys.js";
 
 export interface SecurityOptions {
   readonly address?: string;
@@ -12,7 +14,7 @@ export interface SecurityOptions {
   readonly allow?: readonly string[];
 }
 
-/** Longest wait for the owner's key, ms; it is sent before anything else. */
+/** Longest wait for the owner's key, ms. The owner sends it before anything else. */
 const OWNER_DEADLINE_MS = 10_000;
 const MAX_LINE_BYTES = 4096;
 
@@ -26,13 +28,7 @@ export function withSecurityOptions(command: Command): Command {
 /** @throws MecgymError `invalidOption` */
 export function securityOf({ address, keys: place, allow }: SecurityOptions): Partial<ServerOptions> {
   if (place === undefined && allow === undefined) return address === undefined ? {} : { address };
-  if (address === undefined) {
-    throw new MecgymError("invalidOption", {
-      path: "--address",
-      got: undefined,
-      expected: "one with --keys or --allow",
-    });
-  }
+  checkOption(address !== undefined, "--address", address, "an address, required by --keys and --allow");
   if (place === undefined || allow === undefined) {
     const path = place === undefined ? "--keys" : "--allow";
     throw new MecgymError("invalidOption", { path, got: undefined, expected: "both --keys and --allow" });
@@ -42,9 +38,9 @@ export function securityOf({ address, keys: place, allow }: SecurityOptions): Pa
 }
 
 /**
- * Reads the owner's public key, `{"publicKey": "…"}` as the first line of the pipe it holds.
+ * Reads the owner's public key, `{"publicKey": "…"}`, from the first line of the pipe that the owner holds.
  *
- * @throws MecgymError `invalidOption` where none comes
+ * @throws MecgymError `invalidOption` if none comes
  */
 export async function ownerKeyOf(pipe: Readable): Promise<string> {
   const refuse = (got: unknown) =>

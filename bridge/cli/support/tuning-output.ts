@@ -1,37 +1,40 @@
-/** What commands that tune share: the manifest they write into, and a figure with its interval in a table. */
+/** What the tuning commands share: the manifest that they write into, and the figure of a candidate. */
 
-import { readFileSync } from "node:fs";
-import type { Estimate } from "../../../benchmarks/figures.js";
+import type { Estimate, Figure } from "../../../benchmarks/figures.js";
 import { MecgymError } from "../../../env/index.js";
+import { parseJson } from "../../../env/json.js";
+import { readRegularFile } from "../../keys/regular-file.js";
+import { reasonOf } from "./input.js";
 import { writeWhole } from "./output.js";
 
-export const MANIFEST_HELP = "write what was found into this manifest (benchmarks/policies/manifest.json)";
+export const MANIFEST_HELP = "write the result into this manifest (benchmarks/policies/manifest.json)";
 
-/** A manifest as it lies in a file; the parts that are not searched stay as they are. */
+/** A manifest as it is in the file. Parts that a command does not search stay as they are. */
 interface ManifestFile {
   adaptive: object;
   scenarios: Record<string, object>;
 }
 
 /**
- * Changes a manifest: it is read before the work and again after it, so that two searches can share one.
+ * Changes a manifest. It is read before the work and again after it, so that two searches can share one.
  *
- * @throws MecgymError `invalidOption` where the file is no manifest or cannot be written
+ * @throws MecgymError `invalidOption` if the file is not a manifest or cannot be written
  */
 export function changeManifest(path: string, change: (manifest: ManifestFile) => void): void {
   let manifest: ManifestFile;
   try {
-    manifest = JSON.parse(readFileSync(path, "utf8"));
+    manifest = parseJson(readRegularFile(path).toString("utf8")) as ManifestFile;
     if (typeof manifest.scenarios !== "object" || typeof manifest.adaptive !== "object")
       throw new Error("other fields");
   } catch (error) {
-    const expected = `a manifest of policies (${error instanceof Error ? error.message : error})`;
+    const expected = `a manifest of policies (${reasonOf(error)})`;
     throw new MecgymError("invalidOption", { path: "--manifest", got: path, expected });
   }
   change(manifest);
   writeWhole(path, `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-export function intervalText({ value, low, high }: Estimate): string {
-  return `${value.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+/** The average latency of a candidate; its fields keep the order in which these commands have always printed them. */
+export function latencyFigure(candidate: string, averageLatencySlots: Estimate): Figure {
+  return { id: `${candidate}/latency`, unit: "slots", goal: null, better: "lower", ...averageLatencySlots };
 }

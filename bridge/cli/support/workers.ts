@@ -1,4 +1,4 @@
-/** What commands that play for long share: worker threads, a bar, and an end in order where it comes early. */
+/** What long-running commands share: worker threads, a progress bar, and an orderly end at Ctrl-C. */
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -10,10 +10,10 @@ import { EXIT_INTERRUPTED, integer } from "./program.js";
 import { startProgress } from "./progress.js";
 
 export function workersOption(): Option {
-  return new Option("--workers <n>", "threads that play (default: one for each core)").argParser(integer(1, 256));
+  return new Option("--workers <n>", "number of threads (default: one for each core)").argParser(integer(1, 256));
 }
 
-/** Names the program that plays: what another one has kept is not mixed in. */
+/** An id of the program that plays, so that parts of another program are not mixed in. */
 export function programId(): string {
   return sha256(readFileSync(workerEntry()));
 }
@@ -21,16 +21,16 @@ export function programId(): string {
 /**
  * Runs `work` with a pool of threads and a progress bar. Ctrl-C ends the process.
  *
- * @param label stands before the bar
- * @param mostWorkers threads beyond this many would have nothing to do
- * @param consequence what becomes of the work at Ctrl-C
+ * @param label the text before the bar
+ * @param mostWorkers more threads than this would have nothing to do
+ * @param consequence what happens to the work at Ctrl-C
  */
 export async function withWorkers<T>(
   label: string,
   numWorkers: number | undefined,
   mostWorkers: number,
   work: (runner: JobRunner, onProgress: (done: number, total: number, what: string) => void) => Promise<T>,
-  consequence = "what is finished is kept, and --resume goes on after it",
+  consequence = "finished parts are kept, and --resume continues after them",
 ): Promise<T> {
   const progress = startProgress(label);
   const interrupt = () => {

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import mecgym
+from mecgym.backend import BACKEND_VARIABLE
 from mecgym.remote.transport.command import ADDRESS_VARIABLE, COMMAND_VARIABLE
 
 #: Catches hangs only: a busy machine may need minutes.
@@ -32,19 +33,21 @@ settings.load_profile("mecgym")
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment() -> None:
     """Let the tests find the server, whatever the shell's variables say."""
-    for name in (ADDRESS_VARIABLE, COMMAND_VARIABLE):
+    for name in (ADDRESS_VARIABLE, BACKEND_VARIABLE, COMMAND_VARIABLE):
         os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)
-def _limit() -> Iterator[None]:
+def _limit(request: pytest.FixtureRequest) -> Iterator[None]:
     """End a test that hangs."""
+    marker = request.node.get_closest_marker("limit_seconds")
+    seconds = LIMIT_SECONDS if marker is None else int(marker.args[0])
 
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise TimeoutError(f"the test took more than {LIMIT_SECONDS} s")
+        raise TimeoutError(f"the test took more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(LIMIT_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)

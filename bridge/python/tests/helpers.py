@@ -13,6 +13,7 @@ import numpy as np
 import zmq
 
 from mecgym import Lanes, OffloadingEnv, TrajectoryDigest
+from mecgym.envs.infos import StepInfos
 from mecgym.remote.session.session import Session
 
 Frames = list[bytes]
@@ -135,6 +136,10 @@ def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
 
 def assert_equal(found: Any, expected: Any, path: str = "") -> None:
     """Assert that two infos are the same, arrays and their dtypes included."""
+    if isinstance(found, StepInfos):
+        found = dict(found)
+    if isinstance(expected, StepInfos):
+        expected = dict(expected)
     assert type(found) is type(expected), f"{path}: {type(found)} is not {type(expected)}"
     if isinstance(expected, dict):
         assert found.keys() == expected.keys(), f"{path}: {sorted(found.keys() ^ expected.keys())} differ"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,15 @@ OTHER: dict[str, Any] = {"numServers": 5, "episodeSlots": 6}
 
 #: Opens a backend with further fields of the protocol's `open`.
 Open = Callable[..., Backend]
+Make = Callable[[SessionOptions, dict[str, Any]], Backend]
+
+
+def opener(name: str) -> Make:
+    return lambda options, fields: open_backend(replace(options, backend=name), fields)
+
+
 #: Each implementation, as a function of options and fields.
-IMPLEMENTATIONS: dict[str, Callable[[SessionOptions, dict[str, Any]], Backend]] = {"remote": open_backend}
+IMPLEMENTATIONS: dict[str, Make] = {name: opener(name) for name in ("engine", "server")}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)

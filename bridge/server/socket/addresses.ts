@@ -1,14 +1,14 @@
-/** Addresses a server may bind: which ones only the user can reach, and which need keys. */
+/** Addresses that a server may bind: those that only the user can reach, and those that need keys. */
 
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { MecgymError } from "../../../env/errors.js";
 
-/** Longest path of a Unix socket that every system takes, with room to spare. */
+/** Longest path of a Unix socket that every system accepts, with some margin. */
 const MAX_IPC_PATH_BYTES = 100;
 
-/** How the folders begin that servers make for themselves. */
+/** Name prefix of the folders that servers make for themselves. */
 export const FOLDER_PREFIX = "mecgym-";
 
 /** An address to bind. `path` is the file of an ipc socket. */
@@ -19,7 +19,7 @@ export interface Address {
   readonly isPrivate: boolean;
 }
 
-/** @throws MecgymError `invalidOption` for what is no address of a server */
+/** @throws MecgymError `invalidOption` if the text is not the address of a server */
 export function parseAddress(text: string): Address {
   if (/^tcp:\/\/(\[[0-9A-Fa-f:.%]+\]|[^:/\s]+):(\d{1,5}|\*)$/.test(text)) {
     return { text, path: undefined, isPrivate: false };
@@ -35,19 +35,25 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * A fresh folder that only the user can enter, with room for a socket.
+ * Makes a new folder that only the user can enter, with a path short enough for a socket.
  *
- * @returns undefined where the system has no ipc sockets, or its temporary folder has too long a path for one
+ * @returns undefined if the system has no ipc sockets, or its temporary folder is missing, cannot be written to, or has
+ *   a path that is too long
  */
 export function makePrivateFolder(): string | undefined {
   if (process.platform === "win32") return undefined;
-  const folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX)); // mode 0700
+  let folder: string;
+  try {
+    folder = mkdtempSync(join(tmpdir(), FOLDER_PREFIX)); // mode 0700
+  } catch {
+    return undefined;
+  }
   if (fits(socketIn(folder))) return folder;
   rmSync(folder, { recursive: true, force: true });
   return undefined;
 }
 
-/** Path of the socket in a server's own folder. */
+/** Path of the socket in a server's private folder. */
 export function socketIn(folder: string): string {
   return join(folder, "s");
 }

@@ -1,108 +1,67 @@
-/** Socket files: one server at a time binds or leaves one in a folder, and what dead servers left is cleared. */
+/** Socket files: their removal when a server closes, and after servers that were killed. */
 
-import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, rmSync } from "node:fs";
-import { connect, createServer, type Server } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { badAddress, FOLDER_PREFIX, socketIn } from "./addresses.js";
 
-/** Longest wait for other servers that start or end in the same folder. */
-const LOCK_DEADLINE_MS = 5000;
-/** A socket file of less than this age is left alone. */
+/** A younger socket file is left alone: its server may be about to listen. */
 const YOUNG_MS = 60_000;
-const FLAG = /^\.m[0-9a-f]{6}$/;
 
 /**
- * Does `work` while no other server does so in this folder.
+ * Removes the socket file of a server that is gone. A live one must stay: a second bind would take it over silently.
  *
- * Everyone who wants to raises a flag, a listening socket under a name of its own, and then looks for others: of two, one
- * at least sees the other, and withdraws for a moment. A flag falls with its process, and a fallen one is cleared by
- * whoever finds it: its name is never used again.
- *
- * @throws MecgymError `invalidOption` where others do not get out of the way, or the folder cannot be written to
- */
-export async function aloneIn<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const deadlineMs = performance.now() + LOCK_DEADLINE_MS;
-  for (;;) {
-    const flag = await raiseFlag(folder);
-    if (flag !== undefined) {
-      try {
-        return await work();
-      } finally {
-        await lower(flag);
-      }
-    }
-    if (performance.now() > deadlineMs) throw badAddress(`ipc://${folder}/…`, "no other server that starts there now");
-    await sleep(2 + Math.random() * 20);
-  }
-}
-
-/** @returns the flag, lowered again and undefined where another one is up */
-async function raiseFlag(folder: string): Promise<Server | undefined> {
-  const own = `.m${randomBytes(3).toString("hex")}`;
-  const flag = createServer((probe) => probe.destroy()).unref();
-  await new Promise<void>((resolve, reject) => {
-    flag.once("error", (error) => reject(badAddress(`ipc://${folder}/…`, `a folder to write to (${error.message})`)));
-    flag.listen(join(folder, own), resolve);
-  });
-  for (const name of readdirSync(folder)) {
-    if (name === own || !FLAG.test(name)) continue;
-    if ((await failureToConnect(join(folder, name))) === "ECONNREFUSED") rmSync(join(folder, name), { force: true });
-    else if (lstatSync(join(folder, name), { throwIfNoEntry: false }) !== undefined) return lower(flag);
-  }
-  // someone may have found it in the moment before it listened, and cleared it
-  return lstatSync(join(folder, own), { throwIfNoEntry: false }) === undefined ? lower(flag) : flag;
-}
-
-function lower(flag: Server): Promise<undefined> {
-  return new Promise((resolve) => flag.close(() => resolve(undefined)));
-}
-
-/**
- * Removes the socket file of a server that is gone; a second bind of a live one would steal it without an error.
- *
- * @throws MecgymError `invalidOption` where a server listens, or anything but a dead socket stands
+ * @throws MecgymError `invalidOption` if a server listens there, or if the file is not a socket
  */
 export async function clearStaleSocket(path: string): Promise<void> {
   const refuse = (expected: string) => badAddress(`ipc://${path}`, expected);
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return;
-  if (!status.isSocket()) throw refuse("a path where nothing stands, or the socket of a server that is gone");
-  const failure = await failureToConnect(path);
+  if (!status.isSocket()) throw refuse("a path that is free, or the socket of a server that is gone");
+  const failure = await probeSocket(path);
   if (failure === undefined) throw refuse("an address that no running server holds");
   if (failure !== "ECONNREFUSED") throw refuse(`a socket that can be asked whether a server holds it (${failure})`);
   rmSync(path, { force: true });
 }
 
-/**
- * Removes the user's own folders of servers that were killed: those with a socket that nobody listens to. A young one may
- * belong to a server that is about to listen.
- */
+/** Removes the user's own folders of servers that were killed: those with a socket that nobody listens on. */
 export async function clearDeadFolders(): Promise<void> {
-  for (const name of readdirSync(tmpdir()).filter((one) => one.startsWith(FOLDER_PREFIX))) {
+  for (const name of namesIn(tmpdir()).filter((one) => one.startsWith(FOLDER_PREFIX))) {
     const folder = join(tmpdir(), name);
     try {
-      // another user could put anything in the place of a folder of his while it is being removed
+      // only own folders: another user could replace a folder of theirs while it is being removed
       const status = lstatSync(folder);
       if (!status.isDirectory() || status.uid !== process.getuid?.()) continue;
       const socket = lstatSync(socketIn(folder));
       if (!socket.isSocket() || Date.now() - socket.mtimeMs < YOUNG_MS) continue;
-      if ((await failureToConnect(socketIn(folder))) === "ECONNREFUSED") rmSync(folder, { recursive: true });
+      if ((await probeSocket(socketIn(folder))) === "ECONNREFUSED") rmSync(folder, { recursive: true });
     } catch {
-      // no socket in it, or gone meanwhile
+      // there is no socket in it, or it is gone by now
     }
   }
 }
 
-/** Takes away the file of a socket that was closed, unless another one stands in its place by now. */
+/** Names in a folder; none if it is missing or cannot be read. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Removes the file of a closed socket, unless another socket has taken its place. */
 export function removeSocket(path: string, inode: number): void {
   if (lstatSync(path, { throwIfNoEntry: false })?.ino === inode) rmSync(path, { force: true });
 }
 
-/** @returns why nobody could be reached behind a socket file, a code of the system; undefined where someone could */
-function failureToConnect(path: string): Promise<string | undefined> {
+/**
+ * Finds out whether anyone listens on a socket file.
+ *
+ * @returns the system's error code if nobody could be reached, undefined if someone listens
+ */
+export function probeSocket(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const probe = connect(path);
     probe.once("connect", () => {

@@ -1,34 +1,34 @@
-/** Decides which clients come in: the ZAP handler (ZeroMQ RFC 27) that a server asks about each key. */
+/** The ZAP handler (ZeroMQ RFC 27): the server asks it about each client's key. */
 
 import { type Context, Router } from "zeromq";
-import { decodeZ85 } from "../../wire/keys.js";
+import { decodeZ85 } from "../../keys/curve.js";
 
-/** Where a server looks for its handler. */
+/** Where ZeroMQ looks for the handler of a context. */
 const HANDLER_ADDRESS = "inproc://zeromq.zap.01";
-/** A socket with a domain asks; one without would let everyone in. */
+/** A socket asks only if it has a domain. Without one, it would accept everyone. */
 export const ZAP_DOMAIN = "mecgym";
 const KEY_BYTES = 32;
 
-export interface Gate {
+export interface ZapHandler {
   readonly accepted: number;
   readonly refused: number;
-  /** Settles when it answers no more; rejects unless it was closed. */
+  /** Settles when the handler stops answering; rejects unless it was closed. */
   readonly ended: Promise<void>;
   close(): void;
 }
 
 /**
- * Starts to answer, before the server's socket is bound.
+ * Starts a handler. It must answer before the server's socket is bound.
  *
- * @param context that of the server's socket: each server has a gate of its own
- * @param allowed public keys that may come in, as Z85
- * @param onRefusal told of the address of whoever is refused
+ * @param context the context of the server's socket: each server has a handler of its own
+ * @param allowed public keys of the clients to accept, as Z85
+ * @param onRefusal called with the address of each client that is refused
  */
-export async function openGate(
+export async function startZapHandler(
   context: Context,
   allowed: Iterable<string>,
   onRefusal: (address: string) => void,
-): Promise<Gate> {
+): Promise<ZapHandler> {
   const keys = new Set([...allowed].map((key) => decodeZ85(key)?.toString("hex")));
   const socket = new Router({ context, linger: 0 });
   await socket.bind(HANDLER_ADDRESS);

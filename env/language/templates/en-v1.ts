@@ -1,8 +1,12 @@
 /** Template `en-v1`, the default: English, with a line for each server and its recent load. */
 
+import type { Observation } from "../../batch/observation.js";
 import type { Template } from "./template.js";
 import { listedServers } from "./template.js";
 import { unit } from "./units.js";
+
+/** W: slots of the queue history. */
+const historySlotsOf = ({ workloadHistoryMbit }: Observation) => workloadHistoryMbit[0]?.length ?? 0;
 
 export const enV1: Template = {
   id: "en-v1",
@@ -34,7 +38,8 @@ export const enV1: Template = {
   request: {
     direct: 'Where does the task finish soonest? Answer with the decision alone: "Local" or "Server k".',
     reasoning:
-      'Where does the task finish soonest? Work it out, then end with the decision alone on a line: "Local" or "Server k".',
+      "Where does the task finish soonest? " +
+      'Work it out, then end with the decision alone on a line: "Local" or "Server k".',
   },
   // three tokens each: with three of them, a prompt with 6 servers stays below 600 tokens
   noise: [
@@ -73,7 +78,7 @@ export const enV1: Template = {
       ],
     },
     {
-      heading: `Servers (history: queue in the last ${observation.workloadHistoryMbit[0]?.length ?? 0} slots, oldest first):`,
+      heading: `Servers (history: queue in the last ${historySlotsOf(observation)} slots, oldest first):`,
       isServers: true,
       entries: listedServers(observation).map((e) => ({
         label: `Server ${e + 1}`,

@@ -58,7 +58,9 @@ export const zhReleaseV1: Template = {
     throw new MecgymError("unsupportedState", {
       path: `rateMbps/${other}`,
       got: observation.rateMbps[other],
-      expected: `the one uplink rate that template zh-release-v1 has words for, ${observation.rateMbps[listed[0]]} Mbit/s (scenario release-3-servers-v1 has it)`,
+      expected:
+        `the one uplink rate that template zh-release-v1 has words for, ${observation.rateMbps[listed[0]]} Mbit/s ` +
+        "(scenario release-3-servers-v1 has it)",
     });
   },
   describe: (observation, units, { networkWaitSlots }) => {
@@ -90,16 +92,19 @@ export const zhReleaseV1: Template = {
       {
         heading: "",
         isServers: true,
-        entries: listedServers(observation).map((e) => ({
-          label: `边缘服务器${e + 1}`,
-          fields: [
-            `类型 ${serverType(observation.cpuGHz[e])}`,
-            `CPU频率 ${withDecimal(trimmed(units.factor("cpu", observation.cpuGHz[e])))}`,
-            cyclesPerBit,
-            `活跃任务数${observation.activeTasks[e]}，服务器总队列长度${units.amount("data", observation.workloadMbit[e])}`,
-            `过去${observation.workloadHistoryMbit[e].length}个时间槽负载: [${units.history(observation.workloadHistoryMbit[e], 1).join(", ")}]`,
-          ],
-        })),
+        entries: listedServers(observation).map((e) => {
+          const history = observation.workloadHistoryMbit[e];
+          return {
+            label: `边缘服务器${e + 1}`,
+            fields: [
+              `类型 ${serverType(observation.cpuGHz[e])}`,
+              `CPU频率 ${withDecimal(trimmed(units.factor("cpu", observation.cpuGHz[e])))}`,
+              cyclesPerBit,
+              `活跃任务数${observation.activeTasks[e]}，服务器总队列长度${units.amount("data", observation.workloadMbit[e])}`,
+              `过去${history.length}个时间槽负载: [${units.history(history, 1).join(", ")}]`,
+            ],
+          };
+        }),
       },
     ];
   },

@@ -1,4 +1,4 @@
-/** Files of answers: the metrics of profile `comllm-release` by hand, those of `paper` against a suite's, never mixed. */
+/** Scores of answers: `comllm-release` computed by hand, `paper` compared with a suite, and the two never mixed. */
 
 import { describe, expect, it } from "vitest";
 import { type PlacedRecord, parseRecords } from "../../../benchmarks/answers/answer-files.js";
@@ -46,7 +46,7 @@ describe("the metrics of comllm-release", () => {
   const edge = "卸载到边缘服务器3"; // costs 2 + 1 = 3
   const local = "本地执行";
 
-  it("by hand: answers without an action drop out of the means and are counted", () => {
+  it("computed by hand: answers without an action drop out of the means and are counted", () => {
     const scores = scoreAll([
       record(0, edge, edge), // 3; label 3
       record(0, local, local), // 4; label 4
@@ -74,7 +74,7 @@ describe("the metrics of comllm-release", () => {
     expect(scores.figures.dropRatePercent).toMatchObject({ low: 0 });
   });
 
-  it("load balancing is over the highest server chosen, and counts servers up to 20", () => {
+  it("computes load balancing up to the highest chosen server, and counts servers up to 20", () => {
     const chosen = (...ids: number[]) =>
       figureOf(scoreAll(ids.map((id) => record(0, edge, `Server ${id}`))), "loadBalancingIndexPercent");
     expect(chosen(1, 1)).toBe(100);
@@ -101,12 +101,12 @@ describe("the metrics of comllm-release", () => {
     expect(scoreAll([{ ...result, mine: local }], "mine").rows).toMatchObject([{ action: 0 }]);
     const chat = { input: input(0), completion: [{ role: "assistant", content: edge }] };
     expect(scoreAll([chat]).rows).toMatchObject([{ action: 3, labelAction: null, labelCostSlots: null }]);
-    // the column `completion` of the states is their label, that of the answers the answer
+    // the column `completion` is the label in the states, and the answer in the answers
     const states = [{ input: input(0), completion: local }];
     expect(scoreAll([{ completion: edge }], undefined, states).rows).toMatchObject([{ action: 3, labelAction: 0 }]);
   });
 
-  it("are refused for records without an answer, other counts and other states", () => {
+  it("refuses records without an answer, other counts and other states", () => {
     const refused = (score: () => unknown, path: string, message: RegExp) => {
       expect(score).toThrowError(expect.objectContaining({ code: "invalidRecord", path }));
       expect(score).toThrowError(message);
@@ -150,7 +150,7 @@ describe("profile paper", () => {
     }
   });
 
-  it("charges the costliest action for an answer without one and for a server that does not exist, and counts both", () => {
+  it("charges the costliest action for an unreadable answer and for an unknown server, and counts both", () => {
     const [scores] = scorePaperFiles(
       [answersOf(["Server 9", "hm", ...records.slice(2).map(() => "Local")])],
       records,
@@ -173,7 +173,7 @@ describe("profile paper", () => {
     expect(scores.rows[2]).toMatchObject({ action: 0, reward: lookAhead.reward[0], costSlots: third.costSlots[0] });
   });
 
-  it("is refused for records of another scenario than this version's", () => {
+  it("refuses records whose scenario is not the one of this version", () => {
     const other = [{ place: "t.jsonl:1", record: { ...records[0].record, scenarioHash: "0".repeat(64) } }];
     expect(() => scorePaperFiles([answersOf(["Local"])], other, undefined)).toThrowError(
       expect.objectContaining({ code: "invalidRecord", path: "t.jsonl:1/scenarioHash" }),
@@ -193,7 +193,7 @@ describe("two profiles", () => {
     expect(oneProfile([row("paper"), row("paper")])).toBe("paper");
   });
 
-  it("have no table of a suite but paper's", () => {
+  it("have no suite tables, except the profile paper", () => {
     const suite = findSuite("paper-table-2");
     const frame = resultFrame(suite.id, { packageVersion: "0", runtime: { node: "", platform: "", arch: "" } });
     const result = { ...frame, profile: "comllm-release", settings: [] } as unknown as Result;
@@ -231,7 +231,7 @@ describe("a file of records", () => {
     ]);
   });
 
-  it("is refused where it is none, with its place", () => {
+  it("is refused with its place if it is not one", () => {
     const refused = (text: string, path: string, message: RegExp) => {
       expect(() => parseRecords("f", text)).toThrowError(expect.objectContaining({ code: "invalidRecord", path }));
       expect(() => parseRecords("f", text)).toThrowError(message);

@@ -1,4 +1,4 @@
-/** The queue of jobs: its order, and that it lets go of what was taken. */
+/** The job queue: its order, and that it frees what was taken. */
 
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -13,7 +13,7 @@ const figures: Job = {
 };
 
 describe("JobQueue", () => {
-  it("gives figures first, and each kind in order", () => {
+  it("gives figure jobs first, and each kind in order", () => {
     const queue = new JobQueue<string>();
     expect(queue.take()).toBeUndefined();
     for (const name of ["a", "b", "c", "d", "e"]) queue.push(visit, name);
@@ -26,7 +26,7 @@ describe("JobQueue", () => {
     expect([queue.take(), queue.take()]).toEqual(["g", undefined]);
   });
 
-  it("keeps nothing that was taken, though it is never empty", async () => {
+  it("keeps nothing that was taken, even if it is never empty", async () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void;
     const queue = new JobQueue<object>();

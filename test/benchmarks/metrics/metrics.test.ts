@@ -150,12 +150,12 @@ describe("metrics under churn", () => {
   const one = new ResamplePlan("test", 1);
   const metrics = computeMetrics("episodic", [episode], costSums([episode]), one);
 
-  it("AL has the penalty of the loss: (12 + 3 + 21 + 4)/4; C has it not: (2 + 3 + 11 + 4)/4", () => {
+  it("AL includes the penalty of the loss: (12 + 3 + 21 + 4)/4; C does not: (2 + 3 + 11 + 4)/4", () => {
     expect(metrics.averageLatencySlots?.value).toBe(10);
     expect(metrics.averageLatencyNoPenaltySlots?.value).toBe(5);
   });
 
-  it("the drop rate has the late decision and the loss in time, once each: 2 of 4", () => {
+  it("the drop rate counts the late decision and the loss in time, once each: 2 of 4", () => {
     expect(metrics.dropRatePercent?.value).toBe(50);
   });
 
@@ -165,13 +165,13 @@ describe("metrics under churn", () => {
     expect(metrics.realisedLatencySlots?.value).toBe(3.5);
   });
 
-  it("no server can leave: there is no such share", () => {
+  it("there is no share of lost tasks if no server can leave", () => {
     const still = { ...episode, realised: { ...counts, unfinishedLateTasks: 0 } };
     expect(computeMetrics("episodic", [still], costSums([still]), one).lostTaskPercent).toBeNull();
     expect(computeMetrics("static", [still], costSums([still]), one).lostTaskPercent).toBeNull();
   });
 
-  it("the suite gives every policy's losses, and a column for them", async () => {
+  it("the suite has every policy's losses, and a column for them", async () => {
     const suite = findSuite("churn");
     const options = { episodes: 3, firstSeed: 0, packageVersion: "0", runtime: { node: "", platform: "", arch: "" } };
     const one = { ...suite, settings: suite.settings.slice(0, 1) };
@@ -204,7 +204,7 @@ describe("packed units", () => {
     },
   ];
 
-  it("come out as they went in", () => {
+  it("unpack to the same units", () => {
     const unpacked = unpackUnits(packUnits(units));
     expect(unpacked.map(({ numServers, realised }) => ({ numServers, realised }))).toEqual(
       units.map(({ numServers, realised }) => ({ numServers, realised })),
@@ -213,14 +213,14 @@ describe("packed units", () => {
     expect(metricsOf(unpacked)).toEqual(metricsOf(units));
   });
 
-  it("leave out what was left out", () => {
+  it("leave out fields that were left out", () => {
     const still = units.map((unit) => ({ ...unit, realised: { ...counts, unfinishedLateTasks: 0 } }));
     expect(unpackUnits(packUnits(still)).map((unit) => unit.realised)).toEqual(still.map((unit) => unit.realised));
     expect(unpackUnits(packUnits(states)).every((unit) => unit.realised === undefined)).toBe(true);
     expect(unpackUnits(packUnits([]))).toEqual([]);
   });
 
-  it("stay what they are when the log they came from goes on", () => {
+  it("do not change when their log grows", () => {
     const [first] = unpackUnits(packUnits([units[1]]));
     for (let i = 0; i < 40; i++) first.decisions.add(decision(2, i));
     expect(first.decisions.costSlots(0)).toBe(5);
@@ -235,7 +235,7 @@ describe("Jain's index", () => {
     expect(jainIndex([0, 0], 2)).toBeNaN();
   });
 
-  it("recomputes the paper's Table V where the paper agrees with itself", () => {
+  it("recomputes the paper's Table V in the rows that are consistent", () => {
     const lbi = (row: readonly number[]) => 100 * jainIndex(row.slice(1, -1), 11);
     const { rows } = paperTables.tableV;
     for (const name of ["COMLLM", "GRPO-7B", "DQN", "GRPO-1.5B", "Random"] as const) {
@@ -247,7 +247,7 @@ describe("Jain's index", () => {
 });
 
 describe("intervals", () => {
-  it("hold their figure, for every policy and metric", { timeout: 60_000 }, async () => {
+  it("contain their figure, for every policy and metric", { timeout: 300_000 }, async () => {
     const result = await runSuite(findSuite("paper-table-2"), {
       policies: policies.filter((policy) => canPlay(policy, "static")).map((policy) => policy.name),
       episodes: 40,
@@ -270,7 +270,7 @@ describe("intervals", () => {
 });
 
 describe("bootstrap", () => {
-  it("draws as many units as there are, the same ones for the same name", () => {
+  it("draws as many units as there are, and the same ones for the same name", () => {
     const one = new ResamplePlan("a", 50, 20);
     const same = new ResamplePlan("a", 50, 20);
     const other = new ResamplePlan("b", 50, 20);

@@ -1,4 +1,4 @@
-/** Collapsed episodes, unstable policies and foresight: by hand, and on loads whose outcome is known. */
+/** Collapsed episodes, unstable policies and foresight: computed by hand, and on loads with a known outcome. */
 
 import { describe, expect, it } from "vitest";
 import { JobWorker } from "../../../benchmarks/jobs/job-worker.js";
@@ -31,18 +31,18 @@ function episode(numDecisions: number, unfinishedTasks: number, costSlots = 2): 
 }
 
 describe("an episode has collapsed", () => {
-  it("where more than 5 % of its tasks are unfinished: 6 of 100, not 5", () => {
+  it("if more than 5 % of its tasks are unfinished: 6 of 100, not 5", () => {
     expect(isCollapsed(episode(100, 5))).toBe(false);
     expect(isCollapsed(episode(100, 6))).toBe(true);
     expect(isCollapsed({ numServers: 2, decisions: episode(1, 0).decisions })).toBe(false);
   });
 
-  it("and a policy is unstable where more than 5 % of its episodes have: 3 of 40, not 2", () => {
+  it("and a policy is unstable if more than 5 % of its episodes have: 3 of 40, not 2", () => {
     expect(isUnstable(2, 40)).toBe(false);
     expect(isUnstable(3, 40)).toBe(true);
   });
 
-  it("the share is a figure of episodes of 1,000 slots, not of shorter ones and not of states", () => {
+  it("the share is a figure of episodes of 1,000 slots, but not of shorter ones or of states", () => {
     const units = [episode(100, 6), episode(100, 5), episode(10, 9), episode(100, 0)];
     const plan = new ResamplePlan("test", 4);
     const shareOf = (protocol: "static" | "episodic", slots: number) =>
@@ -52,7 +52,7 @@ describe("an episode has collapsed", () => {
     expect(shareOf("static", 1000)).toBeNull();
   });
 
-  it("figures say whether the policy is unstable, where that can be judged", () => {
+  it("figures say whether the policy is unstable, if that can be judged", () => {
     const worker = new JobWorker();
     const figures = (numCollapsed: number, episodeSlots: number) => {
       const units = Array.from({ length: 40 }, (_, i) => episode(20, i < numCollapsed ? 2 : 1));
@@ -65,7 +65,7 @@ describe("an episode has collapsed", () => {
   });
 });
 
-describe("known loads over 1,000 slots", { timeout: 120_000 }, () => {
+describe("known loads over 1,000 slots", { timeout: 300_000 }, () => {
   const paper = resolveScenario("paper-long-v1");
   const cases: [string, Parameters<typeof resolveScenario>[0], Policy, boolean][] = [
     ["12 users, oracle", paper, oracle, false],
@@ -116,18 +116,18 @@ describe("foresight", () => {
     for (const end of [half?.value, half?.low, half?.high]) expect(end).toBeCloseTo(0.5, 12);
   });
 
-  it("is no figure where the oracle is not certainly costlier than the reference", () => {
+  it("is not a figure if the oracle is not certainly costlier than the reference", () => {
     expect(foresight(reference, oracleCosts, oracleCosts, plan)).toBeNull();
     expect(foresight(reference, reference, oracleCosts, plan)).toBeNull();
-    // 9 slots better in one episode, 1 worse in the others: the mean is, the interval is not
+    // 9 slots better in one episode, 1 worse in the others: the mean is above 0, the interval is not
     expect(foresight(reference, oracleCosts, costs(-1, 7, 8), plan)).toBeNull();
   });
 });
 
-describe("the suite foresight", { timeout: 120_000 }, () => {
+describe("the suite foresight", { timeout: 300_000 }, () => {
   const whole = findSuite("foresight");
   const ids = ["load-24-users", "load-24-users-long"];
-  // the suite's own takes seconds an episode
+  // the suite's own reference takes seconds for each episode
   const reference = "adaptive";
   const settings = whole.settings.filter(({ id }) => ids.includes(id)).map((setting) => ({ ...setting, reference }));
   const suite: Suite = { ...whole, settings };

@@ -1,4 +1,4 @@
-/** Every native policy through the contract, and each one's rule on hand-made observations. */
+/** Every native policy against the contract, and its rule on hand-made observations. */
 
 import { describe, expect, it } from "vitest";
 import { PolicyDecider } from "../../../benchmarks/play/deciders.js";
@@ -16,7 +16,7 @@ import {
   type ObservationData,
   resolveScenario,
 } from "../../../env/index.js";
-import { describePolicyContract } from "../../contracts/policy-contract.js";
+import { describePolicyContract, withAvailable } from "../../contracts/policy-contract.js";
 
 for (const entry of policies) describePolicyContract(entry);
 
@@ -58,7 +58,7 @@ describe("the rules", () => {
     expect(makePolicy("oracle")(observation)).toBe(3);
   });
 
-  it("round-robin visits the servers in turn and starts anew with every episode", () => {
+  it("round-robin visits the servers in turn and starts over in every episode", () => {
     const policy = makePolicy("round-robin");
     expect([1, 2, 3, 4].map(() => policy(observation))).toEqual([1, 2, 3, 1]);
     expect(makePolicy("round-robin")(observation)).toBe(1);
@@ -102,21 +102,14 @@ describe("the rules", () => {
   });
 });
 
-describe("the rules where servers are absent", () => {
-  const without = (...absent: number[]): ObservationData => {
-    const isAvailable = [1, 2, 3].map((server) => !absent.includes(server));
-    const present = (values: readonly number[]) => values.map((value, e) => (isAvailable[e] ? value : 0));
-    const { rateMbps, activeTasks, workloadMbit } = observation;
-    return {
-      ...observation,
-      isAvailable,
-      rateMbps: present(rateMbps),
-      activeTasks: present(activeTasks),
-      workloadMbit: present(workloadMbit),
-    };
-  };
+describe("the rules with absent servers", () => {
+  const without = (...absent: number[]): ObservationData =>
+    withAvailable(
+      observation,
+      [1, 2, 3].map((server) => !absent.includes(server)),
+    );
 
-  it("the next best is taken, and the device where no server is there", () => {
+  it("the next best server is taken, and the device if no server is available", () => {
     expect(makePolicy("best-rate")(without(2))).toBe(3);
     expect(makePolicy("fastest")(without(3))).toBe(2);
     expect(makePolicy("least-loaded")(without(1))).toBe(3);
@@ -127,14 +120,14 @@ describe("the rules where servers are absent", () => {
     }
   });
 
-  it("round-robin skips them, and goes on from the last server it took", () => {
+  it("round-robin skips them, and continues after the last server it took", () => {
     const policy = makePolicy("round-robin");
     expect([observation, without(2), without(1, 2, 3), observation, without(2, 3)].map((one) => policy(one))).toEqual([
       1, 3, 0, 1, 1,
     ]);
   });
 
-  it("random takes each of the three that are left about equally often", () => {
+  it("random takes each of the three remaining actions about equally often", () => {
     const policy = makePolicy("random", 3);
     const counts = [0, 0, 0, 0];
     for (let i = 0; i < 6000; i++) counts[policy(without(2))]++;
@@ -143,7 +136,7 @@ describe("the rules where servers are absent", () => {
     for (const action of [0, 1, 3]) expect(Math.abs(counts[action] - 2000)).toBeLessThan(4 * 36.5);
   });
 
-  it("two-choices has no choice but the one pair, or the one server, that is left", () => {
+  it("two-choices takes the remaining pair, or the remaining server", () => {
     const policy = makePolicy("two-choices", 5);
     for (let i = 0; i < 100; i++) {
       expect(policy(without(1))).toBe(3);
@@ -171,7 +164,7 @@ describe("policies that look beyond the cost now", () => {
     expect(makePriced(0)(observation)).toBe(makePolicy("oracle")(observation));
   });
 
-  it("lacs takes the largest reward, the lowest index of equals, and must be given a look-ahead", () => {
+  it("lacs takes the largest reward, ties to the lowest index, and needs a look-ahead", () => {
     const reward = Float64Array.of(-5, -3, -3, -4);
     const result = { latencySlots: reward, costSlots: reward, impactSlots: reward, reward };
     expect(makePolicy("lacs")(observation, () => result)).toBe(1);
@@ -200,11 +193,11 @@ describe("adaptive", () => {
     return [...out];
   };
   const costs = [6.25, 5.5, 6, 4.875];
-  /** What is added to J, rounded so that only arithmetic mistakes show. */
+  /** The price without J, rounded so that only arithmetic mistakes show. */
   const added = (weights: Record<string, number>, seen?: ObservationData[]) =>
     price(weights, seen).map((one, action) => Math.round(1e9 * (one - costs[action])) / 1e9 + 0);
 
-  it("prices each feature as it is described", () => {
+  it("prices each feature as described", () => {
     // N = 0, 3, 1; wait = L·0.25·(N+1)/F/0.1 = 0, 2.4, 0.375; work = 4·0.25/F/0.1 = 0.5, 0.4, 0.25; mean N = 4/3
     expect(added({ N: 1 })).toEqual([0, 0, 3, 1]);
     expect(added({ "N*N": 1 })).toEqual([0, 0, 9, 1]);
@@ -231,7 +224,7 @@ describe("adaptive", () => {
     expect(added({ load: 1 }, [{ ...observation, sizeMbit: 6 }])).toEqual([rounded(heavier), 0, 0, 0]);
   });
 
-  it("takes the smallest, and stays local where no server is there", () => {
+  it("takes the smallest price, and stays local if no server is available", () => {
     expect(makeAdaptive(weightsOf({}))(observation)).toBe(3);
     expect(makeAdaptive(weightsOf({ N: 1 }))(observation)).toBe(1);
     expect(makeAdaptive(weightsOf({ N: 1, mean: -1 }))(observation)).toBe(0);
@@ -239,7 +232,7 @@ describe("adaptive", () => {
     expect(makeAdaptive(weightsOf({ mean: 100 }))(without)).toBe(0);
   });
 
-  it("as it is tuned, the toll it takes rises with the load it has seen", () => {
+  it("with the tuned weights, its toll rises with the load it has seen", () => {
     // late in an episode with few tasks, and with many
     const at = (decisionIndex: number) => {
       const prices = new AdaptivePrices(adaptiveWeights);
@@ -255,7 +248,7 @@ describe("adaptive", () => {
 });
 
 describe("options in a policy's name", () => {
-  it("are played, and named in results", () => {
+  it("are used, and named in results", () => {
     const scenario = resolveScenario("load-24-users-v1");
     const actions = (policy: Policy) => new EpisodePlayer(scenario).play(policy, 5).decisions.actions();
     expect(actions(makePolicy("priced:tollSlots=4", 0, scenario))).toEqual(actions(makePriced(4)));
@@ -293,7 +286,7 @@ describe("options in a policy's name", () => {
 });
 
 describe("an unknown policy", () => {
-  it("is refused with the names there are", () => {
+  it("is refused with the known names", () => {
     expect(() => findPolicy("orakel")).toThrow(MecgymError);
     expect(() => findPolicy("orakel")).toThrow(/unknownPolicy at policy: expected one of random, local.*got "orakel"/);
   });

@@ -1,4 +1,4 @@
-/** Rollouts, and the policies that play with them: what they compute, and that they do not see what they must not. */
+/** Rollouts and the policies that use them: what they compute, and that they do not see the true future. */
 
 import { describe, expect, it } from "vitest";
 import { BusyBelief } from "../../../benchmarks/policies/busy-belief.js";
@@ -21,7 +21,7 @@ import { snapshotWith, stateOf } from "../../env/snapshot-fields.js";
 
 const ids = ["load-24-users-v1", "bursty-v1", "paper-poisson-v1", "churn-v1"];
 
-/** A batch of two equal lanes, `numDecisions` into an episode, and what a request needs. */
+/** A batch of two equal lanes after `numDecisions` of an episode, and the needs of a request. */
 function start(id: string, numDecisions = 60, seed = 3) {
   const scenario = resolveScenario(id);
   const batch = new BatchEnv({ scenarios: [scenario], numLanes: 2 });
@@ -90,7 +90,7 @@ describe.each(ids)("rollouts of %s", (id) => {
     expect(play(1, "true")).not.toEqual(play(0, "true"));
   });
 
-  it("of the true future are what playing on gives", () => {
+  it("of the true future give what playing on gives", () => {
     const { batch, views, rollouts } = start(id);
     const out = new Float64Array(1);
     const { slot } = views[0];
@@ -103,13 +103,13 @@ describe.each(ids)("rollouts of %s", (id) => {
     expect(out[0]).toBeCloseTo(sum, 9);
   });
 
-  it("a policy decides alike whatever the true future", () => {
+  it("a policy decides the same whatever the true future is", () => {
     const { scenario, batch, views, rollouts } = start(id, 0);
     const decide = (policy: Policy, lane: number) =>
       policy(views[lane], undefined, (asked, out) => rollouts.play(batch.lanes, lane, asked, out));
     const [left, right] = [0, 1].map(() => findPolicy("rollout").make(9, scenario));
     for (let i = 0; i < 40; i++) {
-      // the two saw the same past; lane 1 gets another future just for the decision
+      // both lanes have the same past; lane 1 gets another future only for the decision
       const snapshot = batch.snapshot(1);
       const action = decide(left, 0);
       alterFuture(batch);
@@ -121,7 +121,7 @@ describe.each(ids)("rollouts of %s", (id) => {
 });
 
 describe("hand-computed", () => {
-  it("one slot of one user is the cost of the action alone", () => {
+  it("one slot of one user is only the cost of the action", () => {
     const scenario = resolveScenario({
       numServers: 1,
       serverCpuGHz: [20],
@@ -137,7 +137,7 @@ describe("hand-computed", () => {
     expect([...out]).toEqual([observedCostSlots(view, 0), observedCostSlots(view, 1)]);
   });
 
-  it("tasks to come given those seen: P(X = 1 | X ≥ 1) = e^−1/(1 − e^−1) = 0.582 for mean 1", () => {
+  it("future tasks given those seen: P(X = 1 | X ≥ 1) = e^−1/(1 − e^−1) = 0.582 for mean 1", () => {
     const scenario = resolveScenario({ users: { count: 1 }, arrivals: { process: "poisson", ratePerSlot: 1 } });
     const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
     batch.reset([2]);
@@ -155,7 +155,7 @@ describe("hand-computed", () => {
       };
       const asked = { ...request, numCandidates: 1, numFutures: 1, horizonSlots: 1, firstFuture, base };
       new Rollouts(scenario).play(batch.lanes, 0, asked, new Float64Array(1));
-      // item 16 of a future says how many tasks still come
+      // item 16 of a future says how many tasks are still to come
       const u = futureUniform(request.keys[0], request.keys[1], decisionIndex, firstFuture, 16);
       const expected = bounds.findIndex(([least, most]) => u >= least && u <= most);
       if (expected >= 0) expect(calls).toBe(expected);
@@ -166,7 +166,7 @@ describe("hand-computed", () => {
     expect(compared).toBeGreaterThan(150);
   });
 
-  it("paired t: gains 1, 2, 3 have mean 2, sd 1, t² = 12; equal gains are certain; none are none", () => {
+  it("paired t: gains 1, 2, 3 have mean 2, sd 1, t² = 12; equal gains are certain; no gains give 0", () => {
     expect(signedTSquare([3, 4, 5], [2, 2, 2], 3)).toBeCloseTo(12, 12);
     expect(signedTSquare([3, 3], [2, 2], 2)).toBe(Number.POSITIVE_INFINITY);
     expect(signedTSquare([2, 2], [3, 3], 2)).toBe(Number.NEGATIVE_INFINITY);
@@ -175,7 +175,7 @@ describe("hand-computed", () => {
 });
 
 describe("BusyBelief", () => {
-  it("agrees with the sum over all courses of the hidden chain", () => {
+  it("agrees with the sum over all paths of the hidden chain", () => {
     const [busyProbability, quietProbability, meanBusySlots, meanQuietSlots] = [0.7, 0.2, 4, 6];
     const numUsers = 3;
     // [slot, user] of each task: slot 1 has none
@@ -236,7 +236,7 @@ describe("policies with rollouts", () => {
     expect(numDifferent).toBeGreaterThan(0);
   });
 
-  it("rollout leaves its base only for a significant gain", () => {
+  it("rollout departs from its base only for a significant gain", () => {
     const { views } = start("paper-v1");
     const decide = (gains: readonly number[]) => {
       const policy = makePolicy("rollout", 1, "paper-v1");

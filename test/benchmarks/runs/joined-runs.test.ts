@@ -1,4 +1,4 @@
-/** Joined runs: parts of the seeds give the result of the whole, bit for bit, and their episodes are not played again. */
+/** Joined runs: parts give the result of the whole run, bit for bit, and their episodes are not played again. */
 
 import { describe, expect, it } from "vitest";
 import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
@@ -30,7 +30,7 @@ const frame = { suite: suite.id, packageVersion: options.packageVersion };
 const play = (firstSeed: number, episodes: number, runner?: JobRunner) =>
   runSuite(suite, { ...options, firstSeed, episodes, ...(runner === undefined ? {} : { runner }) });
 
-/** Plays the seeds in parts of these sizes. */
+/** Plays the seeds in parts with these sizes. */
 async function playParts(sizes: readonly number[]): Promise<[string, Result][]> {
   let firstSeed = options.firstSeed;
   const parts: [string, Result][] = [];
@@ -62,7 +62,7 @@ describe("parts of a run", () => {
     expect(counting.played).toEqual({ priced: 9 });
   });
 
-  it("need not have everything: the rest is played", async () => {
+  it("need not be complete: the rest is played", async () => {
     const counting = new CountingRunner();
     const [first] = await playParts([5]);
     const joined = await play(options.firstSeed, 9, new LogRunner(counting, frame, [first]));

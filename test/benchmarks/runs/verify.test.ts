@@ -1,4 +1,4 @@
-/** Results that are verified: sound ones pass, and every kind of damage is found where it is. */
+/** Verification: sound results pass, and every kind of damage is found in its place. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,17 +21,17 @@ const options = {
 };
 const play = (suite: Suite, policies: string[], episodes = options.episodes) =>
   runSuite(suite, { ...options, policies, episodes });
-/** As a file has it. */
+/** The result as it is read from a file. */
 const written = (result: Result): Result => parseResult(JSON.stringify(result), "result.json");
 
 let result: Result;
 beforeAll(async () => {
-  // some draw, some remember; neither the oracle nor any figure's other side is in the file
+  // one policy draws, one remembers; the policies that figures are compared with are not in the file
   result = written(await play(findSuite("paper-table-2"), ["random", "round-robin"]));
 }, 60_000);
 
-describe("verifyResult", { timeout: 120_000 }, () => {
-  it("verifies what a run wrote, and says what it replayed", async () => {
+describe("verifyResult", { timeout: 300_000 }, () => {
+  it("verifies the result of a run, and says what it replayed", async () => {
     expect(await verifyResult(result)).toEqual({
       suite: "paper-table-2",
       checked: [
@@ -59,7 +59,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     }
   });
 
-  it("says the same for any number of threads, and tells how far it is", async () => {
+  it("gives the same report for any number of threads, and reports its progress", async () => {
     const damaged = structuredClone(result);
     damaged.settings[1].policies[1].actions[2][3] = 99;
     damaged.settings[0].policies[0].actionCounts[0]++;
@@ -79,7 +79,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     }
   });
 
-  it("goes by the log alone: a policy of another name with the same decisions is as good", async () => {
+  it("depends only on the log: a policy of another name with the same decisions passes", async () => {
     const renamed = structuredClone(result);
     for (const { policies } of renamed.settings) policies[0].policy = { name: "local", kind: "native" };
     expect((await verifyResult(renamed)).problems).toEqual([]);
@@ -90,7 +90,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
   const first = "/settings/1/policies/0";
   const kinds: [string, Damage, string | RegExp][] = [
     ["another suite", (r) => (r.suite = "paper-table-5"), "/settings/0/scenario/id"],
-    ["a suite that is not there", (r) => (r.suite = "paper-table-9"), "/suite"],
+    ["a suite that does not exist", (r) => (r.suite = "paper-table-9"), "/suite"],
     ["another number of resamples", (r) => (r.resamples = 1999), "/resamples"],
     ["a setting twice", (r) => (r.settings[1] = r.settings[0]), "/settings/1/id"],
     ["another protocol", (r) => (r.settings[1].protocol = "static"), "/settings/1/protocol"],
@@ -99,11 +99,11 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     ["another length", (r) => (r.settings[1].episodeSlots = 99), "/settings/1/episodeSlots"],
     ["no length", (r) => delete r.settings[1].episodeSlots, "/settings/1/episodeSlots"],
     ["a size that was not played", (r) => (r.settings[0].fixedSizeMbit = 2), "/settings/0/fixedSizeMbit"],
-    ["a reference that is none", (r) => (r.settings[1].referencePolicy = "local"), "/settings/1/referencePolicy"],
+    ["another reference", (r) => (r.settings[1].referencePolicy = "local"), "/settings/1/referencePolicy"],
     ["other seeds", (r) => r.settings[1].seeds.first++, new RegExp(`^${first}/`)],
     ["other seeds of states", (r) => r.settings[0].seeds.first++, /^\/settings\/0\/policies\/0\//],
     ["seeds beyond the last", (r) => (r.settings[1].seeds.first = 2 ** 53 - 1), "/settings/1/seeds/first"],
-    ["a seed more", (r) => r.settings[1].seeds.count++, `${first}/actions`],
+    ["one seed more", (r) => r.settings[1].seeds.count++, `${first}/actions`],
     ["a policy that one setting lacks", (r) => r.settings[1].policies.pop(), "/settings/1/policies"],
     [
       "a policy nobody knows",
@@ -115,7 +115,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
       (r) => (r.settings[1].policies[0].policy.parameters = { weight: 1 }),
       `${first}/policy/parameters/weight`,
     ],
-    ["a log less", (r) => r.settings[1].policies[0].actions.pop(), `${first}/actions`],
+    ["one log less", (r) => r.settings[1].policies[0].actions.pop(), `${first}/actions`],
     ["an action that cannot be taken", (r) => (r.settings[1].policies[0].actions[1][5] = 7), `${first}/actions/1/5`],
     ["a log too short", (r) => r.settings[1].policies[0].actions[2].pop(), `${first}/actions/2`],
     ["a log too long", (r) => r.settings[1].policies[0].actions[3].push(0), `${first}/actions/3`],
@@ -147,7 +147,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     expect(problems[0].expected).not.toBe("");
   });
 
-  it("finds any action that is another one", async () => {
+  it("finds every changed action", async () => {
     const property = fc.asyncProperty(fc.nat(3), fc.nat(), fc.integer({ min: 1, max: 6 }), async (episode, at, by) => {
       const damaged = structuredClone(result);
       const log = damaged.settings[1].policies[0].actions[episode];
@@ -159,7 +159,7 @@ describe("verifyResult", { timeout: 120_000 }, () => {
     await fc.assert(property, { numRuns: 15 });
   });
 
-  it("finds any number of the figures that is off by the last bit, and names it", async () => {
+  it("finds every figure that is off by the last bit, and names it", async () => {
     const property = fc.asyncProperty(fc.nat(1), fc.nat(), fc.boolean(), async (setting, which, isUp) => {
       const damaged = structuredClone(result);
       const { metrics, differenceToOracleSlots } = damaged.settings[setting].policies[1];
@@ -199,7 +199,7 @@ describe("parseResult", () => {
     }
     return undefined;
   };
-  it("refuses what is no result, another profile, and a newer version for being newer", () => {
+  it("refuses text that is not a result, another profile, and a newer version by its version", () => {
     const sound = JSON.parse(text);
     expect(refusal(sound)).toBeUndefined();
     expect(refusal("{")).toMatchObject({ code: "invalidRecord", path: "r.json" });
@@ -217,7 +217,7 @@ describe("parseResult", () => {
 });
 
 describe("differences", () => {
-  it("names every place, whatever the kinds of values", () => {
+  it("names every place, whatever the types of the values", () => {
     expect(differences({ a: [1, { b: null }], c: 1 }, { a: [2, { b: {} }], d: 3 })).toEqual([
       { path: "/a/0", expected: "1", got: 2 },
       { path: "/a/1/b", expected: "null", got: {} },

@@ -1,4 +1,4 @@
-/** The speed benchmark's own arithmetic, and that it says what it could not measure; speed itself is not tested here. */
+/** The speed benchmark's arithmetic, and its reports of what it could not measure. Speed itself is not tested here. */
 
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,7 +22,7 @@ import { root } from "../../bridge/processes.js";
 const folder = mkdtempSync(join(tmpdir(), "mecgym-speed-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A clock that only contenders move, as far as they say. */
+/** A clock that moves only when contenders move it. */
 function makeClock(): { context: SpeedContext; pass: (seconds: number) => void } {
   let seconds = 0;
   const read = () => seconds;
@@ -34,7 +34,7 @@ function makeClock(): { context: SpeedContext; pass: (seconds: number) => void }
 }
 
 describe("the interval of a median", () => {
-  it("is between the values a sign test allows", () => {
+  it("is between the values that a sign test allows", () => {
     expect(medianInterval([3, 1, 2, 5, 4])).toEqual({ value: 3, low: 1, high: 5 });
     expect(medianInterval([7])).toEqual({ value: 7, low: 7, high: 7 });
     // 9 values: P(at most 1 below the median) = 10/512 < 2.5 %, at most 2: 46/512
@@ -44,7 +44,7 @@ describe("the interval of a median", () => {
     expect(medianInterval(twenty)).toEqual({ value: 10.5, low: 6, high: 15 });
   });
 
-  it("holds the median whatever the values are", () => {
+  it("contains the median whatever the values are", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 40 }), (values) => {
         const { value, low, high } = medianInterval(values);
@@ -54,7 +54,7 @@ describe("the interval of a median", () => {
     );
   });
 
-  it("is set against a goal on the side that is better", () => {
+  it("is compared with a goal on the better side", () => {
     const of = (better: "higher" | "lower", goal: number | null) => meetsGoal(figure("x", "1", [2], better, goal));
     expect([of("higher", 1.8), of("higher", 2.1), of("lower", 2), of("lower", 1.9), of("lower", null)]).toEqual([
       true,
@@ -67,7 +67,7 @@ describe("the interval of a median", () => {
 });
 
 describe("contenders", () => {
-  it("take turns, and a slow spell leaves their ratio as it is", async () => {
+  it("take turns, and a slow spell does not change their ratio", async () => {
     const { context, pass } = makeClock();
     const turns: string[] = [];
     let slowness = 1;
@@ -87,7 +87,7 @@ describe("contenders", () => {
     for (const value of ratio(rates.fast, rates.slow)) expect(value).toBeCloseTo(3, 9);
   });
 
-  it("run for about as long as was asked, however fast they are", async () => {
+  it("run for about the requested time, however fast they are", async () => {
     const { context, pass } = makeClock();
     const lengths: number[] = [];
     for (const perStep of [1e-6, 1e-4, 0.1]) {
@@ -105,8 +105,8 @@ describe("contenders", () => {
   });
 });
 
-describe("lanes that play for the clock", () => {
-  it("are spread over their episodes, with queues as long as playing makes them", () => {
+describe("timed lanes", () => {
+  it("are spread over their episodes, with queues as long as in long play", () => {
     const { batch, run, activeTasks } = makePlayer("paper-v1", 300, "random");
     const slots = Array.from(batch.outputs.slot);
     expect(Math.min(...slots)).toBeLessThan(3);
@@ -115,12 +115,12 @@ describe("lanes that play for the clock", () => {
     expect(Math.abs(mean - 50)).toBeLessThan(2);
     const before = activeTasks();
     expect(before).toBeGreaterThan(4);
-    // still so after two episodes of each lane: that is what it is in the long run
+    // still true after two episodes of each lane, so it holds in the long run
     expect(run(300 * 720)).toBe(300 * 720);
     expect(Math.abs(activeTasks() / before - 1)).toBeLessThan(0.25);
   });
 
-  it("are copies of fewer where playing all there would take long, and play on one by one", () => {
+  it("are copies of fewer lanes if playing all of them would take long, and play on independently", () => {
     const { batch, run } = makePlayer({ numServers: 128, users: { perServer: 2 } }, 64, "greedy");
     run(6400);
     const hashes = new Set(Array.from({ length: 64 }, (_, lane) => batch.stateHash(lane)));
@@ -129,7 +129,7 @@ describe("lanes that play for the clock", () => {
 });
 
 describe("sections", () => {
-  it("are measured in order, and what they could not measure is said", async () => {
+  it("are measured in order, and report what they could not measure", async () => {
     const { context } = makeClock();
     const seen: number[] = [];
     const section = (name: string, weight: number): Section => ({
@@ -151,7 +151,7 @@ describe("sections", () => {
     expect(seen).toEqual([0.375, 0.75, 0.875, 1]);
   });
 
-  it("have names and weights of their own", () => {
+  it("have unique names, and weights", () => {
     expect(new Set(kernelSections.map(({ name }) => name)).size).toBe(kernelSections.length);
     for (const { weight, description } of kernelSections) {
       expect(weight).toBeGreaterThan(0);
@@ -159,7 +159,7 @@ describe("sections", () => {
     }
   });
 
-  it("say what they need: no heap without a collector, look-ahead with its goal", async () => {
+  it("report what they need: no heap figure without a collector, and look-ahead with its goal", async () => {
     const now = () => performance.now() / 1000;
     const context = { repetitions: 1, runSeconds: 0.001, cpuSeconds: now, wallSeconds: now };
     expect((await heapSection.measure(context)).notMeasured).toHaveLength(1);
@@ -172,7 +172,7 @@ describe("peers", () => {
   const now = () => performance.now() / 1000;
   const context = { repetitions: 1, runSeconds: 0.001, cpuSeconds: now, wallSeconds: now };
 
-  it("that are not installed are named, each with the command that installs it", { timeout: 180_000 }, async () => {
+  it("that are not installed are named, each with the command that installs it", { timeout: 300_000 }, async () => {
     const clone = join(folder, "clone");
     mkdirSync(join(clone, "benchmarks", "peers"), { recursive: true });
     copyFileSync(join(root, "benchmarks/peers/run_peer.py"), join(clone, "benchmarks/peers/run_peer.py"));
@@ -188,7 +188,7 @@ describe("peers", () => {
     expect(packaged.notMeasured?.every(({ reason }) => reason.includes("clone"))).toBe(true);
   });
 
-  it("of Python are named likewise, and what is installed is measured all the same", async () => {
+  it("of Python are named too, and those that are installed are measured all the same", async () => {
     const { figures, notMeasured } = await pythonSection.measure({ ...context, root: folder });
     expect(figures).toEqual([]);
     expect(notMeasured?.every(({ reason }) => reason.includes("clone"))).toBe(true);
@@ -196,7 +196,7 @@ describe("peers", () => {
     const bin = dirname(pythonIn(clone, ".venv"));
     for (const needed of [join(clone, "benchmarks", "peers"), bin]) mkdirSync(needed, { recursive: true });
     writeFileSync(join(clone, "benchmarks/peers/run_python.py"), "");
-    // a clock of a player: mecgym's batch does 100 steps a second, what it is compared with does 2
+    // a player that makes up its times: mecgym's batch does 100 steps a second, the others do 2
     writeFileSync(
       pythonIn(clone, ".venv"),
       `#!${process.execPath}
@@ -230,7 +230,7 @@ describe("peers", () => {
     return [process.execPath, join(folder, name)];
   };
 
-  it("play when they are told to", async () => {
+  it("play on command", async () => {
     const peer = await PeerProcess.start(
       write(
         "good.mjs",
@@ -249,7 +249,7 @@ describe("peers", () => {
     await expect(peer.run(1)).rejects.toThrow("it ended");
   });
 
-  it("that break down say why", async () => {
+  it("report why they failed", async () => {
     const broken = write("broken.mjs", `console.error("first"); console.error("no room left"); process.exit(1);`);
     await expect(PeerProcess.start(broken)).rejects.toThrow("no room left");
     await expect(PeerProcess.start([join(folder, "nothing")])).rejects.toThrow("ENOENT");
@@ -258,7 +258,7 @@ describe("peers", () => {
 });
 
 describe("plots", () => {
-  it("draw what was measured, as one well-formed SVG", async () => {
+  it("draw the figures as one well-formed SVG", async () => {
     const { parseHTML } = await import("linkedom");
     const cells = [3, 6].flatMap((servers) =>
       [1, 64].map((lanes) => figure(`grid/servers=${servers}/lanes=${lanes}/greedy`, "steps/s", [1e6], "higher")),

@@ -1,4 +1,4 @@
-/** The capacity map: what bisection finds for a policy whose collapses are known, and what it refuses. */
+/** The capacity map: what bisection finds for a policy with known collapses, and what it refuses. */
 
 import { describe, expect, it } from "vitest";
 import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
@@ -10,7 +10,7 @@ import {
   type ProbeKey,
 } from "../../../benchmarks/studies/capacity.js";
 
-/** Answers probes from a rule, so that nothing has to be played; counts them. */
+/** Answers probes by a rule, so that nothing has to be played, and counts them. */
 function storeOf(collapsedWith: (users: number) => number) {
   const asked: number[] = [];
   return {
@@ -46,7 +46,7 @@ describe("the search", () => {
     expect(store.asked.length).toBeLessThan(15);
   });
 
-  it("says between which numbers the sign is certain", async () => {
+  it("says between which numbers the verdict is not certain", async () => {
     // one collapse in 100 more with each user from 21 on: 0 of 100 is certainly stable, 11 certainly unstable
     const store = storeOf((users) => Math.max(0, users - 20));
     const [capacity] = await findCapacities({ ...search, store });
@@ -54,14 +54,14 @@ describe("the search", () => {
     expect(capacity.probes.map((probe) => probe.users)).toEqual([...store.asked].sort((a, b) => a - b));
   });
 
-  it("ends at the most users, and at none", async () => {
+  it("stops at the largest number of users, and at 0", async () => {
     const all = await findCapacities({ ...search, store: storeOf(() => 0) });
     expect(all[0]).toMatchObject({ users: 96, low: 96, high: 96 });
     const none = await findCapacities({ ...search, store: storeOf(() => 100) });
     expect(none[0]).toMatchObject({ users: 0, low: 0, high: 0 });
   });
 
-  it("plays what is not kept: local is unstable with one user, whose tasks bring 1.05 Mbit a slot to 0.67", async () => {
+  it("plays probes that are not kept: local is unstable with one user, at 1.05 Mbit a slot against 0.67", async () => {
     const saved: [ProbeKey, Probe][] = [];
     const store = { load: () => undefined, save: (key: ProbeKey, probe: Probe) => saved.push([key, probe]) };
     const [capacity] = await findCapacities({ ...search, policies: ["local"], episodes: 2, mostUsers: 2, store });

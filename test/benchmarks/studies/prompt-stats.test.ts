@@ -1,4 +1,4 @@
-/** Lengths of prompts: the limits that the documentation promises, over many states and draws. */
+/** Lengths of prompts: the limits that the documentation promises hold over many states and draws. */
 
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { describe, expect, it } from "vitest";
@@ -17,7 +17,7 @@ const longest = async (template: TemplateId, perturbation: (typeof perturbationI
   return tokens;
 };
 
-describe("prompts at 6 servers with a history of 10 slots", { timeout: 60_000 }, () => {
+describe("prompts at 6 servers with a history of 10 slots", { timeout: 300_000 }, () => {
   it.each(perturbationIds)("stay under 600 tokens: en-v1 %s", async (perturbation) => {
     const tokens = await longest("en-v1", perturbation, 8);
     expect(tokens).toBeGreaterThan(500); // a prompt that lost its history would be short

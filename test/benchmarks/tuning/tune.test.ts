@@ -1,4 +1,4 @@
-/** What is tuned: the search for κ, the manifest that keeps it, and that `priced` plays with it. */
+/** Tuning: the searches, the manifest that keeps their results, and the policies that use them. */
 
 import { describe, expect, it } from "vitest";
 import { InlineRunner } from "../../../benchmarks/jobs/job-queue.js";
@@ -17,7 +17,7 @@ import { checkTuningSeeds } from "../../../benchmarks/tuning/tuning-seeds.js";
 import { createStream, resolveScenario } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";
 
-/** Plays a search to its end. */
+/** Runs a search to its end. */
 function finish<T>(steps: Generator<string, T>): { result: T; episodes: number } {
   for (let episodes = 0; ; episodes++) {
     const step = steps.next();
@@ -28,7 +28,7 @@ function finish<T>(steps: Generator<string, T>): { result: T; episodes: number }
 describe("tunePriced", () => {
   const { result, episodes } = finish(tunePriced("load-24-users-v1", 4, 1_000_000));
 
-  it("tries the whole grid and two points around each best, every κ on the same episodes", () => {
+  it("tries the whole grid and two points around each best one, every κ on the same episodes", () => {
     const tolls = result.rows.map((row) => row.tollSlots);
     expect(tolls).toEqual([...tolls].sort((a, b) => a - b));
     for (const toll of TOLL_GRID_SLOTS) expect(tolls).toContain(toll);
@@ -36,7 +36,7 @@ describe("tunePriced", () => {
     expect(episodes).toBe(4 * MOST_TOLLS);
   });
 
-  it("gives what playing that κ gives, and the smallest of all as the best", () => {
+  it("gives the costs of playing each κ, and the smallest as the best", () => {
     const player = new EpisodePlayer(resolveScenario("load-24-users-v1"));
     let cost = 0;
     let count = 0;
@@ -62,10 +62,10 @@ describe("tunePriced", () => {
     expect(() => finish(tunePriced("paper-v1", 2, Number.MAX_SAFE_INTEGER))).toThrow(/invalidSeed at --seed/);
   });
 
-  it("refuses test seeds, and seeds that run from one split into what lies behind it", () => {
+  it("refuses test seeds, and seeds that run past the end of their split", () => {
     expect(() => finish(tunePriced("paper-v1", 2, 2_000_000))).toThrow(
       "invalidSeed at --seed: expected seeds within 0 to 999999 (train) or 1000000 to 1009999 (validation), " +
-        'for test seeds choose nothing, got "seeds 2000000 to 2000001"',
+        'because test seeds choose nothing, got "seeds 2000000 to 2000001"',
     );
     for (const [first, count] of [
       [2_009_999, 2],
@@ -84,7 +84,7 @@ describe("tunePriced", () => {
 describe("CmaEs", () => {
   const searchOf = (seed: number) =>
     new CmaEs({ start: [3, -2, 1, 4], deviation: 1, population: 10, uniform: createStream(`test/${seed}`) });
-  /** An ellipsoid with axes of 1 : 100 that are not those of the coordinates, lowest at (1, 1, 1, 1). */
+  /** An ellipsoid with axes of 1 : 100, rotated against the coordinates, with its minimum at (1, 1, 1, 1). */
   const ellipsoid = ([a, b, c, d]: ArrayLike<number> & Iterable<number>) => {
     const [x, y, z, w] = [a - 1, b - 1, c - 1, d - 1];
     return (x + y) * (x + y) + 100 * (x - y) * (x - y) + (z - w) * (z - w) + 10_000 * (z + w) * (z + w);
@@ -94,7 +94,7 @@ describe("CmaEs", () => {
     return search;
   };
 
-  it("finds the lowest point of an ellipsoid that lies across the coordinates", () => {
+  it("finds the minimum of an ellipsoid that is not aligned with the coordinates", () => {
     for (const seed of [1, 2, 3]) {
       const { mean, deviation } = play(searchOf(seed), 250);
       for (const value of mean) expect(value).toBeCloseTo(1, 4);
@@ -102,7 +102,7 @@ describe("CmaEs", () => {
     }
   });
 
-  it("draws with the deviations it says at first: standard normal around the start", () => {
+  it("draws the first points from a normal distribution around the start, with the stated deviation", () => {
     const search = new CmaEs({ start: [5, 0], deviation: 2, population: 4000, uniform: createStream("test/draws") });
     const points = search.ask();
     for (const [i, centre] of [5, 0].entries()) {
@@ -124,7 +124,7 @@ describe("tuneAdaptive", () => {
   const lesson = { scenario: "size-6-mbit-long-v1", slots: 100, weight: 1, lossFactor: 2 };
   const search = (generations: number, firstSeed = 0) => finish(tuneAdaptive(generations, 8, firstSeed, [lesson]));
 
-  it("gives weights that cost less than those of the first generations, the same ones again, and counts episodes", () => {
+  it("gives weights that cost less than the first ones, gives the same ones again, and counts episodes", () => {
     const { result, episodes } = search(30);
     expect(episodes).toBe(30);
     expect(result.episodes).toBe(30 * 9 + 20);
@@ -142,7 +142,7 @@ describe("tuneAdaptive", () => {
     expect(costOf(result.weights)).toBeLessThan(costOf(search(1).result.weights));
   });
 
-  it("plays training seeds alone", () => {
+  it("plays only training seeds", () => {
     for (const first of [1_000_000, 2_000_000, 999_999]) {
       expect(() => search(2, first)).toThrow(/invalidSeed at --seed: expected seeds within 0 to 999999 \(train\), /);
     }
@@ -155,7 +155,7 @@ describe("tuneReference", () => {
   const choose = (names: readonly string[], firstSeed = 1_000_000, scenario = id) =>
     tuneReference(scenario, names, 3, firstSeed, new InlineRunner());
 
-  it("takes the candidate that is best on the same validation seeds", async () => {
+  it("takes the candidate that is best on shared validation seeds", async () => {
     const choice = await choose(["random", "oracle", "adaptive"]);
     const player = new EpisodePlayer(resolveScenario(id));
     const averages = ["random", "oracle", "adaptive"].map((name) => {
@@ -178,7 +178,7 @@ describe("tuneReference", () => {
     expect(await choose(["random", "oracle", "adaptive"])).toEqual(choice);
   });
 
-  it("refuses other seeds than those of validation, and candidates that see the future", async () => {
+  it("refuses seeds outside the validation split, and candidates that see the future", async () => {
     await expect(choose(["oracle"], 2_000_000)).rejects.toThrow(/invalidSeed at --seed: .*\(validation\)/);
     await expect(choose(["oracle"], 0)).rejects.toThrow(/invalidSeed/);
     await expect(choose(["oracle", "clairvoyant"])).rejects.toThrow(
@@ -200,7 +200,7 @@ describe("the manifest", () => {
 
   const ids = [...new Set(suites.flatMap((suite) => suite.settings.map((setting) => setting.scenario)))];
 
-  it.each(ids)("%s has a toll and a reference that sees nothing of the future", (id) => {
+  it.each(ids)("%s has a toll, and a reference that does not see the future", (id) => {
     const tuning = manifest.scenarios[id as keyof typeof manifest.scenarios];
     expect(tuning.tollSlots).toBeGreaterThanOrEqual(0);
     expect(findPolicy(tuning.reference).isClairvoyant).toBeUndefined();
@@ -223,7 +223,7 @@ describe("the manifest", () => {
     expect(referenceOf(resolveScenario({ ...long, historySlots: 3 }))).toBeUndefined();
   });
 
-  it("decides what `priced` plays, and results name it", async () => {
+  it("determines how `priced` plays, and results name the toll", async () => {
     const id = "load-24-users-v1";
     const scenario = resolveScenario(id);
     const { tollSlots } = manifest.scenarios[id];

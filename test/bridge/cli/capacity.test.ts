@@ -1,4 +1,4 @@
-/** `mecgym capacity` as a command: the same bytes for any number of threads and after Ctrl-C, and figures as JSON. */
+/** `mecgym capacity` as a command: the same bytes for any number of threads and after Ctrl-C; figures as JSON. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,7 +12,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("mecgym capacity", { timeout: 120_000 }, () => {
+describe("mecgym capacity", { timeout: 600_000 }, () => {
   const args = ["capacity", "--policies", "fastest,priced:tollSlots=2", "--episodes", "4", "--most", "3"];
   const read = (out: string, name = "capacity.json") => readFileSync(join(folder, out, name), "utf8");
   const probesOf = (out: string) => {
@@ -24,7 +24,7 @@ describe("mecgym capacity", { timeout: 120_000 }, () => {
     }
   };
 
-  it("gives the same bytes with 1 and 2 threads, and after it was broken off", async () => {
+  it("gives the same bytes with 1 and 2 threads, and after an interruption", async () => {
     const whole = await run(...args, "--workers", "1", "--out", join(folder, "1"), "--json");
     expect(whole.code).toBe(0);
     expect(whole.stdout).toBe(read("1"));

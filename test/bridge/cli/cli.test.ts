@@ -1,4 +1,4 @@
-/** The command line, as real processes: output, exit codes, signals, the life line. */
+/** The command line, as real processes: output, exit codes, signals, and the pipe of a server's owner. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -18,7 +18,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe("mecgym", { timeout: 60_000 }, () => {
+describe("mecgym", { timeout: 600_000 }, () => {
   it("shows help with an example for every subcommand", async () => {
     const { stdout } = await run("--help");
     for (const name of ["scenarios", "run", "prompt", "dataset", "calibrate", "serve", "demo"]) {
@@ -86,7 +86,7 @@ describe("mecgym", { timeout: 60_000 }, () => {
     expect((await run("calibrate", "--episodes", "3")).stdout).toContain("paper's oracle (reported PR × AL)");
   });
 
-  it("prompt prints a decision in words, the same as the library, and measures lengths", async () => {
+  it("prompt prints a decision in the library's words, and measures lengths", async () => {
     const { stdout } = await run("prompt", "paper-v1", "--seed", "7", "--decision", "40");
     const env = makeEnv("paper-v1");
     let step = env.reset(7);
@@ -153,7 +153,7 @@ describe("mecgym", { timeout: 60_000 }, () => {
     });
   }
 
-  it("refuses a place it cannot write to before it plays", async () => {
+  it("refuses a place that it cannot write to before it plays", async () => {
     const taken = join(folder, "taken");
     mkdirSync(join(taken, "result.json"), { recursive: true });
     for (const out of [join(root, "package.json", "x"), taken]) {
@@ -170,7 +170,7 @@ describe("mecgym", { timeout: 60_000 }, () => {
     expect(existsSync(out)).toBe(false);
   });
 
-  it("does its work when the reader of its output has gone", async () => {
+  it("finishes its work when the reader of its output is gone", async () => {
     const out = join(folder, "unread");
     const child = start(["run", "paper-table-2", "--episodes", "5", "--policies", "oracle", "--out", out]);
     child.stdout.destroy();
@@ -179,8 +179,8 @@ describe("mecgym", { timeout: 60_000 }, () => {
     expect(existsSync(join(out, "result.json"))).toBe(true);
   });
 
-  // a file that is always full is Linux's own
-  it.runIf(existsSync("/dev/full"))("says in one line when its output cannot be written", async () => {
+  // only Linux has a file that is always full
+  it.runIf(existsSync("/dev/full"))("says in one line that its output cannot be written", async () => {
     const full = openSync("/dev/full", "w");
     const child = spawn(process.execPath, [join(root, "scripts", "mecgym.mjs"), "scenarios", "--json"], {
       stdio: ["ignore", full, "pipe"],
@@ -196,7 +196,7 @@ describe("mecgym", { timeout: 60_000 }, () => {
   });
 });
 
-describe("mecgym serve", { timeout: 60_000 }, () => {
+describe("mecgym serve", { timeout: 600_000 }, () => {
   async function ready(args: string[]): Promise<{
     child: ChildProcessWithoutNullStreams;
     line: { address: string; pid: number } & Record<string, unknown>;
@@ -223,7 +223,7 @@ describe("mecgym serve", { timeout: 60_000 }, () => {
     });
   }
 
-  it("ends with the pipe of its owner where asked to", async () => {
+  it("ends with its owner's pipe if asked to", async () => {
     const { child } = await ready(["--until-stdin-closes"]);
     const ended = end(child);
     child.stdin.end();

@@ -1,4 +1,4 @@
-/** `mecgym dataset` as a real process: files, manifest, check, refusals, and an end that comes early. */
+/** `mecgym dataset` as a real process: files, manifest, checks, refusals, and an early end. */
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -35,7 +35,7 @@ function start(...args: string[]) {
 }
 const run = (...args: string[]) => start(...args).ended;
 
-describe("mecgym dataset", { timeout: 60_000 }, () => {
+describe("mecgym dataset", { timeout: 600_000 }, () => {
   it("writes the same files on one thread and on two, a manifest that names their bytes, and a card", async () => {
     const folders = [join(folder, "one"), join(folder, "two")];
     const common = ["sft", "--count", "250", "--scenario", "paper-3-to-11-servers-v1", "--perturbation", "shuffled"];
@@ -56,7 +56,7 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     expect(checked).toMatchObject({ code: 0, stdout: `${join(folders[0], "sft.jsonl")}: 250 records, 0 damaged\n` });
   });
 
-  it("all writes the default files as the documentation names them, sound, and without an episode in common", async () => {
+  it("all writes the files that the documentation names, sound, with no episode in common", async () => {
     const out = join(folder, "all");
     const { code, stdout } = await run("all", "--out", out);
     expect(code).toBe(0);
@@ -81,7 +81,7 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     expect(new Set(seeds).size).toBe(4000);
   });
 
-  it("check refuses an empty file, and says what it cannot check", async () => {
+  it("check refuses an empty file, and says what it could not check", async () => {
     const out = join(folder, "few");
     await run("test", "--count", "2", "--out", out);
     const [line] = readFileSync(join(out, "test.jsonl"), "utf8").split("\n");
@@ -98,7 +98,7 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     });
   });
 
-  it("keeps what earlier commands wrote into the folder, in manifest and card, whatever came first", async () => {
+  it("keeps earlier files of the folder in manifest and card, in any order of commands", async () => {
     const commands = [
       ["test", "--count", "2"],
       ["sft", "--count", "3"],
@@ -106,13 +106,13 @@ describe("mecgym dataset", { timeout: 60_000 }, () => {
     ];
     const texts: string[][] = [];
     for (const order of [commands, commands.toReversed()]) {
-      const out = join(folder, `beside-${texts.length}`);
+      const out = join(folder, `order-${texts.length}`);
       for (const args of order) expect((await run(...args, "--out", out)).code).toBe(0);
       const names = ["sft.jsonl", "sft-validation.jsonl", "test.jsonl"];
       const { files } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
       expect(files.map(({ name }: { name: string }) => name)).toEqual(names);
       expect(await run("check", ...names.map((name) => join(out, name)))).toMatchObject({ code: 0 });
-      // one more time: its entry is replaced, the others stay
+      // the same kind once more: its entry is replaced, the others stay
       await run(...commands[0], "--count", "4", "--out", out);
       texts.push(["manifest.json", "README.md"].map((name) => readFileSync(join(out, name), "utf8")));
       expect(JSON.parse(texts.at(-1)?.[0] as string).files[2]).toMatchObject({ name: "test.jsonl", records: 4 });

@@ -1,10 +1,10 @@
-/** The Dockerfile, step by step in folders: what it copies is enough, and no more than is named. */
+/** The Dockerfile, carried out step by step in folders: what it copies is enough, and nothing else is there. */
 
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readClientKeys, writeKeyPair } from "../../../bridge/wire/keys.js";
+import { readClientKeys, writeKeyPair } from "../../../bridge/keys/key-files.js";
 import { readyLine, root } from "../processes.js";
 import { atEnd, connect, temporaryFolder } from "../servers.js";
 
@@ -13,7 +13,7 @@ interface Step {
   readonly text: string;
 }
 
-/** Instructions of each stage, by its name; the last one has none. */
+/** Instructions of each stage, by its name; the last stage has no name. */
 function readStages(): Map<string, Step[]> {
   const stages = new Map<string, Step[]>();
   let steps: Step[] = [];
@@ -28,7 +28,7 @@ function readStages(): Map<string, Step[]> {
   return stages;
 }
 
-/** Paths that .dockerignore lets through: all that it excepts, without what it names again. */
+/** Whether .dockerignore lets a path through: its exceptions, without the folders that it excludes again. */
 const isSent = (() => {
   const rules = readFileSync(join(root, ".dockerignore"), "utf8")
     .split("\n")
@@ -39,7 +39,7 @@ const isSent = (() => {
   return (path: string) => isIn(path, kept) && !isIn(path, dropped);
 })();
 
-/** Does what a stage says, but for `npm ci`: the packages are those of the clone. */
+/** Carries out the steps of a stage. Instead of `npm ci` it links the packages of the clone. */
 function build(stages: Map<string, Step[]>, name: string, folder: string): void {
   for (const { instruction, text } of stages.get(name) as Step[]) {
     if (instruction === "RUN" && text.startsWith("npm ci")) {
@@ -63,8 +63,8 @@ function copy(text: string, folder: string): void {
   }
 }
 
-describe("the Dockerfile", { timeout: 60_000 }, () => {
-  it("makes a server that clients with keys can use, from the files it names alone", async () => {
+describe("the Dockerfile", { timeout: 600_000 }, () => {
+  it("makes a server that clients with keys can use, only from the files that it names", async () => {
     const stages = readStages();
     expect([...stages.keys()]).toEqual(["build", "packages", ""]);
     const built = temporaryFolder();

@@ -1,4 +1,4 @@
-/** `mecgym run` with worker threads: the same bytes for any number, after Ctrl-C, damage and the death of a thread. */
+/** `mecgym run` with worker threads: the same bytes for any number, and after Ctrl-C, damage or a thread's death. */
 
 import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -35,17 +35,17 @@ const suite: Suite = {
   ],
 };
 
-describe("worker threads", { timeout: 120_000 }, () => {
-  it("give what this thread alone gives, however many there are", async () => {
-    const alone = JSON.stringify(await runSuite(suite, { ...options, runner: new InlineRunner() }));
+describe("worker threads", { timeout: 600_000 }, () => {
+  it("give the same result as no threads, however many there are", async () => {
+    const inline = JSON.stringify(await runSuite(suite, { ...options, runner: new InlineRunner() }));
     for (const numWorkers of [1, 2, 3]) {
       const pool = new WorkerPool(numWorkers);
-      expect(JSON.stringify(await runSuite(suite, { ...options, runner: pool }))).toBe(alone);
+      expect(JSON.stringify(await runSuite(suite, { ...options, runner: pool }))).toBe(inline);
       await pool.close();
     }
   });
 
-  it("hand bad input back as the error it is, and go on", async () => {
+  it("report bad input as its own error, and go on", async () => {
     const pool = new WorkerPool(1);
     const job = { kind: "play", scenario: "paper-v1", policy: "oracle", firstSeed: 0, count: 1 } as const;
     await expect(pool.run({ ...job, scenario: "paper-v0" })).rejects.toMatchObject({ code: "unknownScenario" });
@@ -55,7 +55,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
     await expect(pool.run(job)).rejects.toThrow("closed");
   });
 
-  /** A thread with this text as its program. */
+  /** A pool of threads that run this program text. */
   const poolOf = (text: string, limits = {}) => {
     const file = join(folder, "worker.mjs");
     writeFileSync(file, `import { parentPort } from "node:worker_threads";\n${text}`);
@@ -73,7 +73,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
     ],
   ];
   for (const [name, text, reason, limits] of deaths) {
-    it(`one ${name} ends all work with its reason`, async () => {
+    it(`ends all work, with the reason, if there is one ${name}`, async () => {
       const pool = poolOf(text, limits);
       const job = { kind: "play", scenario: "paper-v1", policy: "oracle", firstSeed: 0, count: 1 } as const;
       const results = await Promise.allSettled([pool.run(job), pool.run(job), pool.run(job)]);
@@ -87,7 +87,7 @@ describe("worker threads", { timeout: 120_000 }, () => {
   }
 });
 
-describe("mecgym run", { timeout: 120_000 }, () => {
+describe("mecgym run", { timeout: 600_000 }, () => {
   const args = ["run", "paper-table-4", "--episodes", "100", "--policies", "random,round-robin"];
   const read = (out: string, name = "result.json") => readFileSync(join(folder, out, name), "utf8");
   const partsOf = (out: string) => {
@@ -99,7 +99,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     }
   };
 
-  it("gives the same bytes for 1, 2 and 3 threads, broken off and resumed, whatever became of its parts", async () => {
+  it("gives the same bytes for 1, 2 and 3 threads, and if it is resumed with damaged parts", async () => {
     const whole = await run(...args, "--workers", "1", "--out", join(folder, "1"));
     expect(whole.code).toBe(0);
     for (const workers of ["2", "3"]) {
@@ -124,7 +124,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     writeFileSync(kept[0], "damaged");
     writeFileSync(kept[1], "");
     writeFileSync(kept[2], text.slice(0, text.length / 2));
-    // one digit of a figure: still JSON, and still a figure
+    // another digit of a figure: still JSON, and still a figure
     const figures = readFileSync(kept[3], "utf8");
     const spoilt = figures.replace(
       /("averageLatencySlots":\{"value":)(\d)/,
@@ -132,7 +132,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     );
     expect(spoilt).not.toBe(figures);
     writeFileSync(kept[3], spoilt);
-    // a whole part, in another one's place
+    // a whole part in another part's place
     writeFileSync(kept[4], readFileSync(kept[5], "utf8"));
 
     const resumed = await run(...args, "--workers", "2", "--out", join(folder, "parts"), "--resume");
@@ -141,7 +141,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     expect(partsOf("parts")).toEqual([]);
   });
 
-  it("plays the settings that are named, as the whole suite would, and refuses others", async () => {
+  it("plays only the settings that are named, as the whole suite does, and refuses unknown ones", async () => {
     const some = [...args, "--settings", "5-servers-static,3-servers-static", "--out", join(folder, "some")];
     expect((await run(...some)).code).toBe(0);
     const whole = JSON.parse(read("1")).settings;
@@ -154,7 +154,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     );
   });
 
-  it("joins parts of the seeds to the file that the whole run writes", async () => {
+  it("joins runs of some seeds into the file of the whole run", async () => {
     const play = ["run", "paper-table-2", "--policies", "random,round-robin", "--workers", "1"];
     const into = (name: string) => ["--out", join(folder, name)];
     const file = (name: string) => join(folder, name, "result.json");
@@ -173,10 +173,10 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     expect(spoilt.stderr).toMatch(/^mecgym: invalidRecord at .*no-such-file/);
   });
 
-  it("says what a thread died of, keeps what is finished, and takes over what fits alone", async () => {
+  it("says why a thread died, keeps finished parts, and reuses only those that fit", async () => {
     const small = ["run", "paper-table-2", "--policies", "random", "--episodes", "120"];
     const crash = join(folder, "crash.mjs");
-    // a thread that ends itself instead of its 16th answer: by then the oracle's episodes are done, and little else
+    // a thread that ends itself before its 16th answer: by then the oracle's episodes are done, and little else
     writeFileSync(
       crash,
       `import { isMainThread, MessagePort } from "node:worker_threads";
@@ -190,18 +190,18 @@ describe("mecgym run", { timeout: 120_000 }, () => {
     const env = { ...process.env, NODE_OPTIONS: `--import=${pathToFileURL(crash).href}` };
     const died = await end(start([...small, "--workers", "1", "--out", join(folder, "died")], env));
     expect(died.code).toBe(1);
-    expect(died.stderr).toMatch(/^mecgym: a worker thread ended: exit code 9; what is finished is kept.*--resume/);
+    expect(died.stderr).toMatch(/^mecgym: a worker thread ended: exit code 9; finished parts are kept.*--resume/);
     expect(died.stderr.trim().split("\n")).toHaveLength(1);
     expect(partsOf("died")).toEqual([join("episodic", "oracle.json")]);
 
-    // the kept part is taken over as it is: a figure changed together with its checksum comes through
+    // the kept part is reused as it is: a figure changed together with its checksum shows up in the result
     const part = join(folder, "died", "parts", "episodic", "oracle.json");
     const [, body] = readFileSync(part, "utf8").split("\n");
     const changed = body.replace(/"costSlots":\[\d/, (found) => `${found.slice(0, -1)}9`);
     writeFileSync(part, `${createHash("sha256").update(changed).digest("hex")}\n${changed}`);
     const other = [...small.slice(0, -1), "110", "--out", join(folder, "other")];
     expect((await run(...other)).code).toBe(0);
-    // other seeds or another number: what is kept is of no use
+    // other seeds or another number of them: what is kept is useless
     cpSync(join(folder, "died"), join(folder, "fewer"), { recursive: true });
     expect((await run(...small.slice(0, -1), "110", "--out", join(folder, "fewer"), "--resume")).code).toBe(0);
     expect(read("fewer")).toBe(read("other"));
@@ -214,7 +214,7 @@ describe("mecgym run", { timeout: 120_000 }, () => {
 });
 
 describe("time left", () => {
-  it("follows from what was done since the first report", () => {
+  it("follows from the work done since the first report", () => {
     const left = new TimeLeft();
     expect(left.update(500, 1000, 0)).toBe("?");
     expect(left.update(510, 1000, 1000)).toBe("49 s"); // 10 in a second, 490 to go

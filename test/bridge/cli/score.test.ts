@@ -1,4 +1,4 @@
-/** `mecgym score` as a real process: a data set of the published form, answers to it, tables, JSON and refusals. */
+/** `mecgym score` as a real process: a data set in the published form, answers to it, tables, JSON and refusals. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -35,10 +35,10 @@ beforeAll(async () => {
     "local.jsonl",
     records.map(() => ({ completion: "本地执行" })),
   );
-}, 60_000);
+}, 600_000);
 
-describe("mecgym score", { timeout: 60_000 }, () => {
-  it("a data set of the published form has their three fields and is sound", async () => {
+describe("mecgym score", { timeout: 600_000 }, () => {
+  it("a data set in the published form has its three fields and is sound", async () => {
     expect(records).toHaveLength(40);
     for (const { instruction, input, output } of records) {
       expect(instruction).not.toBe("");
@@ -93,7 +93,7 @@ describe("mecgym score", { timeout: 60_000 }, () => {
     }
   });
 
-  it("scores the same states in profile paper, in figures of their own", async () => {
+  it("scores the same states in profile paper, with different figures", async () => {
     const args = ["--states", path("test.jsonl"), "--profile", "paper", "--json"];
     const { code, stdout } = await run("score", path("labels.jsonl"), ...args);
     expect(code).toBe(0);
@@ -128,7 +128,7 @@ describe("mecgym score", { timeout: 60_000 }, () => {
     ],
     ["a weight in words", () => [path("local.jsonl"), ...release, "--weight", "much"], /a number from 0 to 1000/],
     [
-      "a place to write that is none",
+      "a place that cannot be written to",
       () => [path("local.jsonl"), ...release, "--out", "/proc/x/y"],
       /invalidOption at --out/,
     ],

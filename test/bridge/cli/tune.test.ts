@@ -17,8 +17,8 @@ const manifest = join(folder, "manifest.json");
 const read = (path: string) => JSON.parse(readFileSync(path, "utf8"));
 const id = "load-30-users-v1";
 
-describe("mecgym tune", { timeout: 120_000 }, () => {
-  it("reference writes the best candidate of a scenario with the figures, and leaves the rest as it is", async () => {
+describe("mecgym tune", { timeout: 600_000 }, () => {
+  it("reference writes the best candidate of a scenario with its figures, and changes nothing else", async () => {
     copyFileSync(original, manifest);
     const args = ["tune", "reference", "--scenario", id, "--policies", "oracle,priced:tollSlots=4", "--episodes", "4"];
     const { code, stdout } = await run(...args, "--workers", "1", "--manifest", manifest, "--json");
@@ -58,7 +58,7 @@ describe("mecgym tune", { timeout: 120_000 }, () => {
     expect(conditions.episodes).toBe(10 * 6);
   });
 
-  it("refuses test seeds and what is no manifest, in one line and with exit code 2", async () => {
+  it("refuses test seeds and files that are not a manifest, in one line, with exit code 2", async () => {
     const other = join(folder, "other.json");
     writeFileSync(other, '{"scenarios": 3}');
     for (const wrong of [

@@ -1,8 +1,8 @@
-/** Slots of replies: used again, they give the bytes that a new one gives. */
+/** Reply buffers that are used again: they give the same bytes as new ones. */
 
 import { describe, expect, it } from "vitest";
-import { ReplySlots, type StepParts } from "../../../bridge/lanes/reply-buffers.js";
-import { layoutsOf } from "../../../bridge/wire/array-layout.js";
+import { ReplyBuffers, type StepParts } from "../../../bridge/lanes/reply-buffers.js";
+import { layoutsOf } from "../../../bridge/lanes/session-layouts.js";
 import { BatchEnv } from "../../../env/batch/batch-env.js";
 
 const finals = (values: Int32Array): StepParts => ({
@@ -10,17 +10,17 @@ const finals = (values: Int32Array): StepParts => ({
   sections: [{ name: "finalLayout", arrays: [{ name: "finalLane", values }] }],
 });
 
-describe("a slot that is used again", () => {
-  it("has nothing of its last reply between and behind the arrays", () => {
+describe("a buffer that is used again", () => {
+  it("has no bytes of its last reply between and after the arrays", () => {
     const env = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 3 });
     const { stepReply } = layoutsOf(env);
-    const used = new ReplySlots(env, stepReply, false);
-    const fresh = new ReplySlots(env, stepReply, false);
+    const used = new ReplyBuffers(env, stepReply, false);
+    const fresh = new ReplyBuffers(env, stepReply, false);
     env.reset([1, 2, 3]);
     const before = used.fill(() => finals(Int32Array.from([-1, -1, -1])));
-    used.release(before.slot as number, true);
+    used.release(before.buffer as number, true);
     const again = used.fill(() => finals(Int32Array.from([5])));
-    expect(again.slot).toBe(before.slot);
+    expect(again.buffer).toBe(before.buffer);
     expect(Buffer.from(again.body as Uint8Array)).toEqual(
       Buffer.from(fresh.fill(() => finals(Int32Array.from([5]))).body as Uint8Array),
     );

@@ -1,18 +1,19 @@
-/** The real server behind a real socket, and the TypeScript client: replies and deadlines. */
+/** A real server on a real socket, and the TypeScript client: replies and deadlines. */
 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Dealer } from "zeromq";
 import { workerEntry } from "../../../benchmarks/jobs/worker-pool.js";
-import { DeadlineExceeded, RemoteError } from "../../../bridge/client/client.js";
-import { policyBook } from "../../../bridge/composition/native-policies.js";
-import { decodeHeader, encodeHeader, type Request } from "../../../bridge/wire/protocol.js";
+import { DeadlineExceeded, RemoteError } from "../../../bridge/client/errors.js";
+import { nativePolicies } from "../../../bridge/composition/native-policies.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import type { Request } from "../../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../servers.js";
 
 describe("a served session", () => {
-  it("takes several requests of a group at once, and branches", async () => {
-    const client = connect((await serve({ policies: policyBook })).address);
+  it("accepts several requests of a group at once, and branches", async () => {
+    const client = connect((await serve({ policies: nativePolicies })).address);
     const session = await client.open({ scenarios: ["paper-v1"], numEnvs: 3 });
     const steps = await Promise.all([session.reset([1, 2, 3]), session.step([1, 2, 3]), session.step([4, 5, 6])]);
     expect([...steps[2].decisionIndex]).toEqual([2, 2, 2]);
@@ -27,7 +28,7 @@ describe("a served session", () => {
 
   it("answers a ping while lanes are played in another thread", async () => {
     const threads = { count: 1, entry: workerEntry() };
-    const { address } = await serve({ policies: policyBook, threads });
+    const { address } = await serve({ policies: nativePolicies, threads });
     const session = await connect(address, { requestDeadlineMs: 60_000 }).open({
       scenarios: ["paper-v1"],
       numEnvs: 2048,
@@ -41,7 +42,7 @@ describe("a served session", () => {
     expect(order).toEqual(["pings", "policy"]);
   });
 
-  it("plays the episode that the simulator plays", async () => {
+  it("plays the same episode as the simulator", async () => {
     const client = connect((await serve()).address);
     const session = await client.open({ scenarios: ["paper-3-to-11-servers-v1"], numEnvs: 2, autoreset: "same-step" });
     const env = new BatchEnv({ scenarios: ["paper-3-to-11-servers-v1"], numLanes: 2, autoreset: "same-step" });
@@ -77,7 +78,7 @@ describe("a served session", () => {
     expect(new Set(sums).size).toBe(1);
   });
 
-  it("gives errors with code, path, what was expected and what came", async () => {
+  it("returns errors with code, path, and the expected and the received value", async () => {
     const client = connect((await serve()).address);
     await expect(client.open({ scenarios: ["nowhere"], numEnvs: 1 })).rejects.toMatchObject({
       code: "unknownScenario",
@@ -110,13 +111,13 @@ describe("a served session", () => {
 });
 
 describe("deadlines", () => {
-  it("end a wait for a server that is not there", async () => {
+  it("end the wait for a server that does not exist", async () => {
     const client = connect(`ipc://${join(temporaryFolder(), "nobody")}`, { requestDeadlineMs: 200 });
     await expect(client.ping()).rejects.toBeInstanceOf(DeadlineExceeded);
     await expect(client.ping()).rejects.toThrow(/within 200 ms \(requestDeadlineMs\)/);
   });
 
-  it("a request sent before the server is there is answered when it comes", async () => {
+  it("a request that is sent before the server starts is answered once it runs", async () => {
     const address = `ipc://${join(temporaryFolder(), "late")}`;
     const client = connect(address);
     const pong = client.ping();

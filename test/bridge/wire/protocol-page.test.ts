@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { decodeHeader, encodeHeader, PROTOCOL_VERSION, type Request } from "../../../bridge/wire/protocol.js";
+import { decodeHeader, encodeHeader } from "../../../bridge/wire/header.js";
+import { PROTOCOL_VERSION, type Request } from "../../../bridge/wire/protocol.js";
 import { BatchEnv } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";
 
@@ -17,9 +18,10 @@ const blocks = [...page.matchAll(/```\n((?:[0-9a-f]{2}[ \n])+)```/g)].map(([, he
 );
 
 describe("docs/protocol.md", () => {
-  it("is about this version", () => expect(page).toContain(`# The bridge protocol, version ${PROTOCOL_VERSION}`));
+  it("is about the current version", () =>
+    expect(page).toContain(`# The bridge protocol, version ${PROTOCOL_VERSION}`));
 
-  it("shows the bytes of messages that are valid, as our client sends them", () => {
+  it("shows the bytes of valid messages, as the client sends them", () => {
     expect(blocks).toHaveLength(4);
     const [ping, pong, step] = blocks.map((bytes, i) => (i < 3 ? decodeHeader(bytes) : {}));
     expect(findProblem("request", structuredClone(ping))).toBeUndefined();

@@ -68,7 +68,7 @@ function resetEnded(batch: BatchEnv): void {
 }
 
 describe.each<AutoresetMode>(["next-step", "same-step", "disabled"])("any scenarios in one batch, %s,", (autoreset) => {
-  it("equal each lane played alone, with its look-aheads, through several episodes", { timeout: 120_000 }, () => {
+  it("equal each lane played alone, with its look-aheads, through several episodes", { timeout: 300_000 }, () => {
     let episodes = 0;
     let resets = 0;
     fc.assert(

@@ -24,7 +24,7 @@ import {
 import { makeState, withOneRate } from "../states.js";
 
 const server = { type: "标准型", recentLoad: [] };
-/** The device works off 1 Mbit a slot, server 1 alone 16, server 2 with one task more 6; 2 Mbit a slot go up. */
+/** In Mbit a slot, the device does 1, server 1 does 16, server 2 does 6 for one more task; the uplink carries 2. */
 const state: ReleaseState = {
   sizeMbit: 4,
   deadlineSlots: 10,
@@ -90,7 +90,7 @@ describe("the impact of an action", () => {
     expect(releaseImpactSlots(deviceAlone(3), 1, [2, 6])).toBe((3 + 2 + (3 + 6)) / 2);
   });
 
-  it("is the cheapest action's cost for each future task, the device's where a server's is 100 at least", () => {
+  it("is the cheapest action's cost for each future task, and at most 100 if there are no servers", () => {
     expect(releaseImpactSlots(state, 0, [2, 6])).toBe((1 + 1 + 2 / 16 + (1 + 3 + 6 / 16)) / 2);
     expect(releaseImpactSlots(deviceAlone(500), 1, [2])).toBe(100);
     expect(releaseImpactSlots(state, 9, [2, 6])).toBe(releaseImpactSlots(state, 0, [2, 6]));

@@ -1,8 +1,8 @@
 /** The block of logarithms: WebAssembly and TypeScript give the bits of `ln` and change nothing else. */
 
 import fc from "fast-check";
-import { afterEach, describe, expect, it, vi } from "vitest";
-import { BLOCK_LENGTH, blockValues, plainBlock, wasmBlock } from "../../../env/core/block-ln.js";
+import { describe, expect, it } from "vitest";
+import { BLOCK_LENGTH, plainBlock, wasmBlock } from "../../../env/core/block-ln.js";
 import { ln } from "../../../env/math.js";
 
 const sameBits = (got: Float64Array, expected: Float64Array) =>
@@ -83,46 +83,5 @@ describe.each([
     check(all, 0, 0, 1);
     check([3], BLOCK_LENGTH - 1, 0, 1);
     check([], 0, 0, 1);
-  });
-});
-
-describe("the block in use", () => {
-  afterEach(() => {
-    vi.unstubAllGlobals();
-    vi.resetModules();
-  });
-
-  it("is the one in WebAssembly here", () => {
-    expect(blockValues.buffer.byteLength).toBe(65_536);
-  });
-
-  it.each([
-    ["there is no WebAssembly", undefined],
-    [
-      "a policy forbids it",
-      {
-        Module: class {
-          constructor() {
-            throw new Error("refused to compile");
-          }
-        },
-      },
-    ],
-  ])("is the one in TypeScript where %s, and an episode has the same bits", async (_, replacement) => {
-    const play = async () => {
-      const { BatchEnv } = await import("../../../env/index.js");
-      const batch = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 3, autoreset: "same-step" });
-      batch.reset([1, 2, 3]);
-      for (let k = 0; k < 400; k++) batch.step([k % 7, (k + 1) % 7, (k + 2) % 7]);
-      return batch.snapshotAll();
-    };
-    const { buffer } = blockValues;
-    const expected = await play();
-    vi.stubGlobal("WebAssembly", replacement);
-    vi.resetModules();
-    const fallback = await import("../../../env/core/block-ln.js");
-    expect(fallback.blockValues.buffer).not.toBe(buffer);
-    expect(fallback.blockValues.buffer.byteLength).toBe(8 * BLOCK_LENGTH);
-    expect(await play()).toEqual(expected);
   });
 });

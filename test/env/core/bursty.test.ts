@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { makeEnv, type ScenarioInput } from "../../../env/index.js";
 
-describe("bursty arrivals", { timeout: 90_000 }, () => {
+describe("bursty arrivals", { timeout: 300_000 }, () => {
   it("have a mean of 0.3 for each user and slot, in busy times of 10 slots and quiet ones of 20", () => {
     const scenario: ScenarioInput = {
       users: { count: 50 },

@@ -266,7 +266,7 @@ function compareEpisode(
   tally.unfinishedLate += expected.numUnfinishedLate;
 }
 
-describe("the simulator is the reference model, to the last bit", { timeout: 120_000 }, () => {
+describe("the simulator is the reference model, to the last bit", { timeout: 300_000 }, () => {
   it("in random scenarios under random policies", () => {
     const tally = newTally();
     fc.assert(

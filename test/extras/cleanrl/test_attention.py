@@ -1,4 +1,4 @@
-"""The attention policy of the examples: what it is whatever it has learnt, and what it learns in a minute."""
+"""The attention policy of the examples: what holds whatever it has learnt, and what it learns in a minute."""
 
 # ruff: noqa: D103
 
@@ -41,7 +41,7 @@ def decisions(scenario: object, max_servers: int, seed: int = 4) -> tuple[torch.
     return torch.from_numpy(observations), torch.from_numpy(masks)
 
 
-def test_servers_are_told_apart_by_what_they_are_alone(example: ModuleType) -> None:
+def test_servers_are_told_apart_only_by_what_they_are(example: ModuleType) -> None:
     """Servers in another order get their probabilities in that order, and the value is the same."""
     torch.manual_seed(1)
     policy = example.Policy().eval()

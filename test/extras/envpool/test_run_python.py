@@ -1,4 +1,4 @@
-"""What is timed of EnvPool: its CartPole in a batch, played by the driver of the speed benchmark."""
+"""How EnvPool is timed: its CartPole in a batch, played by the driver of the speed benchmark."""
 
 # ruff: noqa: D103
 

@@ -59,5 +59,5 @@ def test_a_batch_becomes_one_film(tmp_path: Path) -> None:
     for _ in range(8):
         envs.step(np.asarray([1, 2]))
     envs.close()
-    # one beside the other; the frame after the last step is recorded too
+    # side by side; the frame after the last step is recorded too
     check_film(tmp_path, 6, [2 * 960, 544])

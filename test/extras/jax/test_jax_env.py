@@ -30,7 +30,7 @@ class RecordedWorld:
 
         def column(values_of):
             rows = [[value for episode in lane for value in values_of(episode)] for lane in lanes]
-            # behind the last task it comes again; what is made of it is not looked at
+            # after the last task it is repeated; what is computed from that is ignored
             return jnp.array(np.stack([np.array(row + [row[-1]] * (width - len(row))) for row in rows]))
 
         self.gap = column(gaps_of)
@@ -86,7 +86,7 @@ def compare(exported: dict, policy: str) -> tuple[int, float]:
         for episode, end in zip(episodes, ends, strict=False):
             count = len(episode["action"])
             mine, at = at[:count], at[count:]
-            # the slots until the task that comes too late pass one a step
+            # the slots until the task that comes too late pass one in each step
             assert mine[-1] <= end
             assert len(at) == 0 or end < at[0]
             np.testing.assert_array_equal(steps.action[mine, lane], episode["action"])
@@ -128,7 +128,7 @@ def test_its_own_draws_give_the_costs_of_the_scenario() -> None:
 
 def test_a_queue_that_outgrows_its_room_ends_the_run() -> None:
     lines = run_peer("--lanes", "64", "--policy", "random", "--room", "2", commands="run 10000\n", code=1)
-    assert "room for 2" in lines[-1]
+    assert "room for only 2" in lines[-1]
 
 
 def run_peer(*options: str, commands: str, code: int = 0) -> list[str]:

@@ -26,7 +26,7 @@ EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "openenv_agent.py"
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Start ``python -m mecgym.openenv`` for two clients; give its address, and end it as Ctrl-C does."""
+    """Start ``python -m mecgym.openenv`` for two clients; yield its address, and end it as Ctrl-C does."""
     options = ["--scenario", "churn-v1", "--max-sessions", "2", "--port", "0"]
     command = [sys.executable, "-m", "mecgym.openenv", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
@@ -75,7 +75,7 @@ def test_plays_the_same_bits(address: str) -> None:
     assert (state.episode_seed, state.episode_id, state.step_count) == (12, "12", info["decision_index"])
 
 
-def test_a_client_without_this_package_reads_json_alone(address: str) -> None:
+def test_a_client_without_this_package_reads_only_json(address: str) -> None:
     with GenericEnvClient(base_url=address).sync() as client:
         first = client.reset(seed=3, episode_id="mine").observation
         result = client.step({"server": 2})
@@ -100,7 +100,7 @@ def test_what_is_refused_says_why_and_the_episode_goes_on(address: str) -> None:
         assert result.observation["decision_index"] == before["decision_index"] + 1
 
 
-def test_clients_do_not_disturb_each_other_and_one_too_many_is_told(address: str) -> None:
+def test_clients_do_not_disturb_each_other_and_one_too_many_gets_an_error(address: str) -> None:
     with OffloadingClient(base_url=address).sync() as one, OffloadingClient(base_url=address).sync() as other:
         one.reset(seed=1)
         other.reset(seed=2)
@@ -125,7 +125,7 @@ def test_describes_itself(address: str) -> None:
     assert "scenario_hash" in schema["state"]["properties"]
 
 
-def test_a_scenario_that_does_not_exist_is_told_before_anything_is_served() -> None:
+def test_a_scenario_that_does_not_exist_is_reported_before_anything_is_served() -> None:
     command = [sys.executable, "-m", "mecgym.openenv", "--scenario", "no-such-v1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     assert done.returncode == 1

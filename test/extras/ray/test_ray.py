@@ -120,7 +120,7 @@ def test_rllib_sees_observations_with_masks_and_runners_play_episodes_of_their_o
 
 
 def test_ppo_learns_on_both_nodes(cluster: Cluster) -> None:
-    """Runs of this length end at about 4 slots, where chance costs 57."""
+    """Runs of this length end at about 4 slots; chance costs 57."""
     example = str(ROOT / "docs" / "examples" / "train_rllib.py")
     command = [sys.executable, "-W", "ignore", example, "6", cluster.address]
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=600, check=False)  # noqa: S603

@@ -21,7 +21,7 @@ from transformers import PreTrainedTokenizerFast
 from trl import SFTConfig, SFTTrainer
 
 ROOT = Path(__file__).parents[3]
-sys.path.insert(0, str(ROOT / "benchmarks" / "training"))  # its files are programs and no package
+sys.path.insert(0, str(ROOT / "benchmarks" / "training"))  # its files are programs, not a package
 
 from language import small_llama  # noqa: E402
 

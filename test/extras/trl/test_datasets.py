@@ -68,7 +68,7 @@ def test_several_kinds_of_files_have_the_same_columns(write: Write, sft_file: Pa
 
 
 @pytest.mark.parametrize("form", ["plain", "chat"])
-def test_sft_learns_completions_alone(form: str, write: Write, base_model: Path, tmp_path: Path) -> None:
+def test_sft_learns_only_completions(form: str, write: Write, base_model: Path, tmp_path: Path) -> None:
     file = write("sft", "--count", "20", "--form", form)
     trainer, losses = sft(base_model, load(file, tmp_path / "cache"), tmp_path, max_steps=3)
     assert len(losses) == 3

@@ -1,7 +1,7 @@
 """GRPOTrainer plays whole slots of tasks by tool calls: rewards come from the environment, and differ within a group.
 
-A model of two layers is made on the spot, and shown conversations in which chance decides, until it writes tool calls
-of its own: what it says, and when it stops, it has learnt; what it decides is chance, and so is paid differently.
+A model of two layers is made on the spot. It is trained on conversations with random decisions until it writes tool
+calls itself. It has learnt the form of a call and when to stop; its decisions are random, so their rewards differ.
 """
 
 # ruff: noqa: D103
@@ -66,7 +66,7 @@ def call_of(action: int) -> dict[str, Any]:
 
 
 def actions_of(messages: list[dict[str, Any]]) -> list[int]:
-    """Give the decisions of a conversation; calls that TRL could not carry out are none."""
+    """Return the decisions of a conversation, without the calls that TRL could not carry out."""
     calls = [call["function"] for message in messages for call in message.get("tool_calls") or []]
     said = [message["content"] for message in messages if message["role"] == "tool"]
     carried_out = [call for call, words in zip(calls, said, strict=False) if not words.startswith("{'error'")]
@@ -90,7 +90,7 @@ def conversations(count: int) -> list[list[dict[str, Any]]]:
 
 @pytest.fixture(scope="module")
 def speaker(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, PreTrainedTokenizerFast]:
-    """Save a model that has learnt to call the tools, and stops when all is decided; give its tokenizer, too."""
+    """Save a model that has learnt to call the tools, and stops when all is decided; return its tokenizer, too."""
     shown = conversations(120)
     pieces = Tokenizer(models.BPE())
     pieces.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -135,9 +135,9 @@ def config(folder: Path, **settings: Any) -> GRPOConfig:
 
 
 def slot_by_hand(seed: int, actions: list[int]) -> tuple[float, int]:
-    """Take these actions in the slot; give minus the mean cost of its tasks, slots, and how many there are.
+    """Take these actions in the slot; return minus the mean cost of its tasks, slots, and how many there are.
 
-    What is left over is paid as the costliest action.
+    Tasks that are left undecided cost as much as the costliest action.
     """
     env = OffloadingEnv(SCENARIO)
     _observation, info = env.reset(seed=seed)
@@ -155,7 +155,7 @@ def slot_by_hand(seed: int, actions: list[int]) -> tuple[float, int]:
     return sum(rewards) / len(rewards), len(rewards)
 
 
-def test_slots_are_decided_by_tool_calls_and_paid_by_the_environment(
+def test_slots_are_decided_by_tool_calls_and_rewarded_by_the_environment(
     speaker: tuple[Path, PreTrainedTokenizerFast], tmp_path: Path
 ) -> None:
     folder, tokenizer = speaker

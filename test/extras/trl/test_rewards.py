@@ -1,4 +1,4 @@
-"""Rewards of `mecgym.trl`: the figures of the data, one request a batch, and None only where nobody could be asked."""
+"""Rewards of `mecgym.trl`: the figures of the data, one request a batch, and None only if nobody could be asked."""
 
 # ruff: noqa: D103
 
@@ -67,7 +67,7 @@ def test_rewards_are_the_figures_of_the_records(records: list[dict[str, Any]]) -
         assert ask(FormatReward(), records, words) == [1.0] * len(records)
 
 
-def test_what_cannot_be_read_is_paid_as_the_costliest_action(records: list[dict[str, Any]]) -> None:
+def test_what_cannot_be_read_costs_as_much_as_the_costliest_action(records: list[dict[str, Any]]) -> None:
     for answer in (NO_ANSWER, "", "Server 99"):
         words = [answer] * len(records)
         costliest = [record["costSlots"].index(max(record["costSlots"])) for record in records]
@@ -88,7 +88,7 @@ def test_messages_are_read_as_their_text(records: list[dict[str, Any]]) -> None:
 
 
 def test_one_request_a_batch_with_each_answer_once(records: list[dict[str, Any]], requests: list[int]) -> None:
-    """Two groups of four; one has two different answers, the other three; a second reward asks nothing anew."""
+    """Two groups of four; one has two different answers, the other three; a second reward asks nothing again."""
     batch = [records[0]] * 4 + [records[1]] * 4
     answers = ["Local", "Server 1", "Local", "Local", "Server 1", "Server 2", NO_ANSWER, "Server 2"]
     found = ask(LacsReward(), batch, answers)
@@ -151,7 +151,7 @@ def test_a_reward_works_in_another_process(records: list[dict[str, Any]]) -> Non
     os.waitpid(child, 0)
 
 
-def test_none_where_nobody_can_be_asked_and_never_where_the_data_is_wrong(
+def test_none_if_nobody_can_be_asked_and_never_if_the_data_is_wrong(
     records: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Any
 ) -> None:
     deaf = LacsReward(address=f"ipc://{tmp_path}/nobody", timeout_seconds=0.3)

@@ -28,7 +28,7 @@ STEPS = 30
 
 @pytest.fixture(scope="module")
 def beginner(base_model: Path, sft_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save a model that has seen few answers, and gets the form of most wrong."""
+    """Save a model that has seen few answers, and writes most of them in a wrong form."""
     out = tmp_path_factory.mktemp("beginner")
     trainer, _losses = sft(base_model, load(sft_file, out / "cache"), out, max_steps=15)
     trainer.save_model()
@@ -113,7 +113,7 @@ def test_training_goes_on_when_its_server_is_killed(
 
 
 def test_grpo_learns_from_rewards(beginner: Path, tmp_path: Path) -> None:
-    """A model that says most of its answers in no form that can be read is paid for it, and says fewer of them so."""
+    """A model that writes most answers in an unreadable form is penalised for it, and writes fewer of them."""
     config = paper_config(
         output_dir=str(tmp_path),
         max_steps=STEPS,

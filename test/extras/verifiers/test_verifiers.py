@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 class Script:
-    """Answers as a model would, with the last server that is there; keeps what was recorded of it."""
+    """Answers as a model would, always with the last available server, and keeps what is recorded."""
 
     def __init__(self) -> None:
         self.decisions: list[int] = []

@@ -9,6 +9,7 @@ from .bench.digest import TrajectoryDigest
 from .bench.evaluate import evaluate, verify
 from .bench.play import Played, play_seeds, random_policy
 from .bench.score import score
+from .catalogue import list_scenarios, scenario_hash
 from .data.look_ahead import LookAhead
 from .data.scenarios import ScenarioInfo
 from .data.scores import Scores
@@ -19,7 +20,6 @@ from .envs.numeric import OffloadingEnv
 from .envs.text import OffloadingTextEnv
 from .envs.vector import OffloadingVectorEnv
 from .errors import DeadlineExceeded, MecgymError, ServerError, ServerNotFound, SessionLost
-from .remote.queries.scenarios import list_scenarios, scenario_hash
 from .remote.session.recovery import Recovery
 from .remote.transport.server import LocalServer
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -15,20 +18,29 @@ from .errors import MecgymError
 from .remote.session.opening import open_session
 from .remote.session.options import SessionKeywords, SessionOptions, TextKeywords
 from .remote.session.recovery import Recovery
+from .remote.transport.command import ADDRESS_VARIABLE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = [
+    "BACKEND_VARIABLE",
     "Backend",
     "Recovery",
     "SessionKeywords",
     "SessionOptions",
     "TextBackend",
     "TextKeywords",
+    "choose_backend",
+    "has_engine",
     "open_backend",
+    "run_policy",
     "words_of",
 ]
+
+ENGINE, SERVER = "engine", "server"
+#: Which of the two plays if nothing else says so.
+BACKEND_VARIABLE = "MECGYM_BACKEND"
 
 
 class Backend(Protocol):
@@ -47,6 +59,8 @@ class Backend(Protocol):
         Names of the numbers in an observation and in the statistics of an episode, with their units.
     scenarios : list of dict
         ``{id, hash, scenario}`` of each scenario, complete.
+    fields : dict
+        Fields of the protocol's ``open`` that opened it.
     in_use : RLock
         Held by the thread that is in a call of the environment.
     """
@@ -62,7 +76,12 @@ class Backend(Protocol):
     observation_server_fields: list[str]
     episode_stats_fields: list[str]
     scenarios: list[dict[str, Any]]
+    fields: dict[str, Any]
     in_use: threading.RLock
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the state of the lanes is in this process, so that it can be pickled."""
 
     @property
     def is_unanswered(self) -> bool:
@@ -108,6 +127,9 @@ class Backend(Protocol):
     def fork(self) -> Self:
         """Return an independent copy of all lanes."""
 
+    def has_policy(self, policy: str) -> bool:
+        """Whether `run_policy` can be asked for a policy."""
+
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
         """Play a built-in policy; return the batch of the last step, and sums over all of them."""
 
@@ -137,7 +159,7 @@ class TextBackend(Backend, Protocol):
 
 
 def open_backend(options: SessionOptions, fields: Mapping[str, Any]) -> Backend:
-    """Open the backend that plays what the options say: today always a session on a server.
+    """Open the backend that plays what the options say: the core in this process, or a session on a server.
 
     Parameters
     ----------
@@ -149,9 +171,66 @@ def open_backend(options: SessionOptions, fields: Mapping[str, Any]) -> Backend:
     Raises
     ------
     MecgymError
-        ``unknownScenario``, ``invalidScenario``, ``invalidOption``; ``serverNotFound``.
+        ``unknownScenario``, ``invalidScenario``, ``invalidOption``; ``serverNotFound`` or ``nodeNotFound`` for what
+        only a server plays.
     """
-    return open_session(options, fields)
+    if choose_backend(options, fields) == SERVER:
+        return open_session(options, fields)
+    from .engine.session import EngineSession  # a server needs no wasmtime
+
+    return EngineSession({**options.fields(), **fields})
+
+
+def choose_backend(options: SessionOptions, fields: Mapping[str, Any]) -> str:
+    """Return ``"engine"`` or ``"server"``.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidOption`` for another backend, or for the engine at an address.
+    """
+    given = options.backend or os.environ.get(BACKEND_VARIABLE) or None
+    if given not in (None, ENGINE, SERVER):
+        raise MecgymError("invalidOption", path="backend", expected=f"{ENGINE} or {SERVER}", got=given)
+    if options.backend == ENGINE and options.address is not None:
+        expected = "no address, since the engine plays in this process"
+        raise MecgymError("invalidOption", path="address", expected=expected, got=options.address)
+    if fields.get("observation") == "text" or options.address is not None:
+        return SERVER
+    if given is not None:
+        return given
+    return SERVER if os.environ.get(ADDRESS_VARIABLE) or not has_engine() else ENGINE
+
+
+@cache
+def has_engine() -> bool:
+    """Whether the core can be run in this process; warns if it cannot."""
+    try:
+        import wasmtime  # noqa: F401
+    except (ImportError, OSError, RuntimeError) as error:
+        warnings.warn(f"wasmtime does not run here ({error}), so a mecgym server plays; it is slower", stacklevel=2)
+        return False
+    return True
+
+
+def run_policy(backend: Backend, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
+    """Play a built-in policy, on a server if the backend does not have it: the states go there and come back.
+
+    Raises
+    ------
+    MecgymError
+        ``unknownPolicy``, ``needsReset``; ``nodeNotFound`` if there is no server.
+    """
+    if backend.has_policy(policy):
+        return backend.run_policy(policy, steps, group)
+    server = open_session(SessionOptions(), backend.fields)
+    try:
+        server.restore(backend.snapshot(group=group), group=group)
+        played = server.run_policy(policy, steps, group)
+        backend.restore(server.snapshot(group=group), group=group)
+    finally:
+        server.close()
+    return played
 
 
 def words_of(backend: Backend) -> TextBackend:

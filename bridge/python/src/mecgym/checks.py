@@ -54,7 +54,7 @@ def check_actions(actions: Any, num_envs: int) -> NDArray[np.int32]:
     Raises
     ------
     MecgymError
-        ``invalidAction`` unless it is as many integers that fit 32 bits.
+        ``invalidAction`` unless it is that many integers that fit 32 bits.
     """
     expected = f"{num_envs} integers, one for each environment"
     try:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any, NoReturn
 
-__all__ = ["DeadlineExceeded", "MecgymError", "ServerError", "ServerNotFound", "SessionLost"]
+__all__ = [
+    "DeadlineExceeded",
+    "MecgymError",
+    "ServerError",
+    "ServerNotFound",
+    "SessionLost",
+    "closed",
+    "in_use",
+    "needs_reset",
+]
 
 
 class MecgymError(Exception):
@@ -80,6 +89,22 @@ def malformed(path: str, expected: str, got: Any) -> NoReturn:
         ``malformedReply``.
     """
     raise ServerError("malformedReply", path=path, expected=expected, got=got)
+
+
+def closed(path: str) -> MecgymError:
+    """Return the error of a call after `close`, whatever backend plays."""
+    return MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+
+
+def in_use(path: str) -> MecgymError:
+    """Return the error of a call that comes while another thread is in one."""
+    expected = "one thread at a time; give each its own environment, or hold a lock around every call"
+    return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
+
+
+def needs_reset(path: str) -> MecgymError:
+    """Return the error of a call that needs an episode when none runs."""
+    return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
 
 
 def _rebuild(

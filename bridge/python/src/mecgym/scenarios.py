@@ -1,4 +1,4 @@
 """Old name of `mecgym.data.scenarios`."""
 
+from .catalogue import *  # noqa: F403
 from .data.scenarios import *  # noqa: F403
-from .remote.queries.scenarios import *  # noqa: F403

@@ -50,7 +50,14 @@ def test_bad_arguments_are_refused(arguments: list[str], capsys: pytest.CaptureF
     assert "expected an integer" in capsys.readouterr().err
 
 
-def test_without_a_server_the_demo_says_why() -> None:
+def test_without_node_the_demo_plays() -> None:
+    done = run("--episodes", "1", "--json", path="")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["decisions"] > 0
+
+
+def test_without_a_server_the_demo_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MECGYM_BACKEND", "server")
     done = run("--episodes", "1", path="")
     assert (done.returncode, done.stdout) == (1, "")
     assert "needs Node 20 or newer" in done.stderr

@@ -90,7 +90,7 @@ def test_mixed_scenarios_play_each_its_own() -> None:
 
 
 def test_requests_that_are_none_are_refused() -> None:
-    with Lanes(4, SMALL, groups=2) as lanes:
+    with Lanes(4, SMALL, groups=2, backend="server") as lanes:
         with pytest.raises(MecgymError) as caught:
             lanes.receive()
         assert caught.value.code == "nothingInFlight"
@@ -148,7 +148,7 @@ def test_look_aheads_of_given_actions_are_columns_of_all() -> None:
 
 
 def test_large_bodies_stay_where_they_came() -> None:
-    with Lanes(600, SMALL) as lanes:
+    with Lanes(600, SMALL, backend="server") as lanes:
         batch = lanes.reset(1)
         assert session_of(lanes)._link.connection.maps_bodies
         costs = lanes.step(np.zeros(600, np.int64)).arrays["costSlots"]

@@ -396,7 +396,7 @@ def test_rendering_is_text(make_env: MakeEnv) -> None:
 
 
 def test_two_environments_share_a_server(make_env: MakeEnv) -> None:
-    first, second = make_env(SMALL), make_env(SMALL)
+    first, second = make_env(SMALL, backend="server"), make_env(SMALL, backend="server")
     assert session_of(first)._link.endpoint is session_of(second)._link.endpoint
     alone = play(first, [1])
     for env in (first, second):

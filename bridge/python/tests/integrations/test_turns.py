@@ -1,4 +1,4 @@
-"""The tasks of one slot as a conversation: what is said, what is decided, and what it is paid."""
+"""The tasks of one slot as a conversation: what is said, what is decided, and how it is rewarded."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_what_is_left_undecided_costs_as_the_costliest_action() -> None:
     assert turns.get_reward() >= silent
 
 
-def test_a_slot_behind_the_end_is_refused() -> None:
+def test_a_slot_after_the_end_is_refused() -> None:
     turns = OffloadingTurns(scenario={"numServers": 2, "episodeSlots": 4})
     with pytest.raises(MecgymError) as caught:
         turns.reset(episodeSeed=SEED, slot=50)

@@ -16,7 +16,7 @@ from PIL import Image
 
 DOCS = Path(__file__).resolve().parents[4] / "docs"
 EXAMPLES = DOCS / "examples"
-#: Code, and what it prints where the page says so.
+#: Code on the page, and its output if the page shows it.
 BLOCK = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 
 

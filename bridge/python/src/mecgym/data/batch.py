@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
@@ -64,6 +65,7 @@ class Batch:
         }
 
 
+@cache
 def snake_case(name: str) -> str:
     """Return a name of the protocol in Python's style: ``latencySlots`` is ``latency_slots``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

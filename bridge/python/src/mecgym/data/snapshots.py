@@ -18,7 +18,7 @@ class Snapshots:
     Attributes
     ----------
     lanes : array of int32, shape (k,)
-        The lanes they were taken of.
+        The lanes they were taken from.
     hashes : array of uint8, shape (k, 8)
         The state hash of each; equal states have equal hashes, in every language.
     offsets : array of uint32, shape (k + 1,)

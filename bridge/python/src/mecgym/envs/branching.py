@@ -103,8 +103,22 @@ class SessionEnv:
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the arguments: the copy is a new environment with its own session, and needs a reset."""
-        return _make_again, (type(self), self._arguments, self.__dict__.get("spec"))
+        """Pickle the arguments, and the state if the core in this process plays: the copy is a new environment.
+
+        One that a server plays needs a reset, since its state is the server's.
+        """
+        made = (type(self), self._arguments, self.__dict__.get("spec"))
+        if not self._session.keeps_state or self._batch is None:
+            return _make_again, made
+        return _make_again, (*made, self.snapshot())
+
+    def snapshot(self) -> EnvSnapshot:
+        """Return the whole state, bit for bit."""
+        raise NotImplementedError
+
+    def restore(self, snapshot: EnvSnapshot) -> Any:
+        """Come back to where a snapshot was taken."""
+        raise NotImplementedError
 
     def _current(self) -> Batch:
         self._session.check_open("env")
@@ -134,8 +148,12 @@ def check_snapshot(snapshot: Any, scenario_hash: str) -> EnvSnapshot:
     return snapshot
 
 
-def _make_again(kind: type[SessionEnv], arguments: dict[str, Any], spec: Any) -> SessionEnv:
+def _make_again(
+    kind: type[SessionEnv], arguments: dict[str, Any], spec: Any, snapshot: EnvSnapshot | None = None
+) -> SessionEnv:
     env = kind(**arguments)
     if spec is not None:
         env.spec = spec
+    if snapshot is not None:
+        env.restore(snapshot)
     return env

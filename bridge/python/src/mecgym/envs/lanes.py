@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend import Backend, SessionKeywords, SessionOptions, open_backend
+from ..backend import Backend, SessionKeywords, SessionOptions, open_backend, run_policy
 from ..checks import NEXT_EPISODE, check_actions, check_count, check_seed
 from ..data.batch import Batch
 from ..data.look_ahead import LookAhead, look_ahead_fields
@@ -176,7 +176,7 @@ class Lanes:
 
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
         """Let the server play a group with one of its own policies; see `mecgym.backend.Backend.run_policy`."""
-        return self.session.run_policy(policy, check_count(steps, "steps"), group)
+        return run_policy(self.session, policy, check_count(steps, "steps"), group)
 
     def close(self) -> None:
         """End the session; does nothing the second time."""

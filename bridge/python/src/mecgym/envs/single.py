@@ -126,22 +126,22 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
         ahead, self._looked_ahead = self._looked_ahead, None
         batch = self._play(lambda: self._session.step(actions, ahead))
         arrays = batch.arrays
-        flags = int(arrays["flags"][0])
+        flags = arrays["flags"].item()
         truncated = flags & FLAG_TRUNCATED != 0
         self._is_running = not truncated
         info = {
-            "latency_slots": float(arrays["latencySlots"][0]),
-            "cost_slots": float(arrays["costSlots"][0]),
+            "latency_slots": arrays["latencySlots"].item(),
+            "cost_slots": arrays["costSlots"].item(),
             "is_late": flags & FLAG_LATE != 0,
             "invalid_action": flags & FLAG_INVALID_ACTION != 0,
-            "executed_action": int(arrays["executedAction"][0]),
-            "lost_tasks": int(arrays["lostTasks"][0]),
-            "lost_on_time_tasks": int(arrays["lostOnTimeTasks"][0]),
+            "executed_action": arrays["executedAction"].item(),
+            "lost_tasks": arrays["lostTasks"].item(),
+            "lost_on_time_tasks": arrays["lostOnTimeTasks"].item(),
             **self._info(batch),
         }
         if batch.final is not None:
             info["episode_stats"] = batch.episode_stats(0)
-        return self._observation(batch), float(arrays["reward"][0]), False, truncated, info
+        return self._observation(batch), arrays["reward"].item(), False, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Return which actions exist and are available, an array of bool, shape (max_servers + 1,)."""
@@ -257,9 +257,9 @@ class SingleEnv(SessionEnv, gymnasium.Env[Observation, Any]):
     def _info(self, batch: Batch) -> dict[str, Any]:
         arrays = batch.arrays
         return {
-            "episode_seed": int(arrays["episodeSeed"][0]),
-            "decision_index": int(arrays["decisionIndex"][0]),
-            "slot": int(arrays["slot"][0]),
-            "num_servers": int(arrays["numServers"][0]),
+            "episode_seed": arrays["episodeSeed"].item(),
+            "decision_index": arrays["decisionIndex"].item(),
+            "slot": arrays["slot"].item(),
+            "num_servers": arrays["numServers"].item(),
             "action_mask": arrays["actionMask"][0].astype(np.int8),
         }

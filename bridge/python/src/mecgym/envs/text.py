@@ -88,10 +88,12 @@ class OffloadingTextEnv(SingleEnv[str]):
         renderer = Renderer(render_mode)
         if "history" in options:
             raise TypeError("OffloadingTextEnv takes no history: its prompts always have it")
+        if "backend" in options:
+            raise TypeError("OffloadingTextEnv takes no backend: a server words its prompts")
         words = {"template": template, "perturbation": perturbation, "instruction": instruction}
         session = SessionOptions(scenario, **options)
         backend = open_backend(session, {"numEnvs": 1, "observation": "text", **words})
-        keywords = {name: value for name, value in session.keywords().items() if name != "history"}
+        keywords = {name: value for name, value in session.keywords().items() if name not in ("history", "backend")}
         super().__init__(backend, renderer, {**keywords, **words, "render_mode": render_mode})
         self._words = words
         self.observation_space = PromptSpace(PROMPT_CHARACTERS + SERVER_CHARACTERS * backend.max_servers)

@@ -20,7 +20,7 @@ from ..errors import MecgymError
 from ..render.renderer import RENDER_MODES, Renderer
 from .branching import EnvSnapshot, SessionEnv, check_snapshot
 from .exclusive import exclusive
-from .infos import decisions_of, masked, outcomes_of
+from .infos import DECISIONS, ENDS, OUTCOMES, StepInfos
 from .spaces import observation_space
 
 if TYPE_CHECKING:
@@ -94,6 +94,10 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self._copies = bool(copy)
         #: Environments whose episode has ended and that were not reset since.
         self._has_ended = np.zeros(self.num_envs, np.bool_)
+        #: Whether there may be some, so that the next step may reset them.
+        self._may_reset = False
+        self._all_rows = np.ones(self.num_envs, np.bool_)
+        self._all_rows.flags.writeable = False
         self._batch: Batch | None = None
 
     @exclusive
@@ -128,7 +132,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         batch = self._play(lambda: self._session.reset(seeds, mask.astype(np.uint8)))
         super().reset(seed=seed if isinstance(seed, int) else None)
         self._has_ended[mask] = False
-        return self._observations(batch), masked(decisions_of(batch), mask)
+        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
 
     @exclusive
     def step(
@@ -161,20 +165,16 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         checked = check_actions(actions, self.num_envs)
         before = self._current()
         batch = self._play(lambda: self._session.step(checked))
-        flags = batch.arrays["flags"]
-        truncations = (flags & FLAG_TRUNCATED) != 0
-        has_stepped = (flags & FLAG_RESET) == 0
-        self._has_ended = truncations & (self._mode is not AutoresetMode.SAME_STEP)
+        truncations, has_stepped = self._ends_of(batch)
         infos: dict[str, Any] = {}
-        if self._mode is AutoresetMode.SAME_STEP:
+        if batch.final is not None and self._mode is AutoresetMode.SAME_STEP:
             self._add_final(infos, before, batch)
-            has_stepped &= ~truncations
-        else:
-            for row, lane in enumerate(batch.ended_lanes()):
-                infos = self._add_info(infos, {"episode_stats": batch.episode_stats(row)}, lane)
-        if has_stepped.any():
-            infos.update(masked(outcomes_of(batch), has_stepped))
-        infos.update(masked(decisions_of(batch), np.ones(self.num_envs, np.bool_)))
+        parts = [(DECISIONS, batch, self._all_rows)]
+        if has_stepped is self._all_rows or has_stepped.any():
+            parts.append((OUTCOMES, batch, has_stepped))
+        if batch.final is not None and self._mode is not AutoresetMode.SAME_STEP:
+            parts.append((ENDS, batch, truncations))
+        infos = StepInfos(infos, tuple(parts))
         rewards: NDArray[np.float64] = batch.arrays["reward"].astype(np.float64, copy=self._copies)
         return self._observations(batch), rewards, np.zeros(self.num_envs, np.bool_), truncations, infos
 
@@ -320,16 +320,17 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
         self, batch: Batch, targets: NDArray[np.intp], has_ended: Sequence[bool]
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         self._has_ended[targets] = has_ended
+        self._may_reset = bool(self._has_ended.any())
         mask = np.zeros(self.num_envs, np.bool_)
         mask[targets] = True
-        return self._observations(batch), masked(decisions_of(batch), mask)
+        return self._observations(batch), StepInfos({}, ((DECISIONS, batch, mask),))
 
     def _add_final(self, infos: dict[str, Any], before: Batch, batch: Batch) -> None:
         """Add the final infos of same-step autoreset; the rows of ended episodes already show the next ones."""
         if batch.final is None:
             return
-        outcomes = outcomes_of(batch)
-        decisions = decisions_of(before)
+        outcomes = {name: recipe(batch) for name, recipe in OUTCOMES.items()}
+        decisions = {name: recipe(before) for name, recipe in DECISIONS.items()}
         for row, lane in enumerate(batch.ended_lanes()):
             stats = batch.episode_stats(row)
             final_info = {
@@ -343,6 +344,26 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
             }
             final_obs = batch.final["finalObservation"][row].copy()
             self._add_info(infos, {"final_obs": final_obs, "final_info": final_info}, lane)
+
+    def _ends_of(self, batch: Batch) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which environments ended in a step, and which have outcomes of a decision to show.
+
+        In most steps none ends and none resets, and then no flags are looked at.
+        """
+        had_ended = self._has_ended
+        has_stepped = self._all_rows
+        if self._may_reset:
+            has_stepped = (batch.arrays["flags"] & FLAG_RESET) == 0
+        if batch.final is None:
+            if self._may_reset:
+                had_ended[:] = False
+                self._may_reset = False
+            return np.zeros(self.num_envs, np.bool_), has_stepped
+        truncations = (batch.arrays["flags"] & FLAG_TRUNCATED) != 0
+        if self._mode is AutoresetMode.SAME_STEP:
+            return truncations, has_stepped & ~truncations
+        self._has_ended, self._may_reset = truncations.copy(), True
+        return truncations, has_stepped
 
     def _observations(self, batch: Batch) -> NDArray[np.float32]:
         observations: NDArray[np.float32] = batch.arrays["observation"].astype(np.float32, copy=self._copies)

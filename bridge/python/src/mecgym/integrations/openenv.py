@@ -20,10 +20,10 @@ from openenv.core.env_server.types import Action, EnvironmentMetadata, Observati
 from pydantic import Field
 
 from .. import __version__
+from ..catalogue import scenario_hash
 from ..data.scenarios import ScenarioInput
 from ..envs.numeric import OffloadingEnv
 from ..errors import MecgymError
-from ..remote.queries.scenarios import scenario_hash
 
 __all__ = [
     "OffloadingAction",

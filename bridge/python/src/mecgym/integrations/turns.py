@@ -35,7 +35,8 @@ class OffloadingTurns:
     """
 
     def __init__(self, *, template: str = "en-v1", **options: Any) -> None:
-        self._env = OffloadingEnv(**options)
+        # a server words the prompts
+        self._env = OffloadingEnv(**{"backend": "server", **options})
         self._template = template
         self._slot = -1
         self._info: dict[str, Any] = {}

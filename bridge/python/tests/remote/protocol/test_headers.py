@@ -175,8 +175,8 @@ def test_errors_can_be_pickled_and_raised_again() -> None:
     error = DeadlineExceeded("deadlineExceeded", "too late", path="step", expected="a reply", got=None)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(copy), str(copy), copy.path) == (DeadlineExceeded, "too late", "step")
-    anew = type(error)(error)  # as AsyncVectorEnv does it
-    assert (str(anew), anew.code, anew.expected) == ("too late", "deadlineExceeded", "a reply")
+    raised = type(error)(error)  # as AsyncVectorEnv does it
+    assert (str(raised), raised.code, raised.expected) == ("too late", "deadlineExceeded", "a reply")
 
 
 def test_messages_say_where_what_and_why() -> None:
@@ -220,7 +220,7 @@ def test_derived_numbers_and_texts_are_plain() -> None:
 
 
 @pytest.mark.parametrize("value", [datetime.datetime(2026, 1, 1), np.int64(3), decimal.Decimal(1), {"b": {1}}])
-def test_types_that_the_protocol_has_none_for_are_refused(value: Any) -> None:
+def test_types_that_the_protocol_does_not_have_are_refused(value: Any) -> None:
     with pytest.raises(MecgymError) as caught:
         encode_header({"a": value})
     assert (caught.value.code, caught.value.path) == ("invalidRequest", "header")

@@ -82,7 +82,7 @@ def test_texts_of_any_kind_are_packed() -> None:
         (lambda record: record.update(episodeSeed=-1), "invalidRecord"),
     ],
 )
-def test_records_that_are_none_are_refused(spoil: Any, code: str, records: list[dict[str, Any]]) -> None:
+def test_what_is_not_a_record_is_refused(spoil: Any, code: str, records: list[dict[str, Any]]) -> None:
     record = {**records[0], "state": {name: _copy(value) for name, value in records[0]["state"].items()}}
     spoil(record)
     with pytest.raises(MecgymError) as caught:

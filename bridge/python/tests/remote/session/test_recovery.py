@@ -244,7 +244,7 @@ def test_an_attached_session_is_lost_with_its_server(replaced_server: tuple[str,
     env.close()
 
 
-def test_an_attached_session_comes_back_where_it_asked_for_that(replaced_server: tuple[str, Any]) -> None:
+def test_an_attached_session_comes_back_if_it_asked_for_that(replaced_server: tuple[str, Any]) -> None:
     address, replace = replaced_server
     env = OffloadingEnv(SMALL, address=address, timeout_seconds=10, recovery=True)
     expected = play(env, [3])
@@ -295,7 +295,7 @@ def test_servers_that_never_answer_end_the_attempts(monkeypatch: pytest.MonkeyPa
     env.close()
 
 
-def test_a_log_forgets_what_a_reset_of_everything_makes_needless() -> None:
+def test_a_log_forgets_what_a_reset_of_everything_makes_unnecessary() -> None:
     log = ReplayLog()
     step = LoggedRequest("step", {}, b"1234")
     for _ in range(5):
@@ -318,7 +318,7 @@ def test_a_log_forgets_what_a_reset_of_everything_makes_needless() -> None:
 @pytest.mark.parametrize(
     "options", [{"max_replay_steps": 0}, {"max_attempts": True}, {"timeout_seconds": float("nan")}]
 )
-def test_bounds_that_are_none_are_refused(options: dict[str, Any]) -> None:
+def test_invalid_bounds_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(MecgymError) as caught:
         Recovery(**options)
     assert caught.value.code == "invalidOption"

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 import mecgym
 from helpers import FaultyProxy, Frames, pass_on, play, session_of, wait_until
 from mecgym import DeadlineExceeded, Lanes, LocalServer, MecgymError, OffloadingEnv, SessionLost
-from mecgym.remote.transport.connection import Connection, Pending
+from mecgym.remote.transport.connection import Connection
 from mecgym.remote.transport.endpoints import connect
+from mecgym.remote.transport.pending import Pending
 from mecgym.remote.transport.server import shared_server
 
 SMALL = {"numServers": 3, "episodeSlots": 6}
@@ -197,7 +198,7 @@ def test_nobody_at_the_address() -> None:
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "tcp://", "http://127.0.0.1:1", "ipc://" + "x" * 300])
-def test_addresses_that_are_none(address: str) -> None:
+def test_what_is_not_an_address_is_refused(address: str) -> None:
     with pytest.raises(MecgymError) as caught:
         OffloadingEnv(address=address, timeout_seconds=1)
     assert caught.value.code == "invalidAddress"

@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def run_forked(work: Any, *arguments: Any) -> Any:
-    """Run a function in a forked child; give what it sends."""
+    """Run a function in a forked child; return what it sends."""
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     process = context.Process(target=work, args=(there, *arguments))

@@ -32,7 +32,7 @@ def expected() -> tuple[str, int]:
 
 @pytest.fixture(scope="module")
 def secured(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Start a server that others can reach; give its address and the folder of a client's keys."""
+    """Start a server that others can reach; return its address and the folder of a client's keys."""
     folder = tmp_path_factory.mktemp("keys")
     command = ["node", str(repository / "scripts" / "mecgym.mjs")]
     subprocess.run([*command, "keys", "new", "--out", str(folder)], check=True, capture_output=True)

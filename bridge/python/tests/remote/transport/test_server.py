@@ -95,7 +95,7 @@ def test_outside_a_checkout_the_message_says_what_to_do(monkeypatch: pytest.Monk
     assert caught.value.code == "serverNotFound"
 
 
-def test_a_command_that_is_none() -> None:
+def test_a_command_that_does_not_exist() -> None:
     with pytest.raises(ServerNotFound) as caught:
         LocalServer(["mecgym-no-such-command"])
     assert caught.value.code == "serverNotFound"

@@ -219,7 +219,7 @@ def _check_received(value: Any, levels_left: int) -> None:
 
 
 def _check_plain_data(value: Any, levels_left: int) -> None:
-    """Refuse deep nesting, and types that msgspec would encode although the protocol has none for them.
+    """Refuse deep nesting, and types that msgspec would encode although the protocol does not have them.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def _check_plain_data(value: Any, levels_left: int) -> None:
         if isinstance(item, (dict, list, tuple)):
             _check_plain_data(item, levels_left - 1)
         elif not isinstance(item, PLAIN_TYPES):
-            raise TypeError(f"no value of a header is a {type(item).__name__}")
+            raise TypeError(f"a header cannot hold a {type(item).__name__}")
 
 
 def _plain_of(value: Any) -> Any:
@@ -245,7 +245,7 @@ def _plain_of(value: Any) -> Any:
         return int(value)
     if isinstance(value, str):
         return "".join(value)  # `str` would ask a derived class for its own words
-    raise TypeError(f"no value of a header is a {type(value).__name__}")
+    raise TypeError(f"a header cannot hold a {type(value).__name__}")
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_plain_of)

@@ -108,7 +108,7 @@ def read_result(result: Mapping[str, Any], kind: type[Result], op: str) -> Resul
         refuse_field(result, error, op)
 
 
-#: The two shapes of msgspec's messages, and where in the data they are about.
+#: The two shapes of msgspec's messages, and the place in the data that they name.
 WRONG_TYPE = re.compile(r"Expected `(?P<expected>[^`]+)`.*?(?: - at `(?:key` in `)?\$(?P<path>[^`]*)`)?$")
 MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`(?: - at `\$(?P<path>[^`]*)`)?$")
 #: msgspec's words for types, in the words of this package's errors.

@@ -39,7 +39,7 @@ def read_snapshots(result: Mapping[str, Any], body: Body | None) -> Snapshots:
 
 
 def restore_body(snapshots: Snapshots, lanes: Sequence[int] | None = None) -> tuple[list[dict[str, Any]], bytes]:
-    """Return the layout and the body of a `restore` to these lanes, or to the lanes the snapshots were taken of.
+    """Return the layout and the body of a `restore` to these lanes, or to the lanes the snapshots were taken from.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Jobs: long work of a server, asked about until it is done, and its result page by page."""
+"""Jobs: a server's long work; the client asks until it is done, and then fetches the result page by page."""
 
 from __future__ import annotations
 

@@ -29,14 +29,14 @@ ARRAYS = {
     "reward": "float64",
     "cheapestCostSlots": "float64",
 }
-#: What a state has one number of, and its dtype in a request.
+#: Fields of a state that are one number, and their dtypes in a request.
 STATE_NUMBERS = {
     "decisionIndex": np.int32,
     "numServers": np.int32,
     "sizeMbit": np.float64,
     "localBacklogMbit": np.float64,
 }
-#: What it has one number of for each server.
+#: Fields of a state that have one number for each server.
 SERVER_NUMBERS = {
     "rateMbps": np.float64,
     "cpuGHz": np.float64,

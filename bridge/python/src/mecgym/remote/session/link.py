@@ -91,7 +91,7 @@ class SessionLink:
             raise self._unfinished
 
     def release(self) -> None:
-        """Return up the lease: the session is over."""
+        """Give up the lease: the session is over."""
         self._lease = None
 
     def note_answer(self) -> None:

@@ -22,14 +22,14 @@ def open_session(options: SessionOptions, fields: Mapping[str, Any]) -> Session:
     options : SessionOptions
         What to play, and where.
     fields : dict
-        Further fields of the protocol's ``open``, such as ``numEnvs``.
+        Further fields of the protocol's ``open``, such as ``numEnvs``; they go before those of the options.
 
     Raises
     ------
     MecgymError
         ``unknownScenario``, ``invalidScenario``, ``invalidOption``, and as in `connect`.
     """
-    fields = {**fields, **options.fields()}
+    fields = {**options.fields(), **fields}
     timeout_seconds = check_timeout(options.timeout_seconds)
     endpoint = connect(options.address, options.keys, timeout_seconds=timeout_seconds)
     recovery = resolve_recovery(options.recovery, is_owned=endpoint.is_owned)

@@ -31,6 +31,7 @@ class SessionKeywords(TextKeywords, total=False):
     """Keyword arguments that all other environments and `Lanes` share."""
 
     history: bool
+    backend: str | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class SessionOptions:
     keys: str | os.PathLike[str] | None = None
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     recovery: Recovery | bool | None = None
+    backend: str | None = None
 
     def keywords(self) -> dict[str, Any]:
         """Return the options as keyword arguments, from which an environment can be made again."""

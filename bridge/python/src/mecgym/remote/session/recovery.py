@@ -27,7 +27,7 @@ class Recovery:
     max_replay_steps : int
         Most steps of a group to replay; then a new snapshot replaces them.
     max_replay_bytes : int
-        Most bytes of a group's requests to keep, likewise.
+        Most bytes of a group's requests to keep; then, too, a new snapshot replaces them.
     timeout_seconds : float
         How long it may take to find or start another server and to bring the environments back, in seconds.
     max_attempts : int
@@ -113,7 +113,7 @@ class ReplayLog:
     _patience: int = 1
 
     def add(self, request: LoggedRequest, reply_body: Body | None, *, is_start: bool) -> None:
-        """Note a request that was carried out; one that restarts all lanes makes the earlier ones needless."""
+        """Note a request that was carried out; one that restarts all lanes makes the earlier ones unnecessary."""
         if is_start:
             self._clear()
             self.snapshot = []

@@ -14,7 +14,7 @@ from ...errors import MecgymError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, encode_header
 from ..protocol.layout import Body
 from ..protocol.snapshots import read_snapshots, restore_body
-from ..transport.connection import Pending
+from ..transport.pending import Pending
 from .link import SessionLink
 from .recovery import MUTATING_OPERATIONS, LoggedRequest, ReplayLog
 

@@ -96,7 +96,7 @@ class Session(SteppedSession):
         snapshots : Snapshots
             What `snapshot` gave.
         lanes : sequence of int, optional
-            The lanes to restore, one for each snapshot; by default those they were taken of.
+            The lanes to restore, one for each snapshot; by default those they were taken from.
         group : int
             Index of the group.
 
@@ -121,12 +121,16 @@ class Session(SteppedSession):
         opened, _body = self._group(0, "fork").exchange("fork", {})
         child = Session.__new__(Session)
         child._is_closed = True
-        child._fields = self._fields
+        child.fields = self.fields
         link = self._link
         child._start(link.endpoint, link.endpoint.take(), opened, link.timeout_seconds, link.recovery)
         for mine, its in zip(self._groups, child._groups, strict=True):
             its.log = copy.deepcopy(mine.log)
         return child
+
+    def has_policy(self, _policy: str) -> bool:
+        """Return True: whether there is such a policy, the server says."""
+        return True
 
     def run_policy(self, policy: str, steps: int, group: int = 0) -> tuple[Batch, NDArray[Any]]:
         """Let the server play one of its own policies.
@@ -157,7 +161,7 @@ class Session(SteppedSession):
         """Read a model's answer to a decision among `num_servers` servers; see `mecgym.remote.queries.scoring`."""
         self.check_open("step")
         link = self._link
-        return read_answer(link.endpoint, text, num_servers, self._fields["scenarios"][0], link.timeout_seconds)
+        return read_answer(link.endpoint, text, num_servers, self.fields["scenarios"][0], link.timeout_seconds)
 
     def prompts(
         self, fields: Mapping[str, Any], mask: NDArray[np.uint8] | None = None, group: int = 0

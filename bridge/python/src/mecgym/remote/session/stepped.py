@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...checks import NEXT_EPISODE
 from ...data.batch import Batch
-from ...errors import MecgymError, SessionLost, malformed
+from ...errors import MecgymError, SessionLost, closed, in_use, malformed, needs_reset
 from ..protocol.bodies import final_expected, split_texts, step_expected
 from ..protocol.layout import Body, Layout
 from ..protocol.results import Opened, read_result
@@ -69,7 +69,7 @@ class SteppedSession:
         recovery: Recovery | None = None,
     ) -> None:
         self._is_closed = True
-        self._fields = dict(fields)
+        self.fields = dict(fields)
         endpoint, connection, opened = _open(endpoint, fields, timeout_seconds, recovery)
         self._start(endpoint, connection, opened, timeout_seconds, recovery)
 
@@ -88,7 +88,7 @@ class SteppedSession:
         self._link = SessionLink(
             endpoint,
             connection,
-            self._fields,
+            self.fields,
             session.session,
             session.epoch,
             self.lanes_per_group,
@@ -100,8 +100,8 @@ class SteppedSession:
         self._is_closed = False
         #: Held by the thread that is in a call of the environment; see `exclusive`.
         self.in_use = threading.RLock()
-        self._is_same_step = self._fields.get("autoreset") == "same-step"
-        self.is_text = self._fields.get("observation") == "text"
+        self._is_same_step = self.fields.get("autoreset") == "same-step"
+        self.is_text = self.fields.get("observation") == "text"
         self.max_servers = session.max_servers
         self.max_users = session.max_users
         self.observation_size = session.observation_size
@@ -122,6 +122,11 @@ class SteppedSession:
             connection.maps_bodies = True
         #: Layouts of the last replies; most replies have the same again.
         self._known_layouts: dict[str, tuple[Any, Layout]] = {}
+
+    @property
+    def keeps_state(self) -> bool:
+        """Return False: the state of the lanes is the server's."""
+        return False
 
     @property
     def num_recoveries(self) -> int:
@@ -198,7 +203,7 @@ class SteppedSession:
             ``closed``.
         """
         if self._is_closed:
-            raise MecgymError("closed", f"`{path}` on an environment that was closed; make a new one", path=path)
+            raise closed(path)
 
     def occupied(self, path: str) -> MecgymError:
         """Return the error of a call that comes while another thread is in one.
@@ -209,8 +214,7 @@ class SteppedSession:
             ``forked``: that thread belongs to the parent process, and will never leave the call here.
         """
         self._link.connection.check_process()
-        expected = "one thread at a time; give each its own environment, or hold a lock around every call"
-        return MecgymError("inUse", path=path, expected=expected, got="a call while another thread is in one")
+        return in_use(path)
 
     def without_reset(self, path: str) -> MecgymError:
         """Return the error of a call that needs an episode when none runs.
@@ -223,7 +227,7 @@ class SteppedSession:
         self.check_open(path)
         if self._link.recovery is None:
             self._link.connection.check_usable()
-        return MecgymError("needsReset", path=path, expected="a reset first", got="no running episode")
+        return needs_reset(path)
 
     def close(self) -> None:
         """End the session; does nothing the second time, and ignores a server that is gone."""

@@ -8,7 +8,6 @@ import threading
 import time
 import weakref
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import zmq
@@ -16,13 +15,15 @@ import zmq
 from ...errors import DeadlineExceeded, MecgymError, ServerError, SessionLost
 from ..protocol.headers import PROTOCOL_VERSION, ReplyHeader, decode_reply, encode_header
 from ..protocol.layout import Body
+from .context import check_process, destroy_context, process_context
+from .pending import Pending, Traffic
 from .resend import ResendTimer
 
 if TYPE_CHECKING:
     from .keys import ClientKeys
     from .server import LocalServer
 
-__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "Pending", "Traffic", "check_process", "close_all"]
+__all__ = ["DEFAULT_TIMEOUT_SECONDS", "Connection", "close_all"]
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 #: Longest single wait, so that a dead server is noticed soon.
@@ -33,60 +34,9 @@ LINGER_MS = 300
 MAX_UNREAD = 3
 #: A request counts as lost, and is sent again at once, when this many later ones of its session were answered first.
 MAX_OVERTAKEN = 1
-#: Sockets of one process. ZeroMQ's own limit is 1,023, and a server may allow more sessions than that.
-MAX_SOCKETS = 65_535
 
 #: As a number, because combining the enumeration's member takes longer than sending.
 SEND_MORE = int(zmq.SNDMORE)
-
-
-@dataclass
-class Pending:
-    """A request that was sent, and its reply once it arrives.
-
-    Attributes
-    ----------
-    op : str
-        Operation.
-    key : Hashable
-        What identifies its reply.
-    frames : list of bytes
-        The message, kept so that it can be sent again.
-    stream : Hashable
-        The session it belongs to: its requests are answered roughly in the order they were sent.
-    reply : ReplyHeader or None
-        Header of the reply; None until it arrives.
-    body : bytes or memoryview or None
-        Body of the reply, if it has one.
-    """
-
-    op: str
-    key: Hashable
-    frames: list[bytes]
-    stream: Hashable = None
-    reply: ReplyHeader | None = None
-    body: Body | None = None
-    num_sent: int = 0
-    num_unread: int = 0
-    num_overtaken: int = 0
-    last_sent: float = 0.0
-    resend_after: float = 0.0
-
-
-@dataclass
-class Traffic:
-    """Counts over all connections to a server.
-
-    Attributes
-    ----------
-    num_dropped : int
-        Messages that answered no request: duplicates, and what could not be read.
-    num_resent : int
-        Requests sent again, counting each repetition.
-    """
-
-    num_dropped: int = 0
-    num_resent: int = 0
 
 
 class Connection:
@@ -105,7 +55,7 @@ class Connection:
     timer : ResendTimer, optional
         Round-trip times, shared with other connections to the same server.
     traffic : Traffic, optional
-        Counts, likewise shared.
+        Counts, shared in the same way.
 
     Raises
     ------
@@ -140,7 +90,7 @@ class Connection:
         #: Requests that one group of a session may have in flight; the server says how many.
         self.max_in_flight = 1
         try:
-            self._socket: zmq.Socket[bytes] = _context().socket(zmq.DEALER)
+            self._socket: zmq.Socket[bytes] = process_context().socket(zmq.DEALER)
         except zmq.ZMQError as error:
             raise ServerError(
                 "transport",
@@ -433,49 +383,11 @@ class Connection:
         return f"\nThe server's log ends with:\n{log}" if log else ""
 
 
-def check_process(owner_pid: int) -> None:
-    """Refuse what a parent process has made in its forked child.
-
-    Raises
-    ------
-    SessionLost
-        ``forked``.
-    """
-    if os.getpid() != owner_pid:
-        raise SessionLost(
-            "forked", "this environment belongs to the parent process; make a new one after the fork", path="env"
-        )
-
-
 _connections: weakref.WeakSet[Connection] = weakref.WeakSet()
-#: This process's one ZeroMQ context, and those of the processes it was forked from.
-_contexts: dict[int, zmq.Context[zmq.Socket[bytes]]] = {}
-_context_lock = threading.Lock()
-
-
-def _context() -> zmq.Context[zmq.Socket[bytes]]:
-    """Return this process's context; a forked child gets its own, and never finalises its parent's."""
-    with _context_lock:
-        context = _contexts.get(os.getpid())
-        if context is None:
-            context = _contexts[os.getpid()] = zmq.Context()
-            context.set(zmq.MAX_SOCKETS, min(MAX_SOCKETS, context.get(zmq.SOCKET_LIMIT)))
-        return context
 
 
 def close_all() -> None:
     """Close every connection of this process."""
     for connection in list(_connections):
         connection.close()
-    context = _contexts.get(os.getpid())
-    if context is not None:
-        context.destroy(linger=0)
-
-
-def _after_fork_in_child() -> None:
-    global _context_lock
-    _context_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    destroy_context()

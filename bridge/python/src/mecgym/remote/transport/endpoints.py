@@ -15,9 +15,11 @@ from ...errors import SessionLost
 from ..protocol.layout import Body
 from ..protocol.results import Hello, read_result
 from .command import ADDRESS_VARIABLE
-from .connection import DEFAULT_TIMEOUT_SECONDS, Connection, Traffic, check_process, close_all
+from .connection import DEFAULT_TIMEOUT_SECONDS, Connection, close_all
+from .context import check_process
 from .keys import KEYS_VARIABLE, ClientKeys, read_client_keys
 from .leases import Lease, keep_leases
+from .pending import Traffic
 from .resend import ResendTimer
 from .server import LocalServer, shared_server
 

@@ -34,7 +34,7 @@ class ClientKeys(NamedTuple):
     secret_key: bytes
 
     def __repr__(self) -> str:
-        """Return no secret away."""
+        """Return a text without the secret key."""
         return f"ClientKeys(server_key={self.server_key!r}, public_key={self.public_key!r})"
 
     def apply(self, socket: zmq.Socket[Any]) -> None:

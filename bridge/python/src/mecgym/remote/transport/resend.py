@@ -1,4 +1,4 @@
-"""Resend times: a request is sent again after a few round trips, as in TCP, and then ever more rarely."""
+"""Resend times: a request is sent again after a few round trips, as in TCP, and then less and less often."""
 
 from __future__ import annotations
 

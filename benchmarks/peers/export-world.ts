@@ -1,12 +1,11 @@
 /**
- * Prints a world and the kernel's results in it as JSON, so that an implementation in another language can play the
+ * Prints a world and mecgym's results in it as JSON, so that an implementation in another language can play the
  * same world and be compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
  *
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */
 
 import { cheapestAction } from "../../env/batch/action-costs.js";
-import { deriveParameters } from "../../env/core/parameters.js";
 import {
   BatchEnv,
   createStream,
@@ -15,6 +14,7 @@ import {
   resolveScenario,
   type ScenarioInput,
 } from "../../env/index.js";
+import { parametersOf } from "./parameters.js";
 
 interface Spec {
   readonly scenario: string | ScenarioInput;
@@ -24,7 +24,7 @@ interface Spec {
 }
 
 const spec: Spec = JSON.parse(process.argv[2]);
-const parameters = deriveParameters(resolveScenario(spec.scenario));
+const parameters = parametersOf(resolveScenario(spec.scenario));
 const lanes = Array.from({ length: spec.numLanes }, (_, lane) => exportLane(lane));
 process.stdout.write(JSON.stringify({ parameters, lanes }));
 

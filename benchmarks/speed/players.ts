@@ -1,8 +1,7 @@
 /** Lanes that play without end, in the state that long play leads to. */
 
 import { cheapestAction } from "../../env/batch/action-costs.js";
-import { BatchEnv, LaneView, resolveScenario, type ScenarioInput } from "../../env/index.js";
-import { drawUniform, seedStream } from "../../env/random.js";
+import { BatchEnv, createStream, LaneView, resolveScenario, type ScenarioInput } from "../../env/index.js";
 
 export type Play = "greedy" | "random";
 
@@ -67,9 +66,8 @@ export function makePlayer(scenario: string | ScenarioInput, numLanes: number, p
 
 function chooser(batch: BatchEnv, play: Play): (lane: number) => number {
   if (play === "greedy") return (lane) => cheapestAction(batch, lane);
-  const stream = new Float64Array(4);
-  seedStream("mecgym/v1/speed/random-actions", stream, 0);
-  return (lane) => Math.floor(drawUniform(stream, 0) * (batch.outputs.numServers[lane] + 1));
+  const draw = createStream("mecgym/v1/speed/random-actions");
+  return (lane) => Math.floor(draw() * (batch.outputs.numServers[lane] + 1));
 }
 
 /** Slots of an episode, and roughly how many decisions it has. */

@@ -1,9 +1,9 @@
 /** The lanes of a session, group by group, and what requests do with them. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import { observationHeader, observationServerFields } from "../../env/core/observation-rows.js";
-import type { OutputName } from "../../env/core/outputs.js";
+import { episodeStatsFields } from "../../env/batch/episode-stats.js";
+import { observationHeader, observationServerFields } from "../../env/batch/observation-row.js";
+import type { OutputName } from "../../env/batch/outputs.js";
 import { PHASE_UNUSED } from "../../env/core/phases.js";
 import { scenarioHash } from "../../env/scenario/scenario.js";
 import { type ArraySpec, bodyBytes, checkBody, checkNoBody, readArray } from "../wire/array-layout.js";

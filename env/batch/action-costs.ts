@@ -1,7 +1,7 @@
 /** What the actions of a decision cost, all of them at once, and which of them is the cheapest or the costliest. */
 
-import { costOfLatency, edgeLatencySlots, localLatencySlots } from "../core/kernel.js";
 import type { BatchEnv } from "./batch-env.js";
+import { costOfLatency, edgeLatencySlots, localLatencySlots } from "./latency.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
 
 /**

@@ -3,24 +3,23 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 import { checkOption, checkPerLane, isIntegerIn } from "../checks.js";
-import { joinSnapshots, splitSnapshot } from "../core/batch-snapshot.js";
-import { allocateLookAhead, type LookAheadResult } from "../core/look-ahead.js";
+import { PHASE_UNUSED } from "../core/phases.js";
+import { type Scenario, scenarioHash } from "../scenario/scenario.js";
+import { checkSeed } from "../scenario/seeds.js";
+import { checkActions, needsReset } from "./actions.js";
+import { joinSnapshots, splitSnapshot } from "./batch-snapshot.js";
+import { episodeStatsFields } from "./episode-stats.js";
+import { Lanes } from "./lanes.js";
+import { allocateLookAhead, type LookAheadResult, writeLookAheadOptions } from "./look-ahead.js";
 import {
   checkLookAheadActions,
   type LookAheadRequest,
   lookAheadRequestNames,
   resolveLookAheadOptions,
-} from "../core/look-ahead-options.js";
-import { observationSizeOf } from "../core/observation-rows.js";
-import { BatchOutputs, type OutputMemory, type OutputName, outputSpecs } from "../core/outputs.js";
-import { PHASE_UNUSED } from "../core/phases.js";
-import { type Scenario, scenarioHash } from "../scenario/scenario.js";
-import { checkSeed } from "../scenario/seeds.js";
-import { checkActions, needsReset } from "./actions.js";
-import { episodeStatsFields } from "./lane-player.js";
-import { Lanes } from "./lanes.js";
-import { writeLookAheadOptions } from "./look-ahead-call.js";
+} from "./look-ahead-options.js";
+import { observationSizeOf } from "./observation-row.js";
 import { type AutoresetMode, type BatchEnvOptions, type BatchSettings, resolveBatchOptions } from "./options.js";
+import { BatchOutputs, type OutputMemory, type OutputName, outputSpecs } from "./outputs.js";
 import { noBytes, refusalOf } from "./snapshot.js";
 
 /** Bits of what the core's `reset` is told. */

@@ -1,10 +1,9 @@
 /** What a policy observes: a read-only view of one lane, or the same as plain data. */
 
 import type { Observation as ObservationData } from "../../schemas/generated/types.js";
-import { latencySlotsOf } from "../core/action-costs.js";
-import { costOfLatency } from "../core/kernel.js";
 import type { Scenario } from "../scenario/scenario.js";
 import type { Lanes } from "./lanes.js";
+import { costOfLatency, latencySlotsOf } from "./latency.js";
 
 export type { ObservationData };
 
@@ -46,12 +45,12 @@ export function isObservedActionAvailable(observation: Observation, action: numb
 }
 
 /**
- * Latency C of an action for an observed task, in slots (eq. 3, 7, 8), by the kernel's own arithmetic. Infinity if the
+ * Latency C of an action for an observed task, in slots (eq. 3, 7, 8), with the bits of the core. Infinity if the
  * server is absent.
  */
 export function observedLatencySlots(observation: Observation, action: number): number {
   if (action !== 0 && !isServerAvailable(observation, action - 1)) return Number.POSITIVE_INFINITY;
-  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, 0, observation);
+  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, observation);
 }
 
 /** Cost J of an action for an observed task, in slots (eq. 11); Infinity if the server is absent. */

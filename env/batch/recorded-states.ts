@@ -1,10 +1,9 @@
 /** The look-ahead of recorded states: what a batch gave when they were recorded. */
 
-import { allocateLookAhead, type LookAheadResult } from "../core/look-ahead.js";
-import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { maxServersOf, type Scenario } from "../scenario/scenario.js";
 import { Lanes } from "./lanes.js";
-import { writeLookAheadOptions } from "./look-ahead-call.js";
+import { allocateLookAhead, type LookAheadResult, writeLookAheadOptions } from "./look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "./look-ahead-options.js";
 import { isServerAvailable, type Observation } from "./observation.js";
 import { resolveBatchOptions } from "./options.js";
 

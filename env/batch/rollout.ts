@@ -1,7 +1,7 @@
 /** Rollouts: copies of a lane, played on with a base policy over sampled futures or over the true one. */
 
 import { type CoreModule, coreStatus } from "../core/module.js";
-import { drawUniform, seedStream, streamName } from "../random.js";
+import { createStream, streamName } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";
 import type { Lanes } from "./lanes.js";
 import { LaneView } from "./observation.js";
@@ -31,9 +31,8 @@ export interface RolloutRequest {
 
 /** The keys of a policy's own futures, from the stream `rollout` of its seed, which no episode uses. */
 export function rolloutKeys(seed: number): Int32Array {
-  const state = new Float64Array(4);
-  seedStream(streamName("rollout", seed), state, 0);
-  return Int32Array.from([0, 0], () => (drawUniform(state, 0) * 0x100000000) | 0);
+  const draw = createStream(streamName("rollout", seed));
+  return Int32Array.from([0, 0], () => (draw() * 0x100000000) | 0);
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Scores actions in recorded states, as a reward function of group-relative training needs it. */
 
 import { checkOption, isIntegerIn } from "../checks.js";
-import { allocateLookAhead } from "../core/look-ahead.js";
-import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
 import { cheapestOf, costliestOf } from "./action-costs.js";
+import { allocateLookAhead } from "./look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "./look-ahead-options.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
 import { recordedLookAhead } from "./recorded-states.js";
 

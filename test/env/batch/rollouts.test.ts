@@ -14,7 +14,7 @@ import {
   rolloutKeys,
   type ScenarioInput,
 } from "../../../env/index.js";
-import { ALEA_MULTIPLIER, futureUniform, TWO_TO_MINUS_32 } from "../../../env/random.js";
+import { futureDraw } from "../../reference/reference-model.js";
 import { stateOf } from "../snapshot-fields.js";
 
 const request: RolloutRequest = {
@@ -121,8 +121,8 @@ describe("a sampled future", () => {
     const now = observedCostSlots(view, 0);
     const backlogMbit = view.sizeMbit;
     // item 3·s + i is the i-th number of stream s; sizes are the second stream
-    const s0 = futureUniform(request.keys[0], request.keys[1], 1, sample, 3);
-    const t = ALEA_MULTIPLIER * s0 + TWO_TO_MINUS_32;
+    const s0 = futureDraw(request.keys, 1, sample, 3);
+    const t = 2091639 * s0 + 2 ** -32; // Alea, with a carry of 1
     const { min, max } = scenario.taskSizeMbit;
     const sizeMbit = min + (max - min) * (t - Math.floor(t));
     const { densityGcyclesPerMbit, localCpuGHz, slotSeconds } = scenario;

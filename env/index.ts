@@ -25,7 +25,7 @@ export {
   outputSpecs,
 } from "./batch/outputs.js";
 export { lookAheadOfState } from "./batch/recorded-states.js";
-export { type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
+export { type CoreBase, type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
 export { type ScoredState, type Scores, score } from "./batch/score.js";
 export { readReleaseAnswer, releaseFormatReward } from "./comllm-release/answer.js";
 export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./comllm-release/costs.js";

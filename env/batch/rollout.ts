@@ -6,6 +6,18 @@ import type { Scenario } from "../scenario/scenario.js";
 import type { Lanes } from "./lanes.js";
 import { LaneView } from "./observation.js";
 
+/** A base policy that the core has itself: rollouts with it are played in one call. */
+export type CoreBase =
+  /** `priced`: the smallest J + κ·N_e; with κ = 0, `oracle`. */
+  | { readonly name: "priced"; readonly tollSlots: number }
+  /** `adaptive`: its 23 weights, and the sum and number of the task sizes that it has seen. */
+  | {
+      readonly name: "adaptive";
+      readonly weights: ArrayLike<number>;
+      readonly sizeSumMbit: number;
+      readonly numSizes: number;
+    };
+
 /** What a rollout plays. One object can serve every decision. */
 export interface RolloutRequest {
   /** Actions of the current decision; all must be available. */
@@ -17,8 +29,8 @@ export interface RolloutRequest {
   readonly numFutures: number;
   /** H: decisions of the slots t … t + H − 1 count, until the episode ends. */
   readonly horizonSlots: number;
-  /** Takes the later decisions; it observes the copy. */
-  readonly base: (view: LaneView) => number;
+  /** Takes the later decisions: a policy of the core's, or a function that observes the copy. */
+  readonly base: CoreBase | ((view: LaneView) => number);
   /** Whether the futures are sampled or the true one (then all numFutures are alike). */
   readonly future: "sampled" | "true";
   /** Two keys (`rolloutKeys`) that, with the decision, name the sampled futures. */
@@ -70,9 +82,14 @@ export class Rollouts {
       this.#view = new LaneView(source, source.numLanes);
     }
     this.#writeRequest(source.core, request);
+    const { base } = request;
+    if (typeof base !== "function") {
+      playInCore(source.core, lane, base, request, out);
+      return;
+    }
     for (let i = 0; i < numCandidates; i++) {
       for (let m = 0; m < numFutures; m++) {
-        out[i * numFutures + m] = this.#playOn(source, lane, firstFuture + m, candidates[i], request.base);
+        out[i * numFutures + m] = this.#playOn(source, lane, firstFuture + m, candidates[i], base);
       }
     }
   }
@@ -87,10 +104,10 @@ export class Rollouts {
     core.set("rollout.horizonSlots", Math.min(request.horizonSlots, this.#scenario.episodeSlots));
   }
 
-  #playOn(source: Lanes, lane: number, future: number, candidate: number, base: RolloutRequest["base"]): number {
+  #playOn(source: Lanes, lane: number, future: number, candidate: number, base: (view: LaneView) => number): number {
     const { core } = source;
     const status = core.call(() => core.calls.beginRollout(lane, future));
-    if (status < 0) throw new Error(`the core refuses a rollout: ${JSON.stringify(core.failure)}`);
+    expectDone(core, status);
     let action = candidate;
     for (;;) {
       const answer = core.call(() => core.calls.playRollout(action));
@@ -100,4 +117,62 @@ export class Rollouts {
       action = base(this.#view as LaneView);
     }
   }
+}
+
+/** Sums that the core gives in one call. */
+const MAX_SUMS = 4096;
+
+/** Plays with one of the core's own policies: candidate by candidate, as many futures in a call as it takes. */
+function playInCore(core: CoreModule, lane: number, base: CoreBase, request: RolloutRequest, out: Float64Array): void {
+  const { candidates, numCandidates, firstFuture, numFutures } = request;
+  writeBase(core, base);
+  if (numCandidates * numFutures <= MAX_SUMS && numCandidates < core.view("rollout.candidates").length) {
+    playPart(core, lane, candidates, 0, numCandidates, firstFuture, numFutures, out, 0);
+    return;
+  }
+  for (let i = 0; i < numCandidates; i++) {
+    for (let m = 0; m < numFutures; m += MAX_SUMS) {
+      const count = Math.min(MAX_SUMS, numFutures - m);
+      playPart(core, lane, candidates, i, 1, firstFuture + m, count, out, i * numFutures + m);
+    }
+  }
+}
+
+function playPart(
+  core: CoreModule,
+  lane: number,
+  candidates: ArrayLike<number>,
+  firstCandidate: number,
+  numCandidates: number,
+  firstFuture: number,
+  numFutures: number,
+  out: Float64Array,
+  at: number,
+): void {
+  const given = core.view("rollout.candidates");
+  for (let i = 0; i < numCandidates; i++) given[i] = candidates[firstCandidate + i];
+  core.set("rollout.numCandidates", numCandidates);
+  core.set("rollout.firstFuture", firstFuture);
+  core.set("rollout.numFutures", numFutures);
+  expectDone(
+    core,
+    core.call(() => core.calls.rollout(lane)),
+  );
+  const sums = core.view("rollout.costSlots");
+  for (let i = 0, count = numCandidates * numFutures; i < count; i++) out[at + i] = sums[i];
+}
+
+function writeBase(core: CoreModule, base: CoreBase): void {
+  core.set("rollout.base", base.name === "adaptive" ? 1 : 0);
+  if (base.name === "priced") {
+    core.set("rollout.tollSlots", base.tollSlots);
+    return;
+  }
+  core.view("rollout.weights").set(base.weights);
+  core.set("rollout.sizeSumMbit", base.sizeSumMbit);
+  core.set("rollout.numSizes", base.numSizes);
+}
+
+function expectDone(core: CoreModule, status: number): void {
+  if (status < 0) throw new Error(`the core refuses a rollout: ${JSON.stringify(core.failure)}`);
 }

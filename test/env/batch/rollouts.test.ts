@@ -45,7 +45,7 @@ function playOne({ batch, rollouts }: ReturnType<typeof start>, changes: Partial
 
 describe("a rollout of the true future", () => {
   /** The cost of playing on with `base` from the current decision, until the horizon or the episode ends. */
-  function costOfPlayingOn(batch: BatchEnv, view: LaneView, base: RolloutRequest["base"]) {
+  function costOfPlayingOn(batch: BatchEnv, view: LaneView, base: (view: LaneView) => number) {
     const end = view.slot + request.horizonSlots;
     const before = batch.snapshot(0);
     let sum = 0;

@@ -2,7 +2,9 @@
 
 export { BatchEnv } from "./batch/batch-env.js";
 export { Env, type EnvOptions, type EpisodeStats, makeEnv, type Step } from "./batch/env.js";
-export { episodeStatsFields } from "./batch/lane-player.js";
+export { episodeStatsFields } from "./batch/episode-stats.js";
+export { allocateLookAhead, type LookAheadResult } from "./batch/look-ahead.js";
+export type { LookAheadOptions, LookAheadRequest } from "./batch/look-ahead-options.js";
 export {
   copyObservation,
   isObservedActionAvailable,
@@ -13,9 +15,17 @@ export {
   observedCostSlots,
   observedLatencySlots,
 } from "./batch/observation.js";
+export { observationHeader, observationServerFields } from "./batch/observation-row.js";
 export type { AutoresetMode, BatchEnvOptions } from "./batch/options.js";
+export {
+  BatchOutputs,
+  type OutputMemory,
+  type OutputName,
+  type OutputSpec,
+  outputSpecs,
+} from "./batch/outputs.js";
 export { lookAheadOfState } from "./batch/recorded-states.js";
-export { type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
+export { type CoreBase, type RolloutRequest, Rollouts, rolloutKeys } from "./batch/rollout.js";
 export { type ScoredState, type Scores, score } from "./batch/score.js";
 export { readReleaseAnswer, releaseFormatReward } from "./comllm-release/answer.js";
 export { DROP_ABOVE_SLOTS, releaseCostSlots, releaseFutureSizes, releaseImpactSlots } from "./comllm-release/costs.js";
@@ -23,16 +33,6 @@ export { readReleaseInput, readReleasePrompt } from "./comllm-release/reader.js"
 export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./comllm-release/score.js";
 export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./comllm-release/state.js";
 export { FLAG_INVALID_ACTION, FLAG_LATE, FLAG_RESET, FLAG_TRUNCATED } from "./core/flags.js";
-export { allocateLookAhead, type LookAheadResult } from "./core/look-ahead.js";
-export type { LookAheadOptions, LookAheadRequest } from "./core/look-ahead-options.js";
-export { observationHeader, observationServerFields } from "./core/observation-rows.js";
-export {
-  BatchOutputs,
-  type OutputMemory,
-  type OutputName,
-  type OutputSpec,
-  outputSpecs,
-} from "./core/outputs.js";
 export { TrajectoryDigest } from "./digest.js";
 export { type ErrorCode, MecgymError } from "./errors.js";
 export { type ParseFailure, type ParseResult, parseCompletion } from "./language/parser/parser.js";

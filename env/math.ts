@@ -25,13 +25,9 @@ POWER_OF_TWO[1023] = 1;
 for (let i = 1022; i >= 1; i--) POWER_OF_TWO[i] = POWER_OF_TWO[i + 1] * 2;
 for (let i = 1024; i < 2048; i++) POWER_OF_TWO[i] = POWER_OF_TWO[i - 1] / 2;
 
-/** Natural logarithm of 2 in two parts, and the coefficients of the even and odd powers, as in fdlibm. */
-export const LN2_HIGH = 6.9314718036912381649e-1;
-export const LN2_LOW = 1.90821492927058770002e-10;
-export const LN_EVEN = [
-  6.66666666666673513e-1, 2.857142874366239149e-1, 1.818357216161805012e-1, 1.479819860511658591e-1,
-] as const;
-export const LN_ODD = [3.999999999940941908e-1, 2.222219843214978396e-1, 1.531383769920937332e-1] as const;
+/** Natural logarithm of 2 in two parts, as in fdlibm. */
+const LN2_HIGH = 6.9314718036912381649e-1;
+const LN2_LOW = 1.90821492927058770002e-10;
 
 /**
  * Natural logarithm of a positive, finite, normal double.
@@ -67,50 +63,6 @@ export function ln(x: number): number {
     return k * LN2_HIGH - (half - (s * (half + r) + k * LN2_LOW) - f);
   }
   return k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
-}
-
-/** The 32-bit words of an array of doubles, from which `lnInPlace` reads the exponents. */
-export function wordsOf(values: Float64Array): Int32Array {
-  return new Int32Array(values.buffer, values.byteOffset, 2 * values.length);
-}
-
-/**
- * Replaces `length` entries of `values`, starting at `first`, by their natural logarithms, with the bits of `ln`. Each
- * entry must be in the domain of `ln`.
- *
- * The steps of `ln` are written out again: a loop that reads the exponents from the array itself takes two thirds of
- * the time of one that stores each argument and reads it back.
- *
- * @param arrayWords `wordsOf(values)`, which the caller makes once
- */
-export function lnInPlace(values: Float64Array, arrayWords: Int32Array, length: number, first = 0): void {
-  for (let i = first, end = first + length; i < end; i++) {
-    const high = arrayWords[2 * i + HIGH];
-    const mantissa = high & 0xfffff;
-    const biased = (high + 0x95f64) >> 20;
-    const k = biased - 1023;
-    const f = values[i] * POWER_OF_TWO[biased] - 1;
-    if (((2 + mantissa) & 0xfffff) < 3) {
-      const r = f * f * (0.5 - 0.3333333333333333 * f);
-      values[i] = f === 0 ? k * LN2_HIGH + k * LN2_LOW : k * LN2_HIGH - (r - k * LN2_LOW - f);
-      continue;
-    }
-    const s = f / (2 + f);
-    const z = s * s;
-    const w = z * z;
-    const odd = w * (3.999999999940941908e-1 + w * (2.222219843214978396e-1 + w * 1.531383769920937332e-1));
-    const even =
-      z *
-      (6.66666666666673513e-1 +
-        w * (2.857142874366239149e-1 + w * (1.818357216161805012e-1 + w * 1.479819860511658591e-1)));
-    const r = even + odd;
-    if (((mantissa - 0x6147a) | (0x6b851 - mantissa)) > 0) {
-      const half = 0.5 * f * f;
-      values[i] = k * LN2_HIGH - (half - (s * (half + r) + k * LN2_LOW) - f);
-    } else {
-      values[i] = k * LN2_HIGH - (s * (f - r) - k * LN2_LOW - f);
-    }
-  }
 }
 
 /**

@@ -1,13 +1,20 @@
 /**
- * Prints a world and the kernel's results in it as JSON, so that an implementation in another language can play the
+ * Prints a world and mecgym's results in it as JSON, so that an implementation in another language can play the
  * same world and be compared: `node node_modules/tsx/dist/cli.mjs benchmarks/peers/export-world.ts SPEC`.
  *
  * SPEC is JSON: `scenario` (an id or fields), `numLanes`, `numEpisodes` of each lane, `policy` ("greedy" or "random").
  */
 
 import { cheapestAction } from "../../env/batch/action-costs.js";
-import { deriveParameters } from "../../env/core/parameters.js";
-import { BatchEnv, createStream, FLAG_TRUNCATED, resolveScenario, type ScenarioInput } from "../../env/index.js";
+import {
+  BatchEnv,
+  createStream,
+  FLAG_TRUNCATED,
+  LaneView,
+  resolveScenario,
+  type ScenarioInput,
+} from "../../env/index.js";
+import { parametersOf } from "./parameters.js";
 
 interface Spec {
   readonly scenario: string | ScenarioInput;
@@ -17,22 +24,22 @@ interface Spec {
 }
 
 const spec: Spec = JSON.parse(process.argv[2]);
-const parameters = deriveParameters(resolveScenario(spec.scenario));
+const parameters = parametersOf(resolveScenario(spec.scenario));
 const lanes = Array.from({ length: spec.numLanes }, (_, lane) => exportLane(lane));
 process.stdout.write(JSON.stringify({ parameters, lanes }));
 
 /** Plays the episodes of one lane, and records each task and the decision about it. */
 function exportLane(lane: number) {
   const batch = new BatchEnv({ scenarios: [spec.scenario], numLanes: 1 });
-  const { arrays } = batch.lanes;
+  const view = new LaneView(batch.lanes, 0);
   const draw = createStream(`mecgym/v1/peers/${lane}`);
   const episodes = [];
   for (let k = 0; k < spec.numEpisodes; k++) {
     batch.reset([lane * spec.numEpisodes + k]);
-    const numServers = arrays.numServers[0];
+    const { numServers } = view;
     const episode = {
-      numUsers: arrays.numUsers[0],
-      cpuGHz: Array.from(arrays.cpuGHz.subarray(0, numServers)),
+      numUsers: batch.lanes.read(0)?.numUsers[0],
+      cpuGHz: Array.from(view.cpuGHz),
       // one entry for each task, including that of the final observation
       slot: [] as number[],
       user: [] as number[],
@@ -44,10 +51,10 @@ function exportLane(lane: number) {
       costSlots: [] as number[],
     };
     const noteTask = () => {
-      episode.slot.push(arrays.slot[0]);
-      episode.user.push(arrays.userIndex[0]);
-      episode.sizeMbit.push(arrays.sizeMbit[0]);
-      episode.rateMbps.push(Array.from(arrays.rateMbps.subarray(0, numServers)));
+      episode.slot.push(view.slot);
+      episode.user.push(view.userIndex);
+      episode.sizeMbit.push(view.sizeMbit);
+      episode.rateMbps.push(Array.from(view.rateMbps));
       episode.observation.push(Array.from(batch.observation));
     };
     noteTask();

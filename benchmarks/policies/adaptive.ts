@@ -1,7 +1,7 @@
 /** `adaptive`: the smallest J plus a price of 23 weights that rises with queues, work and the load seen so far. */
 
 import { observedCosts } from "../../env/batch/action-costs.js";
-import type { Observation } from "../../env/index.js";
+import type { CoreBase, Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
 import { cheapestBy, type Prices } from "./prices.js";
 
@@ -38,6 +38,10 @@ export class AdaptivePrices implements Prices {
   /** @param weights one for each of `adaptiveFeatures`, slots */
   constructor(weights: AdaptiveWeights) {
     this.#w = Float64Array.from(weights);
+  }
+
+  get coreBase(): CoreBase {
+    return { name: "adaptive", weights: this.#w, sizeSumMbit: this.#sizeSumMbit, numSizes: this.#numSizes };
   }
 
   /** Takes in a task of the episode and remembers its size. */

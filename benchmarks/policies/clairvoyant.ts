@@ -2,7 +2,7 @@
 
 import type { Scenario } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestActions, imagined, roomFor } from "./prices.js";
+import { cheapestActions, roomFor } from "./prices.js";
 import { basePrices } from "./rollout.js";
 
 export const clairvoyantDefaults = { horizonSlots: 20, numCandidates: 4, base: "adaptive" } as const;
@@ -20,7 +20,7 @@ export function makeClairvoyant(scenario: Scenario): Policy {
     firstFuture: 0,
     numFutures: 1,
     horizonSlots,
-    base: imagined(own),
+    base: own.coreBase,
     future: "true" as const,
     keys: new Int32Array(2),
     busyProbability: 0,
@@ -29,6 +29,7 @@ export function makeClairvoyant(scenario: Scenario): Policy {
   return (observation, _lookAhead, rollout) => {
     if (rollout === undefined) throw new TypeError("the policy clairvoyant needs a rollout handle");
     own.see(observation);
+    request.base = own.coreBase;
     prices = roomFor(observation, prices);
     own.priceAll(observation, prices);
     request.numCandidates = cheapestActions(prices, observation.numServers, candidates);

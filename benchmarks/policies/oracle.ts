@@ -1,16 +1,14 @@
 /** `oracle`: the action with the smallest cost J now (eq. 15), ties to the lowest index. It ignores later tasks. */
 
-import { type Observation, observedCostSlots } from "../../env/index.js";
+import { cheapestOf, observedCosts } from "../../env/batch/action-costs.js";
+import type { Observation } from "../../env/index.js";
+import { roomFor } from "./prices.js";
+
+/** Scratch, overwritten by every decision. */
+let costs: Float64Array = new Float64Array(0);
 
 export function oracle(observation: Observation): number {
-  let best = 0;
-  let bestCost = observedCostSlots(observation, 0);
-  for (let action = 1; action <= observation.numServers; action++) {
-    const cost = observedCostSlots(observation, action);
-    if (cost < bestCost) {
-      best = action;
-      bestCost = cost;
-    }
-  }
-  return best;
+  costs = roomFor(observation, costs);
+  observedCosts(observation, costs);
+  return cheapestOf(costs, observation.numServers);
 }

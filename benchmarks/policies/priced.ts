@@ -1,15 +1,17 @@
 /** `priced`: the smallest J + κ·N_e, a toll for every task already on a server, which the oracle does not charge. */
 
 import { observedCosts } from "../../env/batch/action-costs.js";
-import type { Observation } from "../../env/index.js";
+import type { CoreBase, Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
 import { cheapestBy, type Prices } from "./prices.js";
 
 /** J + κ·N_e; with κ = 0 this is J, the price of `oracle`. */
 export class TollPrices implements Prices {
+  readonly coreBase: CoreBase;
   readonly #tollSlots: number;
 
   constructor(tollSlots: number) {
+    this.coreBase = { name: "priced", tollSlots };
     this.#tollSlots = tollSlots;
   }
 

@@ -1,11 +1,13 @@
 /** Policies that take the smallest price: the prices of a decision, and the search for the cheapest actions. */
 
 import { cheapestOf } from "../../env/batch/action-costs.js";
-import type { Observation } from "../../env/index.js";
+import type { CoreBase, Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
 
 /** The prices of one episode's decisions. */
 export interface Prices {
+  /** The policy of the smallest price as the core has it, with what it has seen so far: for rollouts. */
+  readonly coreBase: CoreBase;
   /** Takes in a decision of the episode. Called once for each decision, before its prices are asked for. */
   see(observation: Observation): void;
   /**

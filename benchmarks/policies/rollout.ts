@@ -6,7 +6,7 @@ import { BusyBelief } from "./busy-belief.js";
 import { adaptiveWeights, tollSlotsOf } from "./manifest.js";
 import type { Policy, RolloutHandle } from "./policy.js";
 import { TollPrices } from "./priced.js";
-import { cheapestActions, imagined, type Prices, roomFor } from "./prices.js";
+import { cheapestActions, type Prices, roomFor } from "./prices.js";
 
 export interface RolloutOptions {
   /** M: sampled futures of a decision; only half of them are played if no candidate looks promising after these. */
@@ -70,7 +70,7 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     firstFuture: 0,
     numFutures: 0,
     horizonSlots,
-    base: imagined(base),
+    base: base.coreBase,
     future: "sampled" as const,
     keys: rolloutKeys(seed),
     busyProbability: 0,
@@ -125,6 +125,7 @@ export function makeRollout(seed: number, scenario: Scenario, options: RolloutOp
     lastSlot = slot;
     lastUser = userIndex;
     base.see(observation);
+    request.base = base.coreBase;
     prices = roomFor(observation, prices);
     base.priceAll(observation, prices);
     request.numCandidates = cheapestActions(prices, numServers, candidates);

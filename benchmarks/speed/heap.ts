@@ -20,7 +20,7 @@ export const heapSection: Section = {
       return { figures: [], notMeasured: [{ id, reason, command: null }] };
     }
     const { run, batch } = makePlayer("paper-v1", 1024, "greedy");
-    const others = () => heldBytes() - batch.lanes.tasks.numBytes;
+    const others = () => heldBytes() - batch.grownBytes;
     run(STEPS_BEFORE);
     const before = others();
     let steps = 0;

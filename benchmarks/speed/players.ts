@@ -1,8 +1,7 @@
 /** Lanes that play without end, in the state that long play leads to. */
 
 import { cheapestAction } from "../../env/batch/action-costs.js";
-import { BatchEnv, resolveScenario, type ScenarioInput } from "../../env/index.js";
-import { drawUniform, seedStream } from "../../env/random.js";
+import { BatchEnv, createStream, LaneView, resolveScenario, type ScenarioInput } from "../../env/index.js";
 
 export type Play = "greedy" | "random";
 
@@ -35,7 +34,7 @@ export function makePlayer(scenario: string | ScenarioInput, numLanes: number, p
     single.reset([lane]);
     const untilSlot = ((lane + 0.5) / numPlayed) * slots;
     for (let last = -1; ; ) {
-      const slot = single.lanes.arrays.slot[0];
+      const slot = single.outputs.slot[0];
       if (slot >= untilSlot || slot < last) break;
       last = slot;
       single.step([chooseSingle(0)]);
@@ -49,24 +48,26 @@ export function makePlayer(scenario: string | ScenarioInput, numLanes: number, p
   const run = (steps: number) => {
     const rounds = Math.ceil(steps / numLanes);
     for (let k = 0; k < rounds; k++) {
-      for (let lane = 0; lane < numLanes; lane++) actions[lane] = choose(lane);
-      batch.step(actions);
+      if (play === "greedy") batch.step(batch.cheapestActions());
+      else {
+        for (let lane = 0; lane < numLanes; lane++) actions[lane] = choose(lane);
+        batch.step(actions);
+      }
     }
     return rounds * numLanes;
   };
   const activeTasks = () => {
-    const { numTasks, numServers } = batch.lanes.arrays;
-    const sum = (values: Int32Array) => values.reduce((all, value) => all + value, 0);
-    return sum(numTasks) / sum(numServers);
+    const sum = (values: ArrayLike<number>) => Array.from(values).reduce((all, value) => all + value, 0);
+    const views = Array.from({ length: numLanes }, (_, lane) => new LaneView(batch.lanes, lane));
+    return sum(views.map((view) => sum(view.activeTasks))) / sum(batch.outputs.numServers);
   };
   return { batch, run, activeTasks };
 }
 
 function chooser(batch: BatchEnv, play: Play): (lane: number) => number {
   if (play === "greedy") return (lane) => cheapestAction(batch, lane);
-  const stream = new Float64Array(4);
-  seedStream("mecgym/v1/speed/random-actions", stream, 0);
-  return (lane) => Math.floor(drawUniform(stream, 0) * (batch.lanes.arrays.numServers[lane] + 1));
+  const draw = createStream("mecgym/v1/speed/random-actions");
+  return (lane) => Math.floor(draw() * (batch.outputs.numServers[lane] + 1));
 }
 
 /** Slots of an episode, and roughly how many decisions it has. */
@@ -74,8 +75,7 @@ function lengthOf(scenario: string | ScenarioInput): { slots: number; decisions:
   const { episodeSlots } = resolveScenario(scenario);
   const env = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
   env.reset([0]);
-  const { arrays } = env.lanes;
   const slots = Math.min(episodeSlots, 10);
-  while (arrays.slot[0] < slots) env.step([cheapestAction(env, 0)]);
-  return { slots: episodeSlots, decisions: Math.max(1, (arrays.decisionIndex[0] / slots) * episodeSlots) };
+  while (env.outputs.slot[0] < slots) env.step([cheapestAction(env, 0)]);
+  return { slots: episodeSlots, decisions: Math.max(1, (env.outputs.decisionIndex[0] / slots) * episodeSlots) };
 }

@@ -3,7 +3,6 @@
 import { findPolicy, type Policy, type PolicyEntry } from "../../benchmarks/policies/index.js";
 import { type RolloutOptions, rolloutDefaults } from "../../benchmarks/policies/rollout.js";
 import { checkOption } from "../../env/checks.js";
-import { PHASE_RUNNING } from "../../env/core/phases.js";
 import {
   allocateLookAhead,
   type BatchEnv,
@@ -115,9 +114,9 @@ class BatchPlayer implements PolicyPlayer {
   }
 
   choose(actions: Int32Array, cancellation: Pick<Cancellation, "check">): void {
-    const { phase } = this.#env.lanes.arrays;
+    const { lanes } = this.#env;
     for (let lane = 0; lane < actions.length; lane++) {
-      if (phase[lane] !== PHASE_RUNNING) continue;
+      if (!lanes.isRunning(lane)) continue;
       if (this.#isSlow) cancellation.check();
       this.#lane = lane;
       const policy = this.#isShared ? this.#shared(lane) : this.#own(lane);
@@ -133,8 +132,7 @@ class BatchPlayer implements PolicyPlayer {
   }
 
   #own(lane: number): Policy {
-    const { decisionIndex } = this.#env.lanes.arrays;
-    const decision = decisionIndex[lane];
+    const decision = this.#env.lanes.numberOf("decisionIndex", lane);
     if (this.#policies[lane] === undefined || decision <= this.#lastDecision[lane]) {
       this.#policies[lane] = this.#entry.make(this.#seed(lane, decision), this.#env.scenarioOf(lane) as Scenario);
     }
@@ -144,7 +142,7 @@ class BatchPlayer implements PolicyPlayer {
 
   /** Seed of the policy's draws: the episode's seed if it begins with the episode, another if it begins later. */
   #seed(lane: number, decision: number): number {
-    const episodeSeed = this.#env.lanes.arrays.episodeSeed[lane];
+    const episodeSeed = this.#env.lanes.episodeSeedOf(lane);
     if (decision === 0) return episodeSeed;
     return Math.floor(createStream(streamName("policy-start", episodeSeed, decision))() * 0x100000000);
   }

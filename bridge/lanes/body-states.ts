@@ -1,8 +1,8 @@
 /** States in the body of a request: packed arrays, or the JSON of data set records. */
 
+import { localWaitSlots } from "../../env/batch/latency.js";
 import type { Observation } from "../../env/batch/observation.js";
 import type { ScoredState } from "../../env/batch/score.js";
-import { deriveParameters } from "../../env/core/parameters.js";
 import { MecgymError } from "../../env/errors.js";
 import { parseJson } from "../../env/json.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
@@ -108,7 +108,7 @@ function readPacked(
     const expected = `${scenario.historySlots} slots of history, as in the scenario`;
     throw new BridgeError("invalidRequest", { path: "/layout", expected, got: W });
   }
-  const p = deriveParameters(scenario);
+  const { densityGcyclesPerMbit, deadlineSlots, deadlinePenaltySlots, slotSeconds, localCpuGHz } = scenario;
   checkAmounts({ sizeMbit, localBacklogMbit, ...(networkWaitSlots === undefined ? {} : { networkWaitSlots }) });
   // one row for all: E may be any number if a body says that it has no states
   const noHistory = new Float64Array(W);
@@ -133,14 +133,14 @@ function readPacked(
       slot: slot?.[i] ?? 0,
       decisionIndex: decisionIndex[i],
       sizeMbit: sizeMbit[i],
-      densityGcyclesPerMbit: p.densityGcyclesPerMbit,
-      deadlineSlots: p.deadlineSlots,
-      penaltySlots: p.penaltySlots,
-      slotSeconds: p.slotSeconds,
+      densityGcyclesPerMbit,
+      deadlineSlots,
+      penaltySlots: deadlinePenaltySlots,
+      slotSeconds,
       userIndex: userIndex?.[i] ?? 0,
-      localCpuGHz: p.localCpuGHz,
+      localCpuGHz,
       localBacklogMbit: backlog,
-      localWaitSlots: (backlog * p.densityGcyclesPerMbit) / p.localCpuGHz / p.slotSeconds,
+      localWaitSlots: localWaitSlots(backlog, scenario),
       numServers: count,
       rateMbps: rateMbps.subarray(first, end),
       cpuGHz: cpuGHz.subarray(first, end),

@@ -31,13 +31,13 @@ export class LanePrompts {
    * @throws MecgymError `needsReset`, `unsupportedState`, `invalidOption`
    */
   of(lane: number): Uint8Array {
-    const { episodeSeed } = this.#env.lanes.arrays;
+    const { lanes } = this.#env;
     if (!this.#isInUse(lane)) {
       const got = "a lane before its first reset";
       throw new MecgymError("needsReset", { path: `lanes/${lane}`, got, expected: "a reset first" });
     }
-    this.#views[lane] ??= new LaneView(this.#env.lanes, lane);
-    const prompt = renderPrompt(this.#views[lane], { seed: episodeSeed[lane], ...this.#options });
+    this.#views[lane] ??= new LaneView(lanes, lane);
+    const prompt = renderPrompt(this.#views[lane], { seed: lanes.episodeSeedOf(lane), ...this.#options });
     this.#system = prompt.system;
     return utf8.encode(prompt.user);
   }
@@ -51,11 +51,11 @@ export class LanePrompts {
 
   /** A generous estimate of the longest prompts, bytes: a step must not be played if its reply has no room for them. */
   get maxBytes(): number {
-    const { numLanes, maxServers, lanes } = this.#env;
-    return numLanes * (4096 + maxServers * (256 + 32 * lanes.size.historySlots));
+    const { numLanes, maxServers, maxHistorySlots } = this.#env;
+    return numLanes * (4096 + maxServers * (256 + 32 * maxHistorySlots));
   }
 
   #isInUse(lane: number): boolean {
-    return this.#env.lanes.arrays.phase[lane] !== PHASE_UNUSED;
+    return this.#env.lanes.phaseOf(lane) !== PHASE_UNUSED;
   }
 }

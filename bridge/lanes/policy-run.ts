@@ -1,7 +1,7 @@
 /** Native policies that play whole runs of steps within one request. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { episodeStatsFields } from "../../env/batch/lane-player.js";
+import { episodeStatsFields } from "../../env/batch/episode-stats.js";
 import { FLAG_INVALID_ACTION, FLAG_RESET } from "../../env/core/flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import type { ReplyArray } from "../wire/reply-body.js";

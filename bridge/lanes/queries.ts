@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { hashOfSnapshot } from "../../env/core/snapshot.js";
+import { hashOfSnapshot } from "../../env/batch/snapshot.js";
 import { asBytes, bodyBytes, checkBody, makeLayout, readArray } from "../wire/array-layout.js";
 import { byteListArrays } from "../wire/byte-lists.js";
 import { BridgeError } from "../wire/protocol.js";

@@ -1,8 +1,8 @@
 /** Reply buffers of a group of lanes: the batch writes into one, and acknowledged replies make them free again. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import type { BatchOutputs, OutputMemory } from "../../env/core/outputs.js";
+import { episodeStatsFields } from "../../env/batch/episode-stats.js";
+import type { BatchOutputs, OutputMemory } from "../../env/batch/outputs.js";
 import { type ArraySpec, bodyBytes } from "../wire/array-layout.js";
 import { packArrays, type ReplyArray } from "../wire/reply-body.js";
 import type { Outcome } from "./answer.js";

@@ -1,9 +1,9 @@
 /** The lanes of a session, group by group, and what requests do with them. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { episodeStatsFields } from "../../env/batch/lane-player.js";
-import { observationHeader, observationServerFields } from "../../env/core/observation-rows.js";
-import type { OutputName } from "../../env/core/outputs.js";
+import { episodeStatsFields } from "../../env/batch/episode-stats.js";
+import { observationHeader, observationServerFields } from "../../env/batch/observation-row.js";
+import type { OutputName } from "../../env/batch/outputs.js";
 import { PHASE_UNUSED } from "../../env/core/phases.js";
 import { scenarioHash } from "../../env/scenario/scenario.js";
 import { type ArraySpec, bodyBytes, checkBody, checkNoBody, readArray } from "../wire/array-layout.js";
@@ -65,7 +65,7 @@ export class SessionLanes {
     }));
     const { buffers, prompts } = this.#groups[0];
     checkReplyBytes(buffers.bufferBytes + (prompts?.maxBytes ?? 0), options.limits);
-    this.#fixedBytes = envs.reduce((sum, env) => sum + fixedBytesOf(env), 0);
+    this.#fixedBytes = envs.reduce((sum, env) => sum + env.fixedBytes, 0);
   }
 
   /** A copy of all lanes. */
@@ -78,8 +78,8 @@ export class SessionLanes {
   save(): LaneState {
     return {
       groups: this.#groups.map(({ env }) => {
-        const { phase } = env.lanes.arrays;
-        const lanes = Int32Array.from(phase.keys()).filter((lane) => phase[lane] !== PHASE_UNUSED);
+        const all = Int32Array.from({ length: env.numLanes }, (_, lane) => lane);
+        const lanes = all.filter((lane) => env.lanes.phaseOf(lane) !== PHASE_UNUSED);
         const outputs = Object.fromEntries(outputNames(this.#layouts).map((name) => [name, env.outputs[name].slice()]));
         return { lanes, snapshots: Array.from(lanes, (lane) => env.snapshot(lane)), outputs };
       }),
@@ -91,16 +91,13 @@ export class SessionLanes {
     for (const [g, { lanes, snapshots, outputs }] of groups.entries()) {
       const { env } = this.#groups[g];
       env.restoreLanes(lanes, snapshots);
-      for (const name of outputNames(this.#layouts)) env.outputs[name].set(outputs[name]);
+      env.setOutputs(outputs);
     }
   }
 
   /** Memory that the lanes take now, bytes. */
   get numBytes(): number {
-    const growing = this.#groups.reduce(
-      (sum, { env, buffers }) => sum + env.lanes.tasks.numBytes + buffers.numBytes,
-      0,
-    );
+    const growing = this.#groups.reduce((sum, { env, buffers }) => sum + env.grownBytes + buffers.numBytes, 0);
     return this.#fixedBytes + growing;
   }
 
@@ -203,12 +200,6 @@ function fill({ buffers, prompts }: Group, play: () => StepParts): Outcome {
 
 function outputNames({ stepReply }: SessionLayouts): OutputName[] {
   return stepReply.map(({ name }) => name as OutputName);
-}
-
-/** Memory of a batch's arrays except its task lists, bytes. */
-function fixedBytesOf({ lanes, outputs }: BatchEnv): number {
-  const arrays = [...Object.values(lanes.arrays), ...Object.values(outputs)].filter(ArrayBuffer.isView);
-  return arrays.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
 /** Seeds of a reset. All bits set asks for the lane's next episode, and becomes NaN. */

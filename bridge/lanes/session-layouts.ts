@@ -1,7 +1,7 @@
 /** The body layouts that `open` announces for the groups of a session. docs/protocol.md describes the arrays. */
 
 import type { BatchEnv } from "../../env/batch/batch-env.js";
-import { outputSpecs } from "../../env/core/outputs.js";
+import { outputSpecs } from "../../env/batch/outputs.js";
 import { type ArraySpec, makeLayout } from "../wire/array-layout.js";
 
 export interface SessionLayouts {

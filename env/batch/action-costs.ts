@@ -1,12 +1,7 @@
 /** What the actions of a decision cost, all of them at once, and which of them is the cheapest or the costliest. */
 
-import {
-  costOfLatency,
-  edgeLatencySlots,
-  cheapestAction as kernelCheapestAction,
-  localLatencySlots,
-} from "../core/kernel.js";
 import type { BatchEnv } from "./batch-env.js";
+import { costOfLatency, edgeLatencySlots, localLatencySlots } from "./latency.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
 
 /**
@@ -66,5 +61,5 @@ export function costliestOf(costs: ArrayLike<number>, observation: Observation):
 
 /** The action of the smallest cost for the current task of a batch's lane (eq. 15), ties to the lowest index. */
 export function cheapestAction(batch: BatchEnv, lane: number): number {
-  return kernelCheapestAction(batch.lanes, lane);
+  return batch.cheapestActions()[lane];
 }

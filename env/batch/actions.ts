@@ -1,51 +1,42 @@
-/** Checks the actions of a step, and says in words which ones a lane has. */
+/** Says why a step is refused: which lane has no decision to take, or which action it does not have. */
 
 import { describeActionRange } from "../checks.js";
-import { isActionAvailable, type Lanes } from "../core/kernel.js";
 import { PHASE_ENDED, PHASE_RUNNING, PHASE_UNUSED } from "../core/phases.js";
 import { MecgymError } from "../errors.js";
+import type { Lanes } from "./lanes.js";
 import type { BatchSettings } from "./options.js";
 
-export class ActionChecker {
-  readonly #lanes: Lanes;
-  readonly #settings: Pick<BatchSettings, "autoreset" | "invalidActions">;
-  readonly #checked: Int32Array;
-
-  constructor(lanes: Lanes, settings: BatchSettings) {
-    this.#lanes = lanes;
-    this.#settings = settings;
-    this.#checked = new Int32Array(settings.numLanes);
-  }
-
-  /**
-   * Checks one action for each lane, and returns them as integers.
-   *
-   * @throws MecgymError `needsReset`, `invalidAction`
-   */
-  check(actions: ArrayLike<number>): Int32Array {
-    const { phase } = this.#lanes.arrays;
-    const checked = this.#checked;
-    for (let lane = 0; lane < checked.length; lane++) {
-      const action = actions[lane];
-      const integer = typeof action === "number" ? action | 0 : Number.NaN;
-      checked[lane] = integer;
-      if (phase[lane] !== PHASE_RUNNING) {
-        if (phase[lane] === PHASE_ENDED && this.#settings.autoreset === "next-step") continue;
-        throw needsReset(this.#lanes, lane);
-      }
-      const isInteger = integer === action;
-      if (isInteger && isActionAvailable(this.#lanes, lane, action)) continue;
-      if (isInteger && this.#settings.invalidActions === "costliest") continue;
-      const expected = describeActions(this.#lanes, lane);
-      throw new MecgymError("invalidAction", { path: `actions/${lane}`, got: action, expected });
+/**
+ * Checks one action for each lane, in their order. The core checks all of them as well, and faster; this finds the words
+ * for what it refuses, and refuses what is no integer.
+ *
+ * @throws MecgymError `needsReset`, `invalidAction`
+ */
+export function checkActions(lanes: Lanes, settings: BatchSettings, actions: ArrayLike<number>): void {
+  for (let lane = 0; lane < lanes.numLanes; lane++) {
+    const action = actions[lane];
+    const phase = lanes.phaseOf(lane);
+    if (phase !== PHASE_RUNNING) {
+      if (phase === PHASE_ENDED && settings.autoreset === "next-step") continue;
+      throw needsReset(lanes, lane);
     }
-    return checked;
+    const isInteger = typeof action === "number" && (action | 0) === action;
+    if (isInteger && (settings.invalidActions === "costliest" || isActionAvailable(lanes, lane, action))) continue;
+    const expected = describeActions(lanes, lane);
+    throw new MecgymError("invalidAction", { path: `actions/${lane}`, got: action, expected });
   }
+}
+
+/** Whether a lane's current task can take `action`: 0, or a server that exists and is available. */
+function isActionAvailable(lanes: Lanes, lane: number, action: number): boolean {
+  const mask = lanes.core.view("outputs.actionMask");
+  const width = mask.length / lanes.numLanes;
+  return action >= 0 && action < width && mask[lane * width + action] === 1;
 }
 
 /** The error of a lane that has no current decision. */
 export function needsReset(lanes: Lanes, lane: number): MecgymError {
-  const isUnused = lanes.arrays.phase[lane] === PHASE_UNUSED;
+  const isUnused = lanes.phaseOf(lane) === PHASE_UNUSED;
   return new MecgymError("needsReset", {
     path: `lanes/${lane}`,
     got: isUnused ? "a lane before its first reset" : "a lane after its end",
@@ -54,7 +45,7 @@ export function needsReset(lanes: Lanes, lane: number): MecgymError {
 }
 
 function describeActions(lanes: Lanes, lane: number): string {
-  const numServers = lanes.arrays.numServers[lane];
+  const numServers = lanes.numberOf("numServers", lane);
   const range = describeActionRange(numServers);
   const absent: number[] = [];
   for (let action = 1; action <= numServers; action++) {

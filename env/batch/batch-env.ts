@@ -1,30 +1,31 @@
 /** Many episodes at once: a batch of lanes that are played step by step. */
 
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
 import { checkOption, checkPerLane, isIntegerIn } from "../checks.js";
-import { joinSnapshots, splitSnapshot } from "../core/batch-snapshot.js";
-import { copyLane } from "../core/copy-lane.js";
-import { type DecisionState, readDecision } from "../core/decision-state.js";
-import { allocateScratch, type Lanes } from "../core/kernel.js";
-import { allocateLanes } from "../core/layout.js";
-import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
+import { PHASE_UNUSED } from "../core/phases.js";
+import { type Scenario, scenarioHash } from "../scenario/scenario.js";
+import { checkSeed } from "../scenario/seeds.js";
+import { checkActions, needsReset } from "./actions.js";
+import { joinSnapshots, splitSnapshot } from "./batch-snapshot.js";
+import { episodeStatsFields } from "./episode-stats.js";
+import { Lanes } from "./lanes.js";
+import { allocateLookAhead, type LookAheadResult, writeLookAheadOptions } from "./look-ahead.js";
 import {
   checkLookAheadActions,
-  type LookAheadOptions,
   type LookAheadRequest,
   lookAheadRequestNames,
   resolveLookAheadOptions,
-} from "../core/look-ahead-options.js";
-import { observationSizeOf } from "../core/observation-rows.js";
-import { BatchOutputs, type OutputMemory } from "../core/outputs.js";
-import { deriveParameters } from "../core/parameters.js";
-import { PHASE_UNUSED } from "../core/phases.js";
-import { hashOfSnapshot, readLane, writeLane } from "../core/snapshot.js";
-import { TaskLists } from "../core/task-list.js";
-import { type Scenario, scenarioHash } from "../scenario/scenario.js";
-import { checkSeed } from "../scenario/seeds.js";
-import { ActionChecker, needsReset } from "./actions.js";
-import { LanePlayer } from "./lane-player.js";
+} from "./look-ahead-options.js";
+import { observationSizeOf } from "./observation-row.js";
 import { type AutoresetMode, type BatchEnvOptions, type BatchSettings, resolveBatchOptions } from "./options.js";
+import { BatchOutputs, type OutputMemory, type OutputName, outputSpecs } from "./outputs.js";
+import { noBytes, refusalOf } from "./snapshot.js";
+
+/** Bits of what the core's `reset` is told. */
+const WITH_SEEDS = 1;
+const WITH_MASK = 2;
+const NUM_STATS = episodeStatsFields.length;
 
 export class BatchEnv {
   readonly scenarios: readonly Scenario[];
@@ -38,87 +39,110 @@ export class BatchEnv {
   readonly autoreset: AutoresetMode;
   /** The lanes, for views of them. */
   readonly lanes: Lanes;
+  /** Lanes whose episode ended in the last step: the first `numFinal` entries of the arrays below. */
+  numFinal = 0;
+  readonly finalLane: Int32Array;
+  /** The slots of their final observations. */
+  readonly finalSlot: Int32Array;
+  /** The `episodeStatsFields` of those lanes, one row each. */
+  readonly finalStats: Float64Array;
+  /** Final observations of those lanes, one row each, with same-step autoreset; else `observation` holds them. */
+  readonly finalObservation: Float32Array;
 
   readonly #options: BatchEnvOptions;
   readonly #settings: BatchSettings;
-  readonly #player: LanePlayer;
-  /** The sets of outputs that this batch made and may write into. */
-  readonly #ownOutputs = new WeakSet<BatchOutputs>();
-  /** The outputs of the last call, from which the outputs in use may still need results: see `useOutputs`. */
-  #lastWritten: BatchOutputs;
-  readonly #actions: ActionChecker;
-  readonly #lookAhead: LookAhead;
-  readonly #decision: DecisionState;
+  readonly #core: Lanes["core"];
+  /** The sets of outputs that this batch made; those in its own memory as one row of bytes, laid out as the core's. */
+  readonly #ownOutputs = new WeakMap<BatchOutputs, Uint8Array | undefined>();
+  /** The outputs in use, and its bytes if they are laid out as the core's. */
+  #outputs: BatchOutputs;
+  #outputBytes: Uint8Array | undefined;
+  /** Views of the core's memory, and the core's generation of which they are. */
+  #views: CoreViews;
+  #viewsAt: number;
+  /** The version of the lanes for which the core has the cheapest actions in `actions`. */
+  #cheapestAt = -1;
   readonly #scenarioHashes: string[] = [];
+  /** Bytes of the core's memory at first. */
+  readonly #firstBytes: number;
 
   constructor(options: BatchEnvOptions) {
     const settings = resolveBatchOptions(options);
+    const { numLanes, maxServers, historySlots, history, autoreset } = settings;
     this.#options = { ...options };
     this.#settings = settings;
     this.scenarios = settings.scenarios;
-    this.numLanes = settings.numLanes;
-    this.maxServers = settings.maxServers;
+    this.numLanes = numLanes;
+    this.maxServers = maxServers;
     this.maxUsers = settings.maxUsers;
-    this.autoreset = settings.autoreset;
-    this.lanes = makeLanes(settings);
-    this.#actions = new ActionChecker(this.lanes, settings);
-    this.#lookAhead = new LookAhead(this.maxServers);
-    this.#decision = {} as DecisionState;
-    this.historySlots = settings.history ? settings.historySlots : 0;
-    this.observationSize = observationSizeOf(this.maxServers, this.historySlots);
-    this.#lastWritten = this.createOutputs();
-    this.#player = new LanePlayer(this.lanes, settings, this.#lastWritten);
+    this.autoreset = autoreset;
+    this.historySlots = history ? historySlots : 0;
+    this.observationSize = observationSizeOf(maxServers, this.historySlots);
+    this.lanes = new Lanes(settings);
+    this.#core = this.lanes.core;
+    this.#firstBytes = this.#core.calls.memory.buffer.byteLength;
+    this.#views = cutViews(this.#core);
+    this.#viewsAt = this.#core.generation;
+    this.finalLane = new Int32Array(numLanes);
+    this.finalSlot = new Int32Array(numLanes);
+    this.finalStats = new Float64Array(numLanes * NUM_STATS);
+    this.finalObservation = new Float32Array(autoreset === "same-step" ? numLanes * this.observationSize : 0);
+    this.#outputs = this.createOutputs();
+    this.#outputBytes = this.#ownOutputs.get(this.#outputs);
   }
 
   /** The set of outputs in use, with the results of the last step or reset. */
   get outputs(): BatchOutputs {
-    return this.#player.outputs;
+    return this.#outputs;
   }
   get observation(): Float32Array {
-    return this.#player.outputs.observation;
+    return this.#outputs.observation;
   }
   get actionMask(): Uint8Array {
-    return this.#player.outputs.actionMask;
+    return this.#outputs.actionMask;
   }
   get reward(): Float64Array {
-    return this.#player.outputs.reward;
+    return this.#outputs.reward;
   }
   get latencySlots(): Float64Array {
-    return this.#player.outputs.latencySlots;
+    return this.#outputs.latencySlots;
   }
   get costSlots(): Float64Array {
-    return this.#player.outputs.costSlots;
+    return this.#outputs.costSlots;
   }
   get lostTasks(): Int32Array {
-    return this.#player.outputs.lostTasks;
+    return this.#outputs.lostTasks;
   }
   get lostOnTimeTasks(): Int32Array {
-    return this.#player.outputs.lostOnTimeTasks;
+    return this.#outputs.lostOnTimeTasks;
   }
   get executedAction(): Int32Array {
-    return this.#player.outputs.executedAction;
+    return this.#outputs.executedAction;
   }
   get flags(): Uint8Array {
-    return this.#player.outputs.flags;
+    return this.#outputs.flags;
   }
-  /** Lanes whose episode ended in the last step: the first `numFinal` entries of the arrays below. */
-  get numFinal(): number {
-    return this.#player.numFinal;
+  /** Slots of workload history that lanes remember: the most of any scenario. */
+  get maxHistorySlots(): number {
+    return this.#settings.historySlots;
   }
-  get finalLane(): Int32Array {
-    return this.#player.finalLane;
+
+  /** Memory of the batch and of one set of outputs, bytes; what its task lists took since it was made is apart. */
+  get fixedBytes(): number {
+    const outputs = outputSpecs(this).reduce((sum, { name }) => sum + this.#outputs[name].byteLength, 0);
+    return this.#firstBytes + outputs;
   }
-  /** The slots of their final observations. */
-  get finalSlot(): Int32Array {
-    return this.#player.finalSlot;
+  /** Memory that the batch took since it was made, because its lists of tasks grew, bytes. */
+  get grownBytes(): number {
+    return this.#core.calls.memory.buffer.byteLength - this.#firstBytes;
   }
-  /** The `episodeStatsFields` of those lanes, one row each. */
-  get finalStats(): Float64Array {
-    return this.#player.finalStats;
-  }
-  /** Final observations of those lanes, one row each, with same-step autoreset; else `observation` holds them. */
-  get finalObservation(): Float32Array {
-    return this.#player.finalObservation;
+
+  /** The views of the core's memory; made again when it has grown. */
+  #viewed(): CoreViews {
+    if (this.#viewsAt === this.#core.generation) return this.#views;
+    this.#viewsAt = this.#core.generation;
+    this.#views = cutViews(this.#core);
+    return this.#views;
   }
 
   /**
@@ -127,29 +151,47 @@ export class BatchEnv {
    * @throws MecgymError `invalidOption` if an output does not fit its place
    */
   createOutputs(memory?: OutputMemory): BatchOutputs {
-    const outputs = new BatchOutputs(this, memory);
-    this.#ownOutputs.add(outputs);
+    if (memory !== undefined) {
+      const outputs = new BatchOutputs(this, memory);
+      this.#ownOutputs.set(outputs, undefined);
+      return outputs;
+    }
+    // laid out as in the core, so that a step copies all of them at once
+    const { buffer, offsets } = placesOf(this.#core);
+    const outputs = new BatchOutputs(this, { buffer, offsets });
+    this.#ownOutputs.set(outputs, new Uint8Array(buffer));
     return outputs;
   }
 
   /**
    * Makes the next step, reset or restore write into `outputs`; the set in use stays as it is. Only a pointer changes.
-   * A step or a full reset writes the whole new set; a call for some lanes first copies the results of the others.
+   * Each of these calls writes the whole new set.
    *
    * @throws MecgymError `invalidOption` unless this batch made them
    */
   useOutputs(outputs: BatchOutputs): void {
     const isOwn = this.#ownOutputs.has(outputs);
     checkOption(isOwn, "outputs", "outputs of another batch", "what createOutputs of this batch gave");
-    this.#player.outputs = outputs;
+    this.#outputs = outputs;
+    this.#outputBytes = this.#ownOutputs.get(outputs);
   }
 
-  /** A call for some lanes first copies the results of the others, if other outputs are in use now. */
-  #syncOutputs(): void {
-    const { outputs } = this.#player;
-    if (outputs === this.#lastWritten) return;
-    outputs.copyFrom(this.#lastWritten);
-    this.#lastWritten = outputs;
+  /**
+   * Takes over what a step brought in another batch of the same lanes, after a restore, which brings nothing.
+   *
+   * @param values arrays as long as this batch's outputs
+   */
+  setOutputs(values: Readonly<Partial<Record<OutputName, ArrayLike<number>>>>): void {
+    for (const [name, numbers] of Object.entries(values)) this.#core.view(`outputs.${name}`).set(numbers);
+    this.#show();
+  }
+
+  /** After a call that changed lanes: copies its results from the core's memory into the outputs in use. */
+  #show(): void {
+    this.lanes.version += 1;
+    const views = this.#viewed();
+    if (this.#outputBytes !== undefined) this.#outputBytes.set(views.outputBytes);
+    else for (const name of outputNames) this.#outputs[name].set(views.outputs[name]);
   }
 
   /**
@@ -163,17 +205,18 @@ export class BatchEnv {
     const { numLanes } = this;
     if (seeds !== undefined) checkPerLane(seeds, numLanes, "seeds");
     if (mask !== undefined) checkPerLane(mask, numLanes, "mask");
-    if (seeds !== undefined) {
-      for (let lane = 0; lane < numLanes; lane++) {
-        if ((mask === undefined || mask[lane]) && !Number.isNaN(seeds[lane])) checkSeed(seeds[lane], `seeds/${lane}`);
-      }
-    }
-    this.#syncOutputs();
-    this.#player.numFinal = 0;
+    const views = this.#viewed();
     for (let lane = 0; lane < numLanes; lane++) {
-      if (mask !== undefined && !mask[lane]) continue;
-      this.#player.reset(lane, seeds === undefined ? Number.NaN : seeds[lane]);
+      const isWanted = mask === undefined || Boolean(mask[lane]);
+      views.mask[lane] = isWanted ? 1 : 0;
+      if (seeds === undefined || !isWanted) continue;
+      if (!Number.isNaN(seeds[lane])) checkSeed(seeds[lane], `seeds/${lane}`);
+      views.seeds[lane] = seeds[lane];
     }
+    const flags = (seeds === undefined ? 0 : WITH_SEEDS) | (mask === undefined ? 0 : WITH_MASK);
+    this.#expect(this.#core.call(() => this.#core.calls.reset(flags)));
+    this.numFinal = 0;
+    this.#show();
   }
 
   /**
@@ -184,18 +227,65 @@ export class BatchEnv {
    */
   step(actions: ArrayLike<number>): void {
     checkPerLane(actions, this.numLanes, "actions");
-    this.#player.step(this.#actions.check(actions));
-    this.#lastWritten = this.#player.outputs;
+    if (!this.#writeActions(actions)) checkActions(this.lanes, this.#settings, actions);
+    let status = this.#core.calls.step();
+    if (status < 0) {
+      status = this.#core.call(() => this.#core.calls.step());
+      if (status < 0) checkActions(this.lanes, this.#settings, actions);
+      this.#expect(status);
+    }
+    this.numFinal = status;
+    this.#show();
+    if (status > 0) this.#copyFinals(status);
+  }
+
+  /** Hands in the actions; whether all of them are 32-bit integers. */
+  #writeActions(actions: ArrayLike<number>): boolean {
+    this.#cheapestAt = -1;
+    const { actions: given } = this.#viewed();
+    if (actions instanceof Int32Array) {
+      given.set(actions);
+      return true;
+    }
+    let areIntegers = true;
+    for (let lane = 0; lane < given.length; lane++) {
+      const action = actions[lane];
+      const integer = typeof action === "number" ? action | 0 : 0;
+      given[lane] = integer;
+      if (integer !== action) areIntegers = false;
+    }
+    return areIntegers;
+  }
+
+  #copyFinals(count: number): void {
+    const { finalLane, finalSlot, finalStats, finalObservation } = this.#viewed();
+    const width = this.observationSize;
+    for (let row = 0; row < count; row++) {
+      this.finalLane[row] = finalLane[row];
+      this.finalSlot[row] = finalSlot[row];
+    }
+    for (let i = 0; i < count * NUM_STATS; i++) this.finalStats[i] = finalStats[i];
+    if (this.autoreset === "same-step") this.finalObservation.set(finalObservation.subarray(0, count * width));
+  }
+
+  /** What was checked before is not refused by the core. */
+  #expect(status: number): void {
+    if (status < 0) throw new Error(`the core refuses a call: ${JSON.stringify(this.#core.failure)}`);
+  }
+
+  /** The action of the smallest cost of every lane's current task (eq. 15), until the next call; 0 after an end. */
+  cheapestActions(): Int32Array {
+    if (this.#cheapestAt !== this.lanes.version) {
+      this.#core.calls.chooseCheapest();
+      this.#cheapestAt = this.lanes.version;
+    }
+    return this.#viewed().actions;
   }
 
   /** The scenario that a lane plays. */
   scenarioOf(lane: number): Scenario {
     this.#checkLane(lane);
-    return this.scenarios[this.#settings.laneScenario[lane]];
-  }
-
-  #lookAheadOptions(lane: number): LookAheadOptions {
-    return this.scenarios[this.#settings.laneScenario[lane]].lookAhead;
+    return this.lanes.scenarioOf(lane);
   }
 
   /**
@@ -207,14 +297,28 @@ export class BatchEnv {
    */
   lookAhead(lane: number, request?: LookAheadRequest, out?: LookAheadResult): LookAheadResult {
     this.#checkLane(lane);
-    const settings = resolveLookAheadOptions(this.#lookAheadOptions(lane), request, lookAheadRequestNames);
-    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw needsReset(this.lanes, lane);
-    const numServers = this.lanes.arrays.numServers[lane];
+    const own = this.lanes.scenarioOf(lane).lookAhead;
+    const settings = resolveLookAheadOptions(own, request, lookAheadRequestNames);
+    if (this.lanes.phaseOf(lane) === PHASE_UNUSED) throw needsReset(this.lanes, lane);
+    const numServers = this.lanes.numberOf("numServers", lane);
     const actions = request?.actions;
     if (actions !== undefined) checkLookAheadActions(actions, numServers);
     const result = out ?? allocateLookAhead(actions === undefined ? numServers : actions.length - 1);
-    readDecision(this.lanes, lane, this.#decision);
-    this.#lookAhead.evaluate(this.#decision, this.lanes.parameters[lane], settings, result, actions);
+    if (request !== undefined) writeLookAheadOptions(this.#core, settings);
+    const isOwn = request === undefined ? 1 : 0;
+    const views = this.#viewed().lookAhead;
+    // the core has room for each action once; of more, all are evaluated and those asked for are picked
+    const isList = actions !== undefined && actions.length <= this.maxServers + 1;
+    if (isList) for (let i = 0; i < actions.length; i++) views.actions[i] = actions[i];
+    this.#expect(this.#core.calls.lookAhead(lane, isOwn, isList ? actions.length : -1));
+    const count = actions === undefined ? numServers + 1 : actions.length;
+    for (let i = 0; i < count; i++) {
+      const from = isList || actions === undefined ? i : actions[i];
+      result.latencySlots[i] = views.latencySlots[from];
+      result.costSlots[i] = views.costSlots[from];
+      result.impactSlots[i] = views.impactSlots[from];
+      result.reward[i] = views.reward[from];
+    }
     return result;
   }
 
@@ -224,9 +328,8 @@ export class BatchEnv {
    * @throws MecgymError `needsReset`, `invalidOption`
    */
   snapshot(lane: number): Uint8Array {
-    this.#checkLane(lane);
-    if (this.lanes.arrays.phase[lane] === PHASE_UNUSED) throw needsReset(this.lanes, lane);
-    return writeLane(this.lanes, lane, this.#scenarioHash(lane), this.#player.courseOf(lane));
+    this.#checkStarted(lane);
+    return this.#core.snapshot(lane);
   }
 
   /**
@@ -236,9 +339,16 @@ export class BatchEnv {
    */
   restore(lane: number, snapshot: Uint8Array): void {
     this.#checkLane(lane);
-    const write = readLane(this.lanes, lane, this.#scenarioHash(lane), snapshot);
-    this.#syncOutputs();
-    this.#player.adopt(lane, write());
+    this.#checkSnapshot(lane, snapshot);
+    this.#expect(this.#core.restore(lane, snapshot));
+    this.#show();
+  }
+
+  /** @throws MecgymError `invalidSnapshot` */
+  #checkSnapshot(lane: number, snapshot: Uint8Array): void {
+    if (!(snapshot instanceof Uint8Array)) throw noBytes(snapshot);
+    if (this.#core.checkSnapshot(lane, snapshot) === 0) return;
+    throw refusalOf(this.#core.failure, snapshot, this.#scenarioHash(lane), sha256);
   }
 
   /**
@@ -269,13 +379,13 @@ export class BatchEnv {
    * @throws MecgymError `invalidSnapshot`, `invalidOption`; no lane is changed
    */
   restoreLanes(lanes: ArrayLike<number>, snapshots: readonly Uint8Array[]): void {
-    const writes = snapshots.map((snapshot, i) => {
+    for (const [i, snapshot] of snapshots.entries()) {
       this.#checkLane(lanes[i]);
-      return readLane(this.lanes, lanes[i], this.#scenarioHash(lanes[i]), snapshot);
-    });
-    this.#syncOutputs();
-    for (const [i, write] of writes.entries()) this.#player.adopt(lanes[i], write());
-    this.#player.numFinal = 0;
+      this.#checkSnapshot(lanes[i], snapshot);
+    }
+    for (const [i, snapshot] of snapshots.entries()) this.#expect(this.#core.restore(lanes[i], snapshot));
+    this.#show();
+    this.numFinal = 0;
   }
 
   /**
@@ -285,16 +395,16 @@ export class BatchEnv {
    */
   forkAll(): BatchEnv {
     const copy = new BatchEnv(this.#options);
-    for (let lane = 0; lane < this.numLanes; lane++) {
-      copyLane(this.lanes, lane, copy.lanes, lane);
-      if (this.lanes.arrays.phase[lane] !== PHASE_UNUSED) copy.#player.adopt(lane, this.#player.courseOf(lane));
-    }
+    this.#core.copyTo(copy.#core);
+    copy.#show();
     return copy;
   }
 
   /** Sixteen hexadecimal digits that name a lane's state: two lanes with the same name play on alike. */
   stateHash(lane: number): string {
-    return hashOfSnapshot(this.snapshot(lane));
+    this.#checkStarted(lane);
+    this.#expect(this.#core.call(() => this.#core.calls.stateHash(lane)));
+    return bytesToHex(this.#core.view<Uint8Array>("digest").subarray(0, 8));
   }
 
   /**
@@ -304,16 +414,15 @@ export class BatchEnv {
    */
   fork(from: number, to: number): void {
     this.checkFork(from, to);
-    copyLane(this.lanes, from, this.lanes, to);
-    this.#syncOutputs();
-    this.#player.adopt(to, this.#player.courseOf(from));
+    this.#expect(this.#core.call(() => this.#core.calls.fork(from, to)));
+    this.#show();
   }
 
   /** @throws MecgymError `needsReset`, or `invalidOption` unless both lanes exist and play the same scenario */
   checkFork(from: number, to: number): void {
     this.#checkLane(from);
     this.#checkLane(to);
-    if (this.lanes.arrays.phase[from] === PHASE_UNUSED) throw needsReset(this.lanes, from);
+    if (this.lanes.phaseOf(from) === PHASE_UNUSED) throw needsReset(this.lanes, from);
     const isSameScenario = this.#settings.laneScenario[from] === this.#settings.laneScenario[to];
     checkOption(isSameScenario, "to", `lane ${to}`, `a lane of lane ${from}'s scenario`);
   }
@@ -328,16 +437,49 @@ export class BatchEnv {
     if (isIntegerIn(lane, 0, this.numLanes - 1)) return;
     checkOption(false, "lane", lane, `a lane from 0 to ${this.numLanes - 1}`);
   }
+
+  #checkStarted(lane: number): void {
+    this.#checkLane(lane);
+    if (this.lanes.phaseOf(lane) === PHASE_UNUSED) throw needsReset(this.lanes, lane);
+  }
 }
 
-function makeLanes({ scenarios, laneScenario, numLanes, maxServers, maxUsers, historySlots }: BatchSettings): Lanes {
-  const size = { numLanes, maxServers, maxUsers, historySlots };
-  const parameters = scenarios.map(deriveParameters);
+const outputNames = outputSpecs({ numLanes: 0, maxServers: 0, observationSize: 0 }).map(({ name }) => name);
+
+/** Where the core's outputs begin and end, and a buffer of that length with the same places in it. */
+function placesOf({ fields }: Lanes["core"]): { first: number; buffer: ArrayBuffer; offsets: OutputMemory["offsets"] } {
+  const addresses = outputNames.map((name) => fields.get(`outputs.${name}`)?.address as number);
+  const first = Math.min(...addresses);
+  const mask = fields.get("outputs.actionMask") as { address: number; rows: number; columns: number };
+  const offsets = Object.fromEntries(outputNames.map((name, i) => [name, addresses[i] - first]));
+  // the mask stands last
+  const numBytes = mask.address + mask.rows * mask.columns - first;
+  return { first, buffer: new ArrayBuffer(numBytes), offsets: offsets as OutputMemory["offsets"] };
+}
+
+type CoreViews = ReturnType<typeof cutViews>;
+
+function cutViews(core: Lanes["core"]) {
+  const { first, buffer } = placesOf(core);
   return {
-    size,
-    arrays: allocateLanes(size),
-    tasks: new TaskLists(numLanes),
-    parameters: Array.from(laneScenario, (index) => parameters[index]),
-    ...allocateScratch(size),
+    actions: core.view<Int32Array>("actions"),
+    seeds: core.view<Float64Array>("seeds"),
+    mask: core.view<Uint8Array>("mask"),
+    finalLane: core.view<Int32Array>("final.lane"),
+    finalSlot: core.view<Int32Array>("final.slot"),
+    finalStats: core.view<Float64Array>("final.stats"),
+    finalObservation: core.view<Float32Array>("final.observation"),
+    outputs: Object.fromEntries(outputNames.map((name) => [name, core.view(`outputs.${name}`)])) as Record<
+      OutputName,
+      ReturnType<typeof core.view>
+    >,
+    outputBytes: new Uint8Array(core.calls.memory.buffer, first, buffer.byteLength),
+    lookAhead: {
+      actions: core.view<Int32Array>("lookAhead.actions"),
+      latencySlots: core.view<Float64Array>("lookAhead.latencySlots"),
+      costSlots: core.view<Float64Array>("lookAhead.costSlots"),
+      impactSlots: core.view<Float64Array>("lookAhead.impactSlots"),
+      reward: core.view<Float64Array>("lookAhead.reward"),
+    },
   };
 }

@@ -1,7 +1,7 @@
 /** Hands a batch's scenarios and options to the core, and has it laid out. */
 
 import { type CoreModule, coreStatus } from "../core/module.js";
-import { type Scenario, scenarioHash } from "../scenario/scenario.js";
+import { hashOfScenario, type Scenario } from "../scenario/scenario.js";
 import type { BatchSettings } from "./options.js";
 
 const kinds = { fixed: 0, list: 1, range: 2 } as const;
@@ -42,7 +42,7 @@ export function addScenario(core: CoreModule, scenario: Scenario): number {
     isResampled: lookAhead.rates === "resampled" ? 1 : 0,
   };
   for (const [name, value] of Object.entries(numbers)) core.set(`scenario.${name}`, value);
-  const hash = scenarioHash(scenario);
+  const hash = hashOfScenario(scenario);
   const hashBytes = core.view("scenario.contentHash");
   for (let i = 0; i < hashBytes.length; i++) hashBytes[i] = Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16);
   return core.call(() => core.calls.addScenario());

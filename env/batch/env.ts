@@ -2,13 +2,13 @@
 
 import { checkNames } from "../checks.js";
 import { FLAG_LATE, FLAG_TRUNCATED } from "../core/flags.js";
-import type { LookAheadResult } from "../core/look-ahead.js";
-import type { LookAheadRequest } from "../core/look-ahead-options.js";
 import { MecgymError } from "../errors.js";
 import type { Scenario, ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, type Split } from "../scenario/seeds.js";
 import { BatchEnv } from "./batch-env.js";
-import { episodeStatsFields } from "./lane-player.js";
+import { episodeStatsFields } from "./episode-stats.js";
+import type { LookAheadResult } from "./look-ahead.js";
+import type { LookAheadRequest } from "./look-ahead-options.js";
 import { copyObservation, LaneView, type ObservationData } from "./observation.js";
 
 export interface EnvOptions {

@@ -1,8 +1,9 @@
 /** What a policy observes: a read-only view of one lane, or the same as plain data. */
 
 import type { Observation as ObservationData } from "../../schemas/generated/types.js";
-import { latencySlotsOf, localWaitSlots } from "../core/action-costs.js";
-import { costOfLatency, type Lanes } from "../core/kernel.js";
+import type { Scenario } from "../scenario/scenario.js";
+import type { Lanes } from "./lanes.js";
+import { costOfLatency, latencySlotsOf } from "./latency.js";
 
 export type { ObservationData };
 
@@ -44,12 +45,12 @@ export function isObservedActionAvailable(observation: Observation, action: numb
 }
 
 /**
- * Latency C of an action for an observed task, in slots (eq. 3, 7, 8), by the kernel's own arithmetic. Infinity if the
+ * Latency C of an action for an observed task, in slots (eq. 3, 7, 8), with the bits of the core. Infinity if the
  * server is absent.
  */
 export function observedLatencySlots(observation: Observation, action: number): number {
   if (action !== 0 && !isServerAvailable(observation, action - 1)) return Number.POSITIVE_INFINITY;
-  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, 0, observation);
+  return latencySlotsOf(action, observation.sizeMbit, observation.localBacklogMbit, observation, observation);
 }
 
 /** Cost J of an action for an observed task, in slots (eq. 11); Infinity if the server is absent. */
@@ -64,75 +65,107 @@ export function observedCostSlots(observation: Observation, action: number): num
 export class LaneView implements Observation {
   readonly #lanes: Lanes;
   readonly #lane: number;
-  #numServers = 0;
-  #rateMbps!: Float64Array;
-  #cpuGHz!: Float64Array;
-  #activeTasks!: Int32Array;
-  #workloadMbit!: Float64Array;
-  #isAvailable: Uint8Array | undefined;
+  /** The version of the lanes that was read last. */
+  #version = -1;
+  #scenario: Scenario;
+  #slot = 0;
+  #decisionIndex = 0;
+  #sizeMbit = 0;
+  #userIndex = 0;
+  #localBacklogMbit = 0;
+  #localWaitSlots = 0;
+  #rateMbps = new Float64Array(0);
+  #cpuGHz = new Float64Array(0);
+  #activeTasks = new Int32Array(0);
+  #workloadMbit = new Float64Array(0);
+  #isAvailable = new Uint8Array(0);
 
   constructor(lanes: Lanes, lane: number) {
     this.#lanes = lanes;
     this.#lane = lane;
-    this.#updateViews();
+    this.#scenario = lanes.scenarioOf(lane);
   }
 
-  /** Makes views of the lane's rows, with an entry for each server of the episode. */
-  #updateViews(): void {
-    const { arrays, size } = this.#lanes;
-    const first = this.#lane * size.maxServers;
-    this.#numServers = arrays.numServers[this.#lane];
-    const end = first + this.#numServers;
-    this.#rateMbps = arrays.rateMbps.subarray(first, end);
-    this.#cpuGHz = arrays.cpuGHz.subarray(first, end);
-    this.#activeTasks = arrays.activeTasks.subarray(first, end);
-    this.#workloadMbit = arrays.workloadMbit.subarray(first, end);
-    const { hasChurn } = this.#lanes.parameters[this.#lane];
-    this.#isAvailable = hasChurn ? arrays.isAvailable.subarray(first, end) : undefined;
-  }
-
+  /** Reads the decision, if a call has changed lanes since. */
   #refresh(): void {
-    if (this.#lanes.arrays.numServers[this.#lane] !== this.#numServers) this.#updateViews();
+    if (this.#version === this.#lanes.version) return;
+    this.#version = this.#lanes.version;
+    const decision = this.#lanes.read(this.#lane);
+    if (decision === undefined) return;
+    this.#scenario = this.#lanes.scenarios[decision.scenario[0]];
+    this.#slot = decision.slot[0];
+    this.#decisionIndex = decision.decisionIndex[0];
+    this.#sizeMbit = decision.sizeMbit[0];
+    this.#userIndex = decision.userIndex[0];
+    this.#localBacklogMbit = decision.backlogMbit[0];
+    this.#localWaitSlots = decision.localWaitSlots[0];
+    const numServers = decision.numServers[0];
+    if (numServers !== this.#rateMbps.length) this.#makeRoom(numServers);
+    const { rateMbps, cpuGHz, activeTasks, workloadMbit, isAvailable } = decision;
+    for (let e = 0; e < numServers; e++) {
+      this.#rateMbps[e] = rateMbps[e];
+      this.#cpuGHz[e] = cpuGHz[e];
+      this.#activeTasks[e] = activeTasks[e];
+      this.#workloadMbit[e] = workloadMbit[e];
+      this.#isAvailable[e] = isAvailable[e];
+    }
+  }
+
+  #makeRoom(numServers: number): void {
+    this.#rateMbps = new Float64Array(numServers);
+    this.#cpuGHz = new Float64Array(numServers);
+    this.#activeTasks = new Int32Array(numServers);
+    this.#workloadMbit = new Float64Array(numServers);
+    this.#isAvailable = new Uint8Array(numServers);
   }
 
   get slot(): number {
-    return this.#lanes.arrays.slot[this.#lane];
+    this.#refresh();
+    return this.#slot;
   }
   get decisionIndex(): number {
-    return this.#lanes.arrays.decisionIndex[this.#lane];
+    this.#refresh();
+    return this.#decisionIndex;
   }
   get sizeMbit(): number {
-    return this.#lanes.arrays.sizeMbit[this.#lane];
+    this.#refresh();
+    return this.#sizeMbit;
   }
   get densityGcyclesPerMbit(): number {
-    return this.#lanes.parameters[this.#lane].densityGcyclesPerMbit;
+    this.#refresh();
+    return this.#scenario.densityGcyclesPerMbit;
   }
   get deadlineSlots(): number {
-    return this.#lanes.parameters[this.#lane].deadlineSlots;
+    this.#refresh();
+    return this.#scenario.deadlineSlots;
   }
   get penaltySlots(): number {
-    return this.#lanes.parameters[this.#lane].penaltySlots;
+    this.#refresh();
+    return this.#scenario.deadlinePenaltySlots;
   }
   get slotSeconds(): number {
-    return this.#lanes.parameters[this.#lane].slotSeconds;
+    this.#refresh();
+    return this.#scenario.slotSeconds;
   }
   get userIndex(): number {
-    return this.#lanes.arrays.userIndex[this.#lane];
+    this.#refresh();
+    return this.#userIndex;
   }
   get localCpuGHz(): number {
-    return this.#lanes.parameters[this.#lane].localCpuGHz;
+    this.#refresh();
+    return this.#scenario.localCpuGHz;
   }
   get localBacklogMbit(): number {
-    const { arrays, size } = this.#lanes;
-    const user = this.#lane * size.maxUsers + arrays.userIndex[this.#lane];
-    return arrays.backlogMbit[user] + arrays.addedBacklogMbit[user];
+    this.#refresh();
+    return this.#localBacklogMbit;
   }
   get localWaitSlots(): number {
-    return localWaitSlots(this.localBacklogMbit, this.#lanes.parameters[this.#lane]);
+    this.#refresh();
+    return this.#localWaitSlots;
   }
   get numServers(): number {
     this.#refresh();
-    return this.#numServers;
+    return this.#rateMbps.length;
   }
   get rateMbps(): Float64Array {
     this.#refresh();
@@ -152,19 +185,11 @@ export class LaneView implements Observation {
   }
   get isAvailable(): Uint8Array | undefined {
     this.#refresh();
-    return this.#isAvailable;
+    return this.#scenario.churn === undefined ? undefined : this.#isAvailable;
   }
   get workloadHistoryMbit(): number[][] {
-    const { arrays, size, parameters } = this.#lanes;
-    const { historySlots } = parameters[this.#lane];
-    const oldest = arrays.slot[this.#lane] % historySlots;
-    const firstRow = this.#lane * size.historySlots;
-    return Array.from({ length: this.numServers }, (_, e) =>
-      Array.from({ length: historySlots }, (_, i) => {
-        const row = firstRow + ((oldest + i) % historySlots);
-        return arrays.historyMbit[row * size.maxServers + e];
-      }),
-    );
+    const decision = this.#lanes.read(this.#lane, true);
+    return decision === undefined ? [] : this.#lanes.historyOf(decision);
   }
 }
 

@@ -1,12 +1,11 @@
 /** The look-ahead of recorded states: what a batch gave when they were recorded. */
 
-import type { DecisionState } from "../core/decision-state.js";
-import { allocateLookAhead, LookAhead, type LookAheadResult } from "../core/look-ahead.js";
-import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
-import { deriveParameters } from "../core/parameters.js";
-import { seedFutureKeys } from "../random.js";
-import type { Scenario } from "../scenario/scenario.js";
+import { maxServersOf, type Scenario } from "../scenario/scenario.js";
+import { Lanes } from "./lanes.js";
+import { allocateLookAhead, type LookAheadResult, writeLookAheadOptions } from "./look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "./look-ahead-options.js";
 import { isServerAvailable, type Observation } from "./observation.js";
+import { resolveBatchOptions } from "./options.js";
 
 /**
  * The look-ahead of a recorded state: what `BatchEnv.lookAhead` gave when it was recorded.
@@ -22,30 +21,55 @@ export function lookAheadOfState(
 ): LookAheadResult {
   const settings = resolveLookAheadOptions(scenario.lookAhead, options);
   const out = allocateLookAhead(state.numServers);
-  const decision = decisionOfState(episodeSeed, state);
-  new LookAhead(state.numServers).evaluate(decision, deriveParameters(scenario), settings, out);
+  recordedLookAhead(scenario, state.numServers).evaluate(episodeSeed, state, settings, out);
   return out;
 }
 
-/** A recorded state in the form a look-ahead starts from. */
-export function decisionOfState(episodeSeed: number, state: Observation): DecisionState {
-  seedFutureKeys(episodeSeed, recordedKeys, 0);
-  return {
-    sizeMbit: state.sizeMbit,
-    backlogMbit: state.localBacklogMbit,
-    numServers: state.numServers,
-    firstServer: 0,
-    rateMbps:
-      state.isAvailable === undefined
-        ? state.rateMbps
-        : Array.from(state.rateMbps, (rate, e) => (isServerAvailable(state, e) ? rate : 0)),
-    cpuGHz: state.cpuGHz,
-    activeTasks: state.activeTasks,
-    workloadMbit: state.workloadMbit,
-    futureKey0: recordedKeys[0],
-    futureKey1: recordedKeys[1],
-    decisionIndex: state.decisionIndex,
-  };
+/** Evaluates recorded states of one scenario, in a batch of the core that never plays. */
+export class RecordedLookAhead {
+  readonly maxServers: number;
+  readonly #lanes: Lanes;
+
+  /** Makes room for states of up to `numServers` servers. */
+  constructor(scenario: Scenario, numServers: number) {
+    this.maxServers = Math.max(numServers, maxServersOf(scenario));
+    this.#lanes = new Lanes(resolveBatchOptions({ scenarios: [scenario], numLanes: 1, maxServers: this.maxServers }));
+  }
+
+  /** Fills `out` with C, J, C_impact and r of all actions. */
+  evaluate(episodeSeed: number, state: Observation, settings: LookAheadOptions, out: LookAheadResult): void {
+    const { core, decision } = this.#lanes;
+    const { numServers } = state;
+    decision.episodeSeed[0] = episodeSeed;
+    decision.sizeMbit[0] = state.sizeMbit;
+    decision.backlogMbit[0] = state.localBacklogMbit;
+    decision.decisionIndex[0] = state.decisionIndex;
+    decision.numServers[0] = numServers;
+    const { rateMbps, cpuGHz, workloadMbit, activeTasks } = state;
+    for (let e = 0; e < numServers; e++) {
+      decision.rateMbps[e] = isServerAvailable(state, e) ? rateMbps[e] : 0;
+      decision.cpuGHz[e] = cpuGHz[e];
+      decision.workloadMbit[e] = workloadMbit[e];
+      decision.activeTasks[e] = activeTasks[e];
+    }
+    writeLookAheadOptions(core, settings);
+    const status = core.calls.lookAheadOfState(0, 0, -1);
+    if (status < 0) throw new Error(`the core refuses a state: ${JSON.stringify(core.failure)}`);
+    for (const name of ["latencySlots", "costSlots", "impactSlots", "reward"] as const) {
+      const values = core.view(`lookAhead.${name}`);
+      for (let i = 0; i <= numServers; i++) out[name][i] = values[i];
+    }
+  }
 }
 
-const recordedKeys = new Int32Array(2);
+/** What was made for the scenarios that were asked for. */
+const made = new WeakMap<Scenario, RecordedLookAhead>();
+
+/** Look-aheads of a scenario's recorded states, with room for `numServers` servers. */
+export function recordedLookAhead(scenario: Scenario, numServers: number): RecordedLookAhead {
+  const known = made.get(scenario);
+  if (known !== undefined && known.maxServers >= numServers) return known;
+  const one = new RecordedLookAhead(scenario, numServers);
+  made.set(scenario, one);
+  return one;
+}

@@ -1,13 +1,22 @@
 /** Rollouts: copies of a lane, played on with a base policy over sampled futures or over the true one. */
 
-import { copyLane } from "../core/copy-lane.js";
-import { decideTasks, isActionAvailable, type Lanes } from "../core/kernel.js";
-import type { BatchOutputs } from "../core/outputs.js";
-import { advanceLanes } from "../core/workload.js";
-import { drawUniform, futureUniform, seedStream, streamName } from "../random.js";
+import { type CoreModule, coreStatus } from "../core/module.js";
+import { createStream, streamName } from "../random.js";
 import type { Scenario } from "../scenario/scenario.js";
-import { BatchEnv } from "./batch-env.js";
+import type { Lanes } from "./lanes.js";
 import { LaneView } from "./observation.js";
+
+/** A base policy that the core has itself: rollouts with it are played in one call. */
+export type CoreBase =
+  /** `priced`: the smallest J + κ·N_e; with κ = 0, `oracle`. */
+  | { readonly name: "priced"; readonly tollSlots: number }
+  /** `adaptive`: its 23 weights, and the sum and number of the task sizes that it has seen. */
+  | {
+      readonly name: "adaptive";
+      readonly weights: ArrayLike<number>;
+      readonly sizeSumMbit: number;
+      readonly numSizes: number;
+    };
 
 /** What a rollout plays. One object can serve every decision. */
 export interface RolloutRequest {
@@ -20,8 +29,8 @@ export interface RolloutRequest {
   readonly numFutures: number;
   /** H: decisions of the slots t … t + H − 1 count, until the episode ends. */
   readonly horizonSlots: number;
-  /** Takes the later decisions; it observes the copy. */
-  readonly base: (view: LaneView) => number;
+  /** Takes the later decisions: a policy of the core's, or a function that observes the copy. */
+  readonly base: CoreBase | ((view: LaneView) => number);
   /** Whether the futures are sampled or the true one (then all numFutures are alike). */
   readonly future: "sampled" | "true";
   /** Two keys (`rolloutKeys`) that, with the decision, name the sampled futures. */
@@ -32,17 +41,10 @@ export interface RolloutRequest {
   readonly tasksSeen: number;
 }
 
-/** The streams that a sampled future replaces. */
-const streams = ["arrivalStream", "sizeStream", "fadingStream", "burstStream", "churnStream"] as const;
-/** Items of a future after the three numbers of each stream. */
-const BUSY_ITEM = 3 * streams.length;
-const PENDING_ITEM = BUSY_ITEM + 1;
-
 /** The keys of a policy's own futures, from the stream `rollout` of its seed, which no episode uses. */
 export function rolloutKeys(seed: number): Int32Array {
-  const state = new Float64Array(4);
-  seedStream(streamName("rollout", seed), state, 0);
-  return Int32Array.from([0, 0], () => (drawUniform(state, 0) * 0x100000000) | 0);
+  const draw = createStream(streamName("rollout", seed));
+  return Int32Array.from([0, 0], () => (draw() * 0x100000000) | 0);
 }
 
 /**
@@ -58,93 +60,119 @@ export function rolloutKeys(seed: number): Int32Array {
  * All candidates meet the same futures (common random numbers), so their sums can be compared in pairs.
  */
 export class Rollouts {
-  readonly #lanes: Lanes;
-  readonly #outputs: BatchOutputs;
-  readonly #actions = new Int32Array(1);
-  readonly #view: LaneView;
+  readonly #scenario: Scenario;
+  #view: LaneView | undefined;
+  #lanes: Lanes | undefined;
 
   constructor(scenario: Scenario) {
-    const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
-    this.#lanes = batch.lanes;
-    this.#outputs = batch.outputs;
-    this.#view = new LaneView(this.#lanes, 0);
+    this.#scenario = scenario;
   }
 
   /**
-   * Sums J (eq. 11), and ρ for tasks lost on time, over the decisions of the horizon. Allocates nothing unless a task
-   * list outgrows its block.
+   * Sums J (eq. 11), and ρ for tasks lost on time, over the decisions of the horizon.
    *
    * @param source lanes of the scenario given to the constructor; they are not changed
    * @param out receives [numCandidates][numFutures], slots
    */
   play(source: Lanes, lane: number, request: RolloutRequest, out: Float64Array): void {
-    const { candidates, numCandidates, firstFuture, numFutures, future } = request;
+    const { candidates, numCandidates, firstFuture, numFutures } = request;
+    if (source !== this.#lanes) {
+      this.#lanes = source;
+      // the core's lane behind the last one, where rollouts play
+      this.#view = new LaneView(source, source.numLanes);
+    }
+    this.#writeRequest(source.core, request);
+    const { base } = request;
+    if (typeof base !== "function") {
+      playInCore(source.core, lane, base, request, out);
+      return;
+    }
     for (let i = 0; i < numCandidates; i++) {
       for (let m = 0; m < numFutures; m++) {
-        copyLane(source, lane, this.#lanes, 0);
-        if (future === "sampled") this.#sample(request, firstFuture + m);
-        out[i * numFutures + m] = this.#playOn(candidates[i], request);
+        out[i * numFutures + m] = this.#playOn(source, lane, firstFuture + m, candidates[i], base);
       }
     }
   }
 
-  #sample({ keys, busyProbability, tasksSeen }: RolloutRequest, sample: number): void {
-    const { arrays, parameters } = this.#lanes;
-    const p = parameters[0];
-    const decision = arrays.decisionIndex[0];
-    for (let s = 0; s < streams.length; s++) {
-      const state = arrays[streams[s]];
-      for (let i = 0; i < 3; i++) state[i] = futureUniform(keys[0], keys[1], decision, sample, 3 * s + i);
-      state[3] = 1;
-    }
-    const busy = futureUniform(keys[0], keys[1], decision, sample, BUSY_ITEM);
-    if (p.isBursty) arrays.isBusy[0] = busy < busyProbability ? 1 : 0;
-    const pending = futureUniform(keys[0], keys[1], decision, sample, PENDING_ITEM);
-    if (p.isPoisson) arrays.pendingTasks[0] = pendingCount(pending, p.arrivalRate, tasksSeen);
+  #writeRequest(core: CoreModule, request: RolloutRequest): void {
+    core.set("rollout.isSampled", request.future === "sampled" ? 1 : 0);
+    core.set("rollout.key0", request.keys[0]);
+    core.set("rollout.key1", request.keys[1]);
+    core.set("rollout.busyProbability", request.busyProbability);
+    core.set("rollout.tasksSeen", request.tasksSeen);
+    // no episode is longer
+    core.set("rollout.horizonSlots", Math.min(request.horizonSlots, this.#scenario.episodeSlots));
   }
 
-  #playOn(candidate: number, { horizonSlots, base }: RolloutRequest): number {
-    const lanes = this.#lanes;
-    const { arrays } = lanes;
-    const p = lanes.parameters[0];
-    const lostBefore = arrays.lostOnTimeTasks[0];
-    const lastSlot = arrays.slot[0] + horizonSlots;
-    // the only task of an episode may come after its slots
-    const end = lastSlot < p.episodeSlots ? lastSlot : p.episodeSlots;
+  #playOn(source: Lanes, lane: number, future: number, candidate: number, base: (view: LaneView) => number): number {
+    const { core } = source;
+    const status = core.call(() => core.calls.beginRollout(lane, future));
+    expectDone(core, status);
     let action = candidate;
-    let sum = 0;
     for (;;) {
-      if (!isActionAvailable(lanes, 0, action)) return Number.POSITIVE_INFINITY;
-      this.#actions[0] = action;
-      decideTasks(lanes, lanes.oneLane, 1, this.#actions, this.#outputs);
-      sum += this.#outputs.costSlots[0];
-      advanceLanes(lanes, lanes.oneLane, 1);
-      if (arrays.slot[0] >= end) break;
-      action = base(this.#view);
+      const answer = core.call(() => core.calls.playRollout(action));
+      source.version += 1;
+      if (answer === coreStatus.invalidAction) return Number.POSITIVE_INFINITY;
+      if (answer === 0) return core.get("rollout.sum");
+      action = base(this.#view as LaneView);
     }
-    return sum + p.penaltySlots * (arrays.lostOnTimeTasks[0] - lostBefore);
   }
 }
 
-/**
- * The number of tasks still to come for the uniform `u`, if a Poisson count X of mean `mean` is known to be at least
- * `seen`: by inversion of P(X − seen = j | X ≥ seen).
- */
-export function pendingCount(u: number, mean: number, seen: number): number {
-  // weights relative to that of j = 0: 1 − P(X < seen) would lose digits
-  let total = 0;
-  for (let j = 0, weight = 1; total + weight > total; j++) {
-    total += weight;
-    weight = (weight * mean) / (seen + j + 1);
+/** Sums that the core gives in one call. */
+const MAX_SUMS = 4096;
+
+/** Plays with one of the core's own policies: candidate by candidate, as many futures in a call as it takes. */
+function playInCore(core: CoreModule, lane: number, base: CoreBase, request: RolloutRequest, out: Float64Array): void {
+  const { candidates, numCandidates, firstFuture, numFutures } = request;
+  writeBase(core, base);
+  if (numCandidates * numFutures <= MAX_SUMS && numCandidates < core.view("rollout.candidates").length) {
+    playPart(core, lane, candidates, 0, numCandidates, firstFuture, numFutures, out, 0);
+    return;
   }
-  const target = u * total;
-  let count = 0;
-  let weight = 1;
-  let cumulative = 1;
-  while (target >= cumulative && weight > 0) {
-    count++;
-    weight = (weight * mean) / (seen + count);
-    cumulative += weight;
+  for (let i = 0; i < numCandidates; i++) {
+    for (let m = 0; m < numFutures; m += MAX_SUMS) {
+      const count = Math.min(MAX_SUMS, numFutures - m);
+      playPart(core, lane, candidates, i, 1, firstFuture + m, count, out, i * numFutures + m);
+    }
   }
-  return count;
+}
+
+function playPart(
+  core: CoreModule,
+  lane: number,
+  candidates: ArrayLike<number>,
+  firstCandidate: number,
+  numCandidates: number,
+  firstFuture: number,
+  numFutures: number,
+  out: Float64Array,
+  at: number,
+): void {
+  const given = core.view("rollout.candidates");
+  for (let i = 0; i < numCandidates; i++) given[i] = candidates[firstCandidate + i];
+  core.set("rollout.numCandidates", numCandidates);
+  core.set("rollout.firstFuture", firstFuture);
+  core.set("rollout.numFutures", numFutures);
+  expectDone(
+    core,
+    core.call(() => core.calls.rollout(lane)),
+  );
+  const sums = core.view("rollout.costSlots");
+  for (let i = 0, count = numCandidates * numFutures; i < count; i++) out[at + i] = sums[i];
+}
+
+function writeBase(core: CoreModule, base: CoreBase): void {
+  core.set("rollout.base", base.name === "adaptive" ? 1 : 0);
+  if (base.name === "priced") {
+    core.set("rollout.tollSlots", base.tollSlots);
+    return;
+  }
+  core.view("rollout.weights").set(base.weights);
+  core.set("rollout.sizeSumMbit", base.sizeSumMbit);
+  core.set("rollout.numSizes", base.numSizes);
+}
+
+function expectDone(core: CoreModule, status: number): void {
+  if (status < 0) throw new Error(`the core refuses a rollout: ${JSON.stringify(core.failure)}`);
 }

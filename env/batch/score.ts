@@ -1,15 +1,14 @@
 /** Scores actions in recorded states, as a reward function of group-relative training needs it. */
 
 import { checkOption, isIntegerIn } from "../checks.js";
-import { allocateLookAhead, LookAhead } from "../core/look-ahead.js";
-import { type LookAheadOptions, resolveLookAheadOptions } from "../core/look-ahead-options.js";
-import { deriveParameters } from "../core/parameters.js";
 import { MecgymError } from "../errors.js";
 import { resolveScenario, type ScenarioInput } from "../scenario/scenario.js";
 import { checkSeed, isSeed } from "../scenario/seeds.js";
 import { cheapestOf, costliestOf } from "./action-costs.js";
+import { allocateLookAhead } from "./look-ahead.js";
+import { type LookAheadOptions, resolveLookAheadOptions } from "./look-ahead-options.js";
 import { isObservedActionAvailable, type Observation } from "./observation.js";
-import { decisionOfState } from "./recorded-states.js";
+import { recordedLookAhead } from "./recorded-states.js";
 
 /** A state and the seed of its episode, on which its futures depend. */
 export interface ScoredState {
@@ -64,16 +63,15 @@ export function score(
     reward: new Float64Array(count),
     cheapestCostSlots: new Float64Array(count),
   };
-  const parameters = deriveParameters(resolved);
   const widest = states.reduce((most, { state }) => Math.max(most, state.numServers), 1);
-  const lookAhead = new LookAhead(widest);
+  const lookAhead = recordedLookAhead(resolved, widest);
   const result = allocateLookAhead(widest);
   const { first, next } = groupByState(states.length, count, stateOfAction);
   for (let index = 0; index < states.length; index++) {
     if (first[index] < 0) continue;
     // most states have a whole group of actions: their look-ahead is evaluated once
     const { state, episodeSeed } = states[index];
-    lookAhead.evaluate(decisionOfState(episodeSeed, state), parameters, settings, result);
+    lookAhead.evaluate(episodeSeed, state, settings, result);
     const cheapestCost = result.costSlots[cheapestOf(result.costSlots, state.numServers)];
     const costliest = costliestOf(result.costSlots, state);
     for (let i = first[index]; i >= 0; i = next[i]) {

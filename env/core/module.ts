@@ -30,7 +30,9 @@ export interface CoreCalls {
   useOutputs(index: number): number;
   chooseCheapest(): number;
   chooseLookAhead(isOwn: number): number;
+  phaseOf(lane: number): number;
   readDecision(lane: number): number;
+  readDecisionNow(lane: number): number;
   lookAhead(lane: number, isOwn: number, numActions: number): number;
   lookAheadOfState(scenario: number, isOwn: number, numActions: number): number;
   borrow(numBytes: number): number;
@@ -68,6 +70,8 @@ const INTERFACE_VERSION = 1;
 const PAGE_BYTES = 65536;
 
 let compiled: WebAssembly.Module | undefined;
+/** Names and types of a module's fields: those of an entry are the same in every instance. */
+const fieldTexts = new WeakMap<WebAssembly.Module, { readonly name: string; readonly type: string }[]>();
 
 /** The bytes of the module. */
 export function coreBytes(): Uint8Array<ArrayBuffer> {
@@ -81,6 +85,8 @@ export class CoreModule {
   #views = new Map<string, CoreView>();
   #buffer: ArrayBuffer | undefined;
   readonly #module: WebAssembly.Module;
+  /** Changes when views that were made before are of no use any more: memory grew, or the map was read again. */
+  generation = 0;
 
   /** @param module another build of the same sources; the one that comes with the package if left out */
   constructor(module?: WebAssembly.Module) {
@@ -104,12 +110,22 @@ export class CoreModule {
       const end = bytes.indexOf(0, at);
       return String.fromCharCode(...bytes.subarray(at, end < at || end > at + length ? at + length : end));
     };
+    let known = fieldTexts.get(this.#module);
+    if (known === undefined) {
+      known = [];
+      fieldTexts.set(this.#module, known);
+    }
     for (let i = 0; i < count; i++) {
       const at = table + i * FIELD_BYTES;
-      const [address, , rows, columns] = [0, 4, 8, 12].map((o) => numbers.getUint32(at + NAME_BYTES + o, true));
-      this.#fields.set(text(at, NAME_BYTES), { address, type: text(at + NAME_BYTES + 4, 4), rows, columns });
+      known[i] ??= { name: text(at, NAME_BYTES), type: text(at + NAME_BYTES + 4, 4) };
+      const { name, type } = known[i];
+      const address = numbers.getUint32(at + NAME_BYTES, true);
+      const rows = numbers.getUint32(at + NAME_BYTES + 8, true);
+      const columns = numbers.getUint32(at + NAME_BYTES + 12, true);
+      this.#fields.set(name, { address, type, rows, columns });
     }
     this.#views.clear();
+    this.generation += 1;
   }
 
   get fields(): ReadonlyMap<string, CoreField> {
@@ -164,7 +180,9 @@ export class CoreModule {
   growTo(numBytes: number): void {
     const { memory } = this.calls;
     const numPages = Math.ceil(numBytes / PAGE_BYTES) - memory.buffer.byteLength / PAGE_BYTES;
-    if (numPages > 0) memory.grow(numPages);
+    if (numPages <= 0) return;
+    memory.grow(numPages);
+    this.generation += 1;
   }
 
   /** Makes a call, and makes it again with the room that it asks for. */
@@ -195,6 +213,13 @@ export class CoreModule {
     return bytes.slice() as Uint8Array<ArrayBuffer>;
   }
 
+  /** Whether bytes are a snapshot of a lane's scenario: 0, or the status that says why not. */
+  checkSnapshot(lane: number, snapshot: Uint8Array): number {
+    const { address, bytes } = this.borrow(snapshot.length);
+    bytes.set(snapshot);
+    return this.call(() => this.calls.checkSnapshot(lane, address, snapshot.length));
+  }
+
   /** Puts a lane into the state of a snapshot; 0, or the status that says why not. */
   restore(lane: number, snapshot: Uint8Array): number {
     const { address, bytes } = this.borrow(snapshot.length);
@@ -204,7 +229,11 @@ export class CoreModule {
 
   /** Another instance with a copy of this one's memory: the same batch, from now on apart. */
   copy(): CoreModule {
-    const copy = new CoreModule(this.#module);
+    return this.copyTo(new CoreModule(this.#module));
+  }
+
+  /** Makes another instance of the same module a copy of this one. */
+  copyTo(copy: CoreModule): CoreModule {
     const { memory } = this.calls;
     copy.growTo(memory.buffer.byteLength);
     new Uint8Array(copy.calls.memory.buffer).set(new Uint8Array(memory.buffer));

@@ -114,7 +114,11 @@ export function maxUsersOf(scenario: Scenario): number {
  * @throws MecgymError `unknownScenario` or `invalidScenario`
  */
 export function scenarioHash(scenario: string | ScenarioInput): string {
-  const { id: _id, description: _description, ...fields } = resolveScenario(scenario);
+  return hashOfScenario(resolveScenario(scenario));
+}
+
+/** The same of a scenario that is resolved. */
+export function hashOfScenario({ id: _id, description: _description, ...fields }: Scenario): string {
   return bytesToHex(sha256(utf8ToBytes(`mecgym-scenario-v1\n${canonicalize(fields)}`)));
 }
 

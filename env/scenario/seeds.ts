@@ -2,7 +2,7 @@
 
 import { isIntegerIn } from "../checks.js";
 import { MecgymError } from "../errors.js";
-import { drawUniform, MAX_SEED, STREAM_SIZE, seedStream, streamName } from "../random.js";
+import { createStream, MAX_SEED, streamName } from "../random.js";
 
 /** First seed and number of seeds of each split. No two splits share a seed. */
 export const splits = {
@@ -20,11 +20,9 @@ export type Split = keyof typeof splits;
  */
 export function nextEpisodeSeed(split: Split, seed: number, lane: number, episode: number): number {
   const { start, size } = splits[split];
-  seedStream(streamName("episode-seed", split, seed, lane, episode), seedsStream, 0);
-  return start + Math.floor(drawUniform(seedsStream, 0) * size);
+  const draw = createStream(streamName("episode-seed", split, seed, lane, episode));
+  return start + Math.floor(draw() * size);
 }
-
-const seedsStream = new Float64Array(STREAM_SIZE);
 
 /** Whether `seed` is an integer in [0, 2^53). */
 export function isSeed(seed: unknown): seed is number {

@@ -4,7 +4,7 @@ import stdlibExp from "@stdlib/math-base-special-exp";
 import stdlibLn from "@stdlib/math-base-special-ln";
 import seedrandom from "seedrandom";
 import { describe, expect, it } from "vitest";
-import { exp, expIntegralE1, LN2, LN10, ln, lnInPlace, wordsOf } from "../../env/math.js";
+import { exp, expIntegralE1, LN2, LN10, ln } from "../../env/math.js";
 import { exponentialIntegral } from "../reference/reference-model.js";
 
 const view = new DataView(new ArrayBuffer(8));
@@ -90,26 +90,6 @@ describe("the logarithm", () => {
       "401ba2909ce4f864",
       "bfd6d3c324e13f50",
     ]);
-  });
-
-  it("is the same over an array, and leaves the rest of the array unchanged", () => {
-    const values = new Float64Array([0.3, 2, 7, 9]);
-    lnInPlace(values, wordsOf(values), 3);
-    expect(Array.from(values)).toEqual([stdlibLn(0.3), stdlibLn(2), stdlibLn(7), 9]);
-  });
-
-  it("gives the same over an array as one by one, near 1, near powers of two and far from them", () => {
-    const draw = seedrandom.alea("logarithms of an array");
-    const values = Float64Array.from({ length: 60_000 }, (_, i) => {
-      if (i % 3 === 0) return draw() + 2 ** -33;
-      if (i % 3 === 1)
-        return 2 ** Math.floor(40 * (draw() - 0.5)) * (1 + (draw() - 0.5) * 2 ** -Math.floor(50 * draw()));
-      return 1 + 1000 * draw();
-    });
-    values.set([1, 2, 0.5, 1 + 2 ** -52, 1 - 2 ** -53, 1 + 2 ** -20, 1 - 2 ** -20]);
-    const expected = Float64Array.from(values, ln);
-    lnInPlace(values, wordsOf(values), values.length);
-    expect(Buffer.from(values.buffer).equals(Buffer.from(expected.buffer))).toBe(true);
   });
 });
 

@@ -163,7 +163,7 @@ function batchOf(scenario: string): BatchEnv {
 }
 
 function takeTurn(batch: BatchEnv, decisionIndex: number): void {
-  batch.step([decisionIndex % (batch.lanes.arrays.numServers[0] + 1)]);
+  batch.step([decisionIndex % (batch.outputs.numServers[0] + 1)]);
 }
 
 function hashDataset(input: GoldenDataset): string {

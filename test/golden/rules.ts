@@ -104,8 +104,8 @@ function choose(rule: GoldenRule, env: BatchEnv, decisionIndex: number): number 
     return costSlots.indexOf(Math.min(...costSlots));
   }
   if (rule === "out-of-range" && decisionIndex % 10 === 0) return 99;
-  if (rule === "in-turn") return decisionIndex % (env.lanes.arrays.numServers[0] + 1);
-  return (decisionIndex * 7) % (env.lanes.arrays.numServers[0] + 1);
+  if (rule === "in-turn") return decisionIndex % (env.outputs.numServers[0] + 1);
+  return (decisionIndex * 7) % (env.outputs.numServers[0] + 1);
 }
 
 /** Plays a golden trajectory. */

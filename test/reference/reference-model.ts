@@ -158,12 +158,62 @@ export class Device {
       this.queue.shift();
     }
   }
+
+  /** The slot in which each queued task will be done, for those that are before slot `endSlot`; it is slot `slot`. */
+  finishedBefore(endSlot: number, slot: number, scenario: Scenario): (number | undefined)[] {
+    const ahead = new Device();
+    const copies = this.queue.map((task) => {
+      const copy = new Task(task.sizeMbit, task.decidedInSlot, 0, false);
+      copy.residualMbit = task.residualMbit;
+      return copy;
+    });
+    ahead.queue = [...copies];
+    for (let t = slot; t < endSlot && ahead.queue.length > 0; t++) ahead.serve(t, scenario);
+    return copies.map(({ finishedInSlot }) => finishedInSlot);
+  }
 }
+
+/** State of one of Alea's streams: s0, s1, s2 and the carry. */
+export type StreamState = readonly number[];
 
 export interface ReferenceDecision {
   readonly userIndex: number;
   readonly sizeMbit: number;
   readonly rateMbps: readonly number[];
+  /** Further tasks of the same user in this slot. */
+  readonly numFurther: number;
+  /** The streams that the task was drawn from, after its draws. */
+  readonly streams: { readonly arrivals: StreamState; readonly sizes: StreamState; readonly fading: StreamState };
+}
+
+/** What the futures of a rollout are drawn from (`RolloutRequest`). */
+export interface ReferenceFuture {
+  readonly keys: ArrayLike<number>;
+  readonly sample: number;
+  readonly busyProbability: number;
+  readonly tasksSeen: number;
+}
+
+/** The draw of item j of future k at a decision, in [0, 1). */
+export function futureDraw(keys: ArrayLike<number>, decisionIndex: number, k: number, item: number): number {
+  const mix = (value: number) => {
+    let h = value >>> 0;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return (h ^ (h >>> 16)) >>> 0;
+  };
+  // BigInt, so that no intermediate sum loses a bit
+  const wrap = (value: bigint) => Number(BigInt.asUintN(32, value));
+  const first = mix((keys[0] ^ wrap(BigInt(decisionIndex + 1) * 0x9e3779b1n)) >>> 0);
+  const sum = BigInt(first) + BigInt(keys[1]) + BigInt(k + 1) * 0x85ebca77n + BigInt(item) * 0xc2b2ae3dn;
+  return mix(wrap(sum)) / 4294967296;
+}
+
+type Stream = seedrandom.StatefulPRNG<seedrandom.State.Alea>;
+
+function stateOf(stream: Stream): StreamState {
+  const { s0, s1, s2, c } = stream.state();
+  return [s0, s1, s2, c];
 }
 
 export interface ReferenceStep {
@@ -202,20 +252,24 @@ export class ReferenceEpisode {
   truncated = false;
   /** The first slot that is not scored. */
   readonly endSlot: number;
+  readonly seed: number;
+  /** The actions asked for so far: an episode is its seed and these. */
+  readonly #asked: number[] = [];
   readonly #scenario: Scenario;
-  readonly #arrivals: () => number;
-  readonly #bursts: () => number;
+  #arrivals: Stream;
+  #bursts: Stream;
   #isBusy: boolean | undefined;
-  readonly #fading: () => number;
-  readonly #sizes: () => number;
-  readonly #churn: () => number;
+  #fading: Stream;
+  #sizes: Stream;
+  #churn: Stream;
   readonly #futureKeys: readonly [number, number];
   readonly #world: { readonly meanSnr: number; readonly bandwidthOverLn2: number };
   /** Tasks of the running slot that still wait for a decision. */
   #pending: ReferenceDecision[];
 
   constructor(scenario: Scenario, seed: number) {
-    const stream = (purpose: string) => seedrandom.alea(`mecgym/v1/${purpose}/${seed}`);
+    const stream = (purpose: string) => seedrandom.alea(`mecgym/v1/${purpose}/${seed}`, { state: true });
+    this.seed = seed;
     this.#scenario = scenario;
     const topology = stream("topology");
     const numServers = drawNumServers(scenario.numServers, topology);
@@ -237,7 +291,8 @@ export class ReferenceEpisode {
       meanSnr,
       bandwidthOverLn2: meanRateMbps / (exp(1 / meanSnr) * expIntegralE1(1 / meanSnr)),
     };
-    this.#pending = this.#drawTasksOfSlot();
+    this.#stepBursts();
+    this.#pending = this.#drawTasksFrom(0);
     this.decision = this.#nextDecision();
     // outcomes are counted after the last slot, in an extended episode after that of its one task
     this.endSlot = Math.max(scenario.episodeSlots, this.slot + 1);
@@ -270,6 +325,7 @@ export class ReferenceEpisode {
 
   /** Carries out an action, or the costliest one if it cannot be taken. */
   step(asked: number): ReferenceStep {
+    this.#asked.push(asked);
     const action = this.actions().includes(asked) ? asked : this.#costliestAction();
     const { deadlineSlots, deadlinePenaltySlots, slotSeconds } = this.#scenario;
     const { sizeMbit, userIndex, rateMbps } = this.decision;
@@ -334,6 +390,132 @@ export class ReferenceEpisode {
     return { numFinished, numLate, numUnfinished, numUnfinishedLate, realisedSum, numLost: lost.length };
   }
 
+  /** The same episode at the same decision: it is played again. */
+  copy(): ReferenceEpisode {
+    const copy = new ReferenceEpisode(this.#scenario, this.seed);
+    for (const action of this.#asked) copy.step(action);
+    return copy;
+  }
+
+  /** Puts new streams in the place of the episode's, and draws again what a policy cannot know of this slot. */
+  takeFuture({ keys, sample, busyProbability, tasksSeen }: ReferenceFuture): void {
+    const { arrivals } = this.#scenario;
+    const draw = (item: number) => futureDraw(keys, this.decisionIndex, sample, item);
+    const streams = [0, 3, 6, 9, 12].map((item) =>
+      seedrandom.alea("", { state: { s0: draw(item), s1: draw(item + 1), s2: draw(item + 2), c: 1 } }),
+    );
+    [this.#arrivals, this.#sizes, this.#fading, this.#bursts, this.#churn] = streams;
+    if (arrivals.process === "bursty") this.#isBusy = draw(15) < busyProbability;
+    const { userIndex, rateMbps } = this.decision;
+    const numFurther = arrivals.process === "poisson" ? furtherTasks(draw(16), arrivals.ratePerSlot, tasksSeen) : 0;
+    this.#pending = [...this.#drawTasksOf(userIndex, rateMbps, numFurther), ...this.#drawTasksFrom(userIndex + 1)];
+  }
+
+  /** J, and ρ for tasks lost on time, over the decisions of slots before `endSlot`; `choose` takes all but the first. */
+  playOn(first: number, endSlot: number, choose: (episode: ReferenceEpisode) => number): number {
+    let sum = 0;
+    const paidOnTime = () => this.#lost().filter((task) => !task.hasPaid).length;
+    const before = paidOnTime();
+    for (let action = first; ; action = choose(this)) {
+      sum += this.costSlots(action);
+      this.step(action);
+      if (this.slot >= endSlot) return sum + this.#scenario.deadlinePenaltySlots * (paidOnTime() - before);
+    }
+  }
+
+  /** The numbers of a snapshot that belong to the episode, in the order of docs/model.md; each with its name. */
+  state(): [name: string, value: number][] {
+    const numbers: [string, number][] = [];
+    const put = (name: string, ...values: readonly number[]) => {
+      for (const value of values) numbers.push([name, value]);
+    };
+    const hasChurn = this.#scenario.churn !== undefined;
+    const isBursty = this.#scenario.arrivals.process === "bursty";
+    const { decision, servers, devices } = this;
+    const listed = this.tasks.filter((task) => servers.some((server) => server.tasks.includes(task)));
+    put("phase", this.truncated ? 2 : 1);
+    put("episodeSeed", this.seed);
+    put("numServers", servers.length);
+    put("numUsers", devices.length);
+    put("slot", this.slot);
+    put("endSlot", this.endSlot);
+    put("decisionIndex", this.decisionIndex);
+    put("userIndex", decision.userIndex);
+    put("pendingTasks", decision.numFurther);
+    put("sizeMbit", decision.sizeMbit);
+    put("numTasks", listed.length);
+    put("numTasksAtSlotStart", listed.filter((task) => task.decidedInSlot < this.slot).length);
+    const outcomes = this.truncated ? this.stats() : this.#outcomesSoFar();
+    put("finishedTasks", outcomes.numFinished);
+    put("finishedLateTasks", outcomes.numLate);
+    put("realisedLatencySumSlots", outcomes.realisedSum);
+    put("unfinishedTasks", outcomes.numUnfinished);
+    put("unfinishedLateTasks", outcomes.numUnfinishedLate);
+    put("isBusy", this.#isBusy === true ? 1 : 0);
+    put("arrivalStream", ...decision.streams.arrivals);
+    put("sizeStream", ...decision.streams.sizes);
+    put("fadingStream", ...decision.streams.fading);
+    put("burstStream", ...(isBursty ? stateOf(this.#bursts) : [0, 0, 0, 0]));
+    put("futureKeys", ...this.#futureKeys);
+    put("rateMbps", ...decision.rateMbps);
+    put("cpuGHz", ...servers.map(({ cpuGHz }) => cpuGHz));
+    put("activeTasks", ...servers.map(({ activeTasks }) => activeTasks));
+    put("workloadMbit", ...servers.map(({ workloadMbit }) => workloadMbit));
+    const { historySlots } = this.#scenario;
+    for (let row = 0; row < historySlots; row++) {
+      // the oldest entry is that of slot t − W, which stands in row t mod W
+      const at = (row - (this.slot % historySlots) + historySlots) % historySlots;
+      put("historyMbit", ...servers.map(({ history }) => history[at]));
+    }
+    put("backlogMbit", ...devices.map(({ oldWorkMbit }) => oldWorkMbit));
+    put("addedBacklogMbit", ...devices.map(({ newWorkMbit }) => newWorkMbit));
+    if (hasChurn) {
+      const lost = this.#lost();
+      put("lostTasks", lost.length);
+      put("lostOnTimeTasks", lost.filter((task) => !task.hasPaid).length);
+      put("churnStream", ...stateOf(this.#churn));
+      put("isAvailable", ...servers.map(({ isThere }) => (isThere ? 1 : 0)));
+    }
+    for (const task of listed) {
+      put("residualMbit", task.residualMbit);
+      put(
+        "serverIndex",
+        servers.findIndex((server) => server.tasks.includes(task)),
+      );
+      put("decisionSlot", task.decidedInSlot);
+      put("uploadSlots", task.uploadSlots);
+      if (hasChurn) put("wasLate", task.hasPaid ? 1 : 0);
+    }
+    return numbers;
+  }
+
+  /** Outcomes in the middle of an episode: edge tasks as they are done, local ones as soon as they are decided. */
+  #outcomesSoFar() {
+    const { deadlineSlots } = this.#scenario;
+    const realised = this.tasks.flatMap(({ finishedInSlot, uploadSlots, decidedInSlot }) =>
+      finishedInSlot === undefined ? [] : [uploadSlots + (finishedInSlot - decidedInSlot)],
+    );
+    let numUnfinished = 0;
+    let numUnfinishedLate = 0;
+    for (const device of this.devices) {
+      const finishedIn = device.finishedBefore(this.endSlot, this.slot, this.#scenario);
+      for (const [i, task] of device.queue.entries()) {
+        if (finishedIn[i] !== undefined) realised.push(finishedIn[i] - task.decidedInSlot);
+        else {
+          numUnfinished++;
+          if (this.endSlot - task.decidedInSlot > deadlineSlots) numUnfinishedLate++;
+        }
+      }
+    }
+    return {
+      numFinished: realised.length,
+      numLate: realised.filter((slots) => slots > deadlineSlots).length,
+      numUnfinished,
+      numUnfinishedLate,
+      realisedSum: realised.reduce((sum, slots) => sum + slots, 0),
+    };
+  }
+
   /** Eq. 22-26 for every action; each builds its own virtual state. */
   lookAhead(options: Partial<LookAheadFields> = {}): ReferenceLookAhead {
     const fields = { ...this.#scenario.lookAhead, ...options };
@@ -396,18 +578,7 @@ export class ReferenceEpisode {
   }
 
   #futureDraw(k: number, item: number): number {
-    const [a, b] = this.#futureKeys;
-    const mix = (value: number) => {
-      let h = value >>> 0;
-      h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-      h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-      return (h ^ (h >>> 16)) >>> 0;
-    };
-    // BigInt, so that no intermediate sum loses a bit
-    const wrap = (value: bigint) => Number(BigInt.asUintN(32, value));
-    const first = mix((a ^ wrap(BigInt(this.decisionIndex + 1) * 0x9e3779b1n)) >>> 0);
-    const sum = BigInt(first) + BigInt(b) + BigInt(k + 1) * 0x85ebca77n + BigInt(item) * 0xc2b2ae3dn;
-    return mix(wrap(sum)) / 4294967296;
+    return futureDraw(this.#futureKeys, this.decisionIndex, k, item);
   }
 
   #latency(
@@ -449,7 +620,8 @@ export class ReferenceEpisode {
       for (const device of this.devices) device.serve(this.slot, this.#scenario);
       this.slot++;
       this.#changeServers();
-      this.#pending = this.#drawTasksOfSlot();
+      this.#stepBursts();
+      this.#pending = this.#drawTasksFrom(0);
     }
   }
 
@@ -475,22 +647,34 @@ export class ReferenceEpisode {
     else this.#isBusy = u < 1 / meanQuietSlots;
   }
 
-  #drawTasksOfSlot(): ReferenceDecision[] {
-    this.#stepBursts();
-    const { min, max } = this.#scenario.taskSizeMbit;
+  /** The tasks of the slot from user `firstUser` on. */
+  #drawTasksFrom(firstUser: number): ReferenceDecision[] {
     const tasks: ReferenceDecision[] = [];
-    for (let userIndex = 0; userIndex < this.devices.length; userIndex++) {
+    for (let userIndex = firstUser; userIndex < this.devices.length; userIndex++) {
       const numTasks = drawNumTasks(this.#scenario.arrivals, this.#arrivals(), this.#isBusy === true);
       if (numTasks === 0) continue;
       const rateMbps = this.servers.map(({ isThere }) => {
         const rate = this.#rate(this.#fading());
         return isThere ? rate : 0;
       });
-      for (let i = 0; i < numTasks; i++) {
-        tasks.push({ userIndex, sizeMbit: min + (max - min) * this.#sizes(), rateMbps });
-      }
+      tasks.push(...this.#drawTasksOf(userIndex, rateMbps, numTasks));
     }
     return tasks;
+  }
+
+  #drawTasksOf(userIndex: number, rateMbps: readonly number[], numTasks: number): ReferenceDecision[] {
+    const { min, max } = this.#scenario.taskSizeMbit;
+    return Array.from({ length: numTasks }, (_, i) => ({
+      userIndex,
+      sizeMbit: min + (max - min) * this.#sizes(),
+      rateMbps,
+      numFurther: numTasks - 1 - i,
+      streams: {
+        arrivals: stateOf(this.#arrivals),
+        sizes: stateOf(this.#sizes),
+        fading: stateOf(this.#fading),
+      },
+    }));
   }
 
   /** Eq. 1. */
@@ -533,4 +717,18 @@ function drawNumTasks(arrivals: Scenario["arrivals"], u: number, isBusy: boolean
     cumulative += probability;
   }
   return k;
+}
+
+/**
+ * The number of tasks still to come that belongs to the uniform `u`, if a Poisson count X is known to be at least
+ * `seen`: the smallest j with P(X − seen ≤ j | X ≥ seen) > u.
+ */
+function furtherTasks(u: number, mean: number, seen: number): number {
+  // P(X = seen + j) relative to P(X = seen); far more terms than a sum of doubles can tell apart
+  const weights = [1];
+  for (let j = 1; j < 400; j++) weights.push((weights[j - 1] * mean) / (seen + j));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let count = 0;
+  for (let cumulative = 1; u * total >= cumulative && weights[count] > 0; cumulative += weights[count]) count++;
+  return count;
 }

@@ -132,7 +132,20 @@ export function readDecision(index: i32): i32 {
   return 0;
 }
 
-/** The same without the history. */
+/** The same without the history, of which a copy takes longer than of all else. */
+export function readDecisionNow(index: i32): i32 {
+  const problem = checkLane(index);
+  if (problem == 0) readState(laneAt(index));
+  return problem;
+}
+
+/** UNUSED, RUNNING or ENDED: whether a lane was reset, and whether its episode has ended. */
+export function phaseOf(index: i32): i32 {
+  const batch = theBatch();
+  if (<u32>index >= <u32>batch.numLanes) return fail(INVALID_OPTION, "lane", -1, index, 0, batch.numLanes - 1);
+  return laneAt(index).phase;
+}
+
 export function readState(lane: Lane): void {
   const decision = theDecision();
   const arrays = decisionArrays();

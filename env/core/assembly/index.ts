@@ -4,7 +4,7 @@ import { BATCH, Batch } from "./batch";
 
 export { addScenario, assignScenarios, checkCanaries, create, requiredBytes } from "./batch";
 export { chooseCheapest } from "./choices";
-export { readDecision } from "./decision-block";
+export { phaseOf, readDecision, readDecisionNow } from "./decision-block";
 export { fork, forgetStep } from "./fork";
 export { drawStream, seedStream } from "./free-stream";
 export { borrow } from "./heap";

@@ -37,8 +37,8 @@ let cursor: usize = 0;
 let last: usize = 0;
 let isWrong: bool = false;
 
-function refuse(name: string, value: f64, low: f64, high: f64): void {
-  if (!isWrong) fail(INVALID_SNAPSHOT, name, -1, value, low, high);
+function refuse(name: string, value: f64, low: f64, high: f64, index: i32 = -1): void {
+  if (!isWrong) fail(INVALID_SNAPSHOT, name, index, value, low, high);
   isWrong = true;
 }
 
@@ -242,10 +242,11 @@ function checkQueues(lane: Lane): void {
       if (i < lane.numServedTasks) numServed += 1;
     }
     server.servedTasks = numServed;
-    if (count != server.activeTasks) refuse("activeTasks", server.activeTasks, count, count);
-    if (sum != server.workloadMbit) refuse("workloadMbit", server.workloadMbit, sum, sum);
+    if (count != server.activeTasks) refuse("activeTasks", server.activeTasks, count, count, e);
+    if (sum != server.workloadMbit) refuse("workloadMbit", server.workloadMbit, sum, sum, e);
     const isAbsent = load<u8>(lane.availability + e) == 0;
-    if (isAbsent && count != 0) refuse("activeTasks", count, 0, 0);
-    if (isAbsent != (server.rateMbps == 0)) refuse("rateMbps", server.rateMbps, 0, 0);
+    // an upper bound that is no number tells a host that the server is absent
+    if (isAbsent && count != 0) refuse("activeTasks", count, 0, NaN, e);
+    if (isAbsent != (server.rateMbps == 0)) refuse("rateMbps", server.rateMbps, 0, 0, e);
   }
 }

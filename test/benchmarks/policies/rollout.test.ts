@@ -7,7 +7,6 @@ import { cheapestActions } from "../../../benchmarks/policies/prices.js";
 import { basePrices, signedTSquare } from "../../../benchmarks/policies/rollout.js";
 import { runSuite } from "../../../benchmarks/runs/run-suite.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";
-import { pendingCount } from "../../../env/batch/rollout.js";
 import {
   BatchEnv,
   LaneView,
@@ -17,6 +16,8 @@ import {
   resolveScenario,
   rolloutKeys,
 } from "../../../env/index.js";
+import { snapshotWith, stateOf } from "../../env/snapshot-fields.js";
+import { futureDraw } from "../../reference/reference-model.js";
 
 const ids = ["load-24-users-v1", "bursty-v1", "paper-poisson-v1", "churn-v1"];
 
@@ -44,12 +45,17 @@ const request: RolloutRequest = {
 };
 
 /** Gives lane 1 another future: other streams, another hidden state. */
-function alterFuture({ arrays, parameters }: BatchEnv["lanes"]): void {
-  for (const name of ["arrivalStream", "sizeStream", "fadingStream", "burstStream", "churnStream"] as const) {
-    arrays[name].set([0.5, 0.25, 0.125, 1], 4);
-  }
-  if (parameters[1].isBursty) arrays.isBusy[1] = 1 - arrays.isBusy[1];
-  if (parameters[1].isPoisson) arrays.pendingTasks[1] = arrays.pendingTasks[0] + 1;
+function alterFuture(batch: BatchEnv): void {
+  const { arrivals, churn } = batch.scenarioOf(1);
+  const { isBusy, pendingTasks } = stateOf(batch, 1);
+  const stream = [0.5, 0.25, 0.125, 1];
+  const changes = {
+    ...{ arrivalStream: stream, sizeStream: stream, fadingStream: stream, burstStream: stream },
+    ...(churn === undefined ? {} : { churnStream: stream }),
+    ...(arrivals.process === "bursty" ? { isBusy: [1 - isBusy[0]] } : {}),
+    ...(arrivals.process === "poisson" ? { pendingTasks: [pendingTasks[0] + 1] } : {}),
+  };
+  batch.restore(1, snapshotWith(batch, 1, changes));
 }
 
 describe.each(ids)("rollouts of %s", (id) => {
@@ -74,7 +80,7 @@ describe.each(ids)("rollouts of %s", (id) => {
 
   it("see nothing of the true future unless asked to", () => {
     const { batch, rollouts } = start(id);
-    alterFuture(batch.lanes);
+    alterFuture(batch);
     const play = (lane: number, future: "sampled" | "true") => {
       const out = new Float64Array(12);
       rollouts.play(batch.lanes, lane, { ...request, future }, out);
@@ -106,7 +112,7 @@ describe.each(ids)("rollouts of %s", (id) => {
       // both lanes have the same past; lane 1 gets another future only for the decision
       const snapshot = batch.snapshot(1);
       const action = decide(left, 0);
-      alterFuture(batch.lanes);
+      alterFuture(batch);
       expect(decide(right, 1)).toBe(action);
       batch.restore(1, snapshot);
       batch.step([action, action]);
@@ -132,11 +138,32 @@ describe("hand-computed", () => {
   });
 
   it("future tasks given those seen: P(X = 1 | X ≥ 1) = e^−1/(1 − e^−1) = 0.582 for mean 1", () => {
-    expect(pendingCount(0, 1, 1)).toBe(0);
-    expect(pendingCount(0.58, 1, 1)).toBe(0);
-    expect(pendingCount(0.583, 1, 1)).toBe(1); // P(X ≤ 2 | X ≥ 1) = 0.873
-    expect(pendingCount(0.872, 1, 1)).toBe(1);
-    expect(pendingCount(0.874, 1, 1)).toBe(2);
+    const scenario = resolveScenario({ users: { count: 1 }, arrivals: { process: "poisson", ratePerSlot: 1 } });
+    const batch = new BatchEnv({ scenarios: [scenario], numLanes: 1 });
+    batch.reset([2]);
+    const { decisionIndex } = new LaneView(batch.lanes, 0);
+    const bounds: [least: number, most: number][] = [
+      [0, 0.58],
+      [0.583, 0.872], // P(X ≤ 2 | X ≥ 1) = 0.873
+    ];
+    let compared = 0;
+    for (let firstFuture = 0; firstFuture < 200; firstFuture++) {
+      let calls = 0;
+      const base = () => {
+        calls++;
+        return 0;
+      };
+      const asked = { ...request, numCandidates: 1, numFutures: 1, horizonSlots: 1, firstFuture, base };
+      new Rollouts(scenario).play(batch.lanes, 0, asked, new Float64Array(1));
+      // item 16 of a future says how many tasks are still to come
+      const u = futureDraw(request.keys, decisionIndex, firstFuture, 16);
+      const expected = bounds.findIndex(([least, most]) => u >= least && u <= most);
+      if (expected >= 0) expect(calls).toBe(expected);
+      else if (u > 0.874) expect(calls).toBeGreaterThan(1);
+      else continue;
+      compared++;
+    }
+    expect(compared).toBeGreaterThan(150);
   });
 
   it("paired t: gains 1, 2, 3 have mean 2, sd 1, t² = 12; equal gains are certain; no gains give 0", () => {
@@ -241,7 +268,7 @@ describe("policies with rollouts", () => {
     let numDifferent = 0;
     for (let i = 0; i < 40; i++) {
       const snapshot = batch.snapshot(1);
-      alterFuture(batch.lanes);
+      alterFuture(batch);
       if (decide(0) !== decide(1)) numDifferent++;
       batch.restore(1, snapshot);
       const action = oracle(views[0]);

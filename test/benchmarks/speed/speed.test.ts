@@ -108,7 +108,7 @@ describe("contenders", () => {
 describe("timed lanes", () => {
   it("are spread over their episodes, with queues as long as in long play", () => {
     const { batch, run, activeTasks } = makePlayer("paper-v1", 300, "random");
-    const slots = Array.from(batch.lanes.arrays.slot);
+    const slots = Array.from(batch.outputs.slot);
     expect(Math.min(...slots)).toBeLessThan(3);
     expect(Math.max(...slots)).toBeGreaterThan(96);
     const mean = slots.reduce((sum, slot) => sum + slot, 0) / 300;

@@ -61,7 +61,7 @@ describe("bad input changes nothing", () => {
         expect(error.expected).not.toBe("");
         expect(error.message).toContain(`${error.code} at ${error.path}: expected ${error.expected}, got`);
       }
-      const actions = seeds.map((_seed, lane) => cycle(3)(d, disturbed.lanes.arrays.numServers[lane]));
+      const actions = seeds.map((_seed, lane) => cycle(3)(d, disturbed.outputs.numServers[lane]));
       disturbed.step(actions);
       undisturbed.step(actions);
       expect(disturbed.observation).toEqual(undisturbed.observation);
@@ -120,7 +120,7 @@ describe("bad input changes nothing", () => {
     const batch = new BatchEnv({ scenarios: [mixed], numLanes: 2, invalidActions: "costliest" });
     batch.reset(seeds);
     expect(errorOf(() => batch.step([7, 1.5]))).toMatchObject({ code: "invalidAction", path: "actions/1" });
-    expect(batch.lanes.arrays.decisionIndex[0]).toBe(0);
+    expect(batch.outputs.decisionIndex[0]).toBe(0);
   });
 
   it.each([

@@ -34,7 +34,7 @@ describe("lanes are independent", () => {
     });
     const ended = new Array<boolean>(7).fill(false);
     for (let d = 0; ended.includes(false); d++) {
-      const actions = alone.map((env, lane) => cycle(lane + 1)(d, env.lanes.arrays.numServers[0]));
+      const actions = alone.map((env, lane) => cycle(lane + 1)(d, env.outputs.numServers[0]));
       for (let lane = 0; lane < 7; lane++) {
         if (ended[lane]) continue;
         const width = together.observationSize;
@@ -68,7 +68,7 @@ describe("lanes are independent", () => {
     for (let d = 0; narrow.numFinal === 0; d++) {
       expect(wide.observation.slice(0, size)).toEqual(narrow.observation);
       expect(wide.observation.slice(size).every((value) => value === 0)).toBe(true);
-      const action = cycle(1)(d, narrow.lanes.arrays.numServers[0]);
+      const action = cycle(1)(d, narrow.outputs.numServers[0]);
       narrow.step([action]);
       wide.step([action]);
       expect(wide.costSlots).toEqual(narrow.costSlots);
@@ -83,7 +83,7 @@ describe("seeds", () => {
       env.reset([77]);
       for (let d = 0; d === 0 || env.numFinal === 0; d++) {
         const seen = env.observation.slice();
-        env.step([cycle(2)(d, env.lanes.arrays.numServers[0])]);
+        env.step([cycle(2)(d, env.outputs.numServers[0])]);
         result.addStep(seen, env.executedAction[0], env.latencySlots[0], env.costSlots[0]);
       }
       result.endEpisode(77);
@@ -147,14 +147,14 @@ describe("seeds", () => {
     const batch = new BatchEnv({ scenarios: [mixed], numLanes: 3, split: "test", seed: 8, autoreset: "next-step" });
     batch.reset();
     const expected = (episodeIndex: number) => [0, 1, 2].map((lane) => nextEpisodeSeed("test", 8, lane, episodeIndex));
-    expect(Array.from(batch.lanes.arrays.episodeSeed)).toEqual(expected(0));
+    expect([0, 1, 2].map((lane) => batch.lanes.episodeSeedOf(lane))).toEqual(expected(0));
     batch.reset();
-    expect(Array.from(batch.lanes.arrays.episodeSeed)).toEqual(expected(1));
+    expect([0, 1, 2].map((lane) => batch.lanes.episodeSeedOf(lane))).toEqual(expected(1));
     expect(expected(0).every((seed) => seed >= 2_000_000 && seed < 2_010_000)).toBe(true);
     // another environment whose lanes are these, two lanes on
     const later = new BatchEnv({ scenarios: [mixed], numLanes: 1, split: "test", seed: 8, firstLane: 2 });
     later.reset();
-    expect(later.lanes.arrays.episodeSeed[0]).toBe(expected(0)[2]);
+    expect(later.lanes.episodeSeedOf(0)).toBe(expected(0)[2]);
   });
 });
 
@@ -182,7 +182,7 @@ describe("autoreset", () => {
     batch.reset();
     while (episodes.some((list) => list.length < numEpisodes)) {
       const seen = [0, 1, 2].map((lane) => row(batch.observation, lane));
-      const actions = decision.map((d, lane) => cycle(1)(d, batch.lanes.arrays.numServers[lane]));
+      const actions = decision.map((d, lane) => cycle(1)(d, batch.outputs.numServers[lane]));
       batch.step(actions);
       for (let lane = 0; lane < 3; lane++) {
         if (batch.flags[lane] & FLAG_RESET) {

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { type AutoresetMode, BatchEnv, type BatchOutputs, type MecgymError, outputSpecs } from "../../../env/index.js";
+import { stateOf } from "../snapshot-fields.js";
 
 const scenarios = [
   { numServers: { min: 2, max: 5 }, users: { perServer: 2 }, episodeSlots: 4 },
@@ -38,7 +39,7 @@ function contents(outputs: BatchOutputs, batch: BatchEnv): Record<string, number
 }
 
 const actionsOf = (batch: BatchEnv, k: number) =>
-  Array.from({ length: numLanes }, (_, lane) => (7 * k + lane) % (batch.lanes.arrays.numServers[lane] + 1));
+  Array.from({ length: numLanes }, (_, lane) => (7 * k + lane) % (batch.lanes.numberOf("numServers", lane) + 1));
 
 describe.each<AutoresetMode>(["same-step", "next-step", "disabled"])("sets of outputs, %s", (autoreset) => {
   it("hold after every call the same as those of a batch with one set", () => {
@@ -56,8 +57,9 @@ describe.each<AutoresetMode>(["same-step", "next-step", "disabled"])("sets of ou
       expect(switching.outputs).toBe(next);
       expect(contents(next, switching)).toEqual(contents(plain.outputs, plain));
       for (const [set, before] of others) expect(contents(set, switching)).toEqual(before);
-      const { arrays } = switching.lanes;
-      for (const name of ["decisionIndex", "slot", "numServers"] as const) expect(next[name]).toEqual(arrays[name]);
+      for (const name of ["decisionIndex", "slot", "numServers"] as const) {
+        expect(Array.from(next[name])).toEqual(laneScenario.map((_, lane) => stateOf(switching, lane)[name][0]));
+      }
     };
     both((batch) => batch.reset([1, 2, 3, 4, 2 ** 53 - 1]));
     expect(switching.outputs.episodeSeed.slice(8)).toEqual(Uint32Array.of(0xffffffff, 0x1fffff));

@@ -14,7 +14,8 @@ import {
   rolloutKeys,
   type ScenarioInput,
 } from "../../../env/index.js";
-import { ALEA_MULTIPLIER, futureUniform, TWO_TO_MINUS_32 } from "../../../env/random.js";
+import { futureDraw } from "../../reference/reference-model.js";
+import { stateOf } from "../snapshot-fields.js";
 
 const request: RolloutRequest = {
   candidates: [0],
@@ -44,7 +45,7 @@ function playOne({ batch, rollouts }: ReturnType<typeof start>, changes: Partial
 
 describe("a rollout of the true future", () => {
   /** The cost of playing on with `base` from the current decision, until the horizon or the episode ends. */
-  function costOfPlayingOn(batch: BatchEnv, view: LaneView, base: RolloutRequest["base"]) {
+  function costOfPlayingOn(batch: BatchEnv, view: LaneView, base: (view: LaneView) => number) {
     const end = view.slot + request.horizonSlots;
     const before = batch.snapshot(0);
     let sum = 0;
@@ -82,7 +83,7 @@ describe("a rollout of the true future", () => {
           lostOnTime += played.paid;
           lostLate += played.lost - played.paid;
           if (played.ended) ends++;
-          mostTasks = Math.max(mostTasks, batch.lanes.arrays.numTasks[0]);
+          mostTasks = Math.max(mostTasks, stateOf(batch, 0).numTasks[0]);
         }
         batch.step([base()]);
         if ((batch.flags[0] & FLAG_TRUNCATED) !== 0) break;
@@ -120,8 +121,8 @@ describe("a sampled future", () => {
     const now = observedCostSlots(view, 0);
     const backlogMbit = view.sizeMbit;
     // item 3·s + i is the i-th number of stream s; sizes are the second stream
-    const s0 = futureUniform(request.keys[0], request.keys[1], 1, sample, 3);
-    const t = ALEA_MULTIPLIER * s0 + TWO_TO_MINUS_32;
+    const s0 = futureDraw(request.keys, 1, sample, 3);
+    const t = 2091639 * s0 + 2 ** -32; // Alea, with a carry of 1
     const { min, max } = scenario.taskSizeMbit;
     const sizeMbit = min + (max - min) * (t - Math.floor(t));
     const { densityGcyclesPerMbit, localCpuGHz, slotSeconds } = scenario;

@@ -20,6 +20,7 @@ import {
 } from "../../../env/index.js";
 import { findProblem } from "../../../schemas/validate.js";
 import { scenarioArbitrary } from "../scenario-arbitrary.js";
+import { stateOf } from "../snapshot-fields.js";
 
 /**
  * One user with a task of 4 Mbit in every slot of 0.5 s, every rate 16 Mbit/s, γ = 1 Gcycle/Mbit, servers of 8 and
@@ -213,18 +214,18 @@ describe("every task", () => {
     let lost = 0;
     for (let seed = 0; seed < 40; seed++) {
       const batch = new BatchEnv({ scenarios: [restless], numLanes: 1, invalidActions: "costliest" });
-      const { arrays } = batch.lanes;
       batch.reset([seed]);
       let [stepsLost, stepsOnTime, late] = [0, 0, 0];
       for (let d = 0; batch.numFinal === 0; d++) {
-        batch.step([(d * (1 + (seed % 5))) % (arrays.numServers[0] + 1)]);
+        batch.step([(d * (1 + (seed % 5))) % (batch.outputs.numServers[0] + 1)]);
         stepsLost += batch.lostTasks[0];
         stepsOnTime += batch.lostOnTimeTasks[0];
         if (batch.flags[0] & FLAG_LATE) late++;
         expect(batch.lostOnTimeTasks[0]).toBeLessThanOrEqual(batch.lostTasks[0]);
         if (batch.numFinal > 0) break;
-        const known = arrays.finishedTasks[0] + arrays.unfinishedTasks[0] + arrays.lostTasks[0];
-        expect(known + arrays.numTasks[0]).toBe(arrays.decisionIndex[0]);
+        const state = stateOf(batch, 0);
+        const known = state.finishedTasks[0] + state.unfinishedTasks[0] + state.lostTasks[0];
+        expect(known + state.numTasks[0]).toBe(state.decisionIndex[0]);
       }
       const [, numDecisions, finished, , , unfinished, , lostTasks] = batch.finalStats;
       expect(finished + unfinished + lostTasks).toBe(numDecisions);

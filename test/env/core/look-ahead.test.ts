@@ -71,7 +71,7 @@ describe("the look-ahead", () => {
     const env = new BatchEnv({ scenarios: [mixed], numLanes: 1, maxServers: 9 });
     env.reset([2]);
     const result = env.lookAhead(0);
-    expect(result.reward.length).toBe(env.lanes.arrays.numServers[0] + 1);
+    expect(result.reward.length).toBe(env.outputs.numServers[0] + 1);
     expect(env.lookAhead(0, undefined, result)).toBe(result);
   });
 });

@@ -38,6 +38,16 @@ describe("streams", () => {
     );
   });
 
+  it("draw what seedrandom does over 100 000 draws", () => {
+    for (const name of ["mecgym/v1/sizes/0", "mecgym/v1/fading/9007199254740991", ""]) {
+      const oracle = seedrandom.alea(name);
+      for (const [i, value] of draws(core, name, 100_000).entries()) {
+        if (value !== oracle()) throw new Error(`draw ${i} of ${name}`);
+        if (value < 0 || value >= 1 || (value * 2 ** 32) % 1 !== 0) throw new Error(`draw ${i} is ${value}`);
+      }
+    }
+  });
+
   it("the next seed of a split is the TypeScript function's", () => {
     const names = ["train", "validation", "test"] as const;
     const number = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
@@ -55,7 +65,8 @@ describe("the logarithm of two numbers", () => {
   const core = new CoreModule();
 
   function expectSame(values: readonly number[]): void {
-    const { address, bytes } = core.borrow(8 * values.length);
+    // the core takes pairs
+    const { address, bytes } = core.borrow(16 * Math.ceil(values.length / 2));
     const numbers = new Float64Array(bytes.buffer, address, values.length);
     numbers.set(values);
     core.calls.lnInPlace(address, values.length);
@@ -71,6 +82,32 @@ describe("the logarithm of two numbers", () => {
     const around = edges.flatMap((x) => [x, x * (1 - 2 ** -53), x * (1 + 2 ** -52)]);
     // next to itself, and next to each other one
     for (const other of around) expectSame(around.flatMap((x) => [x, other]));
+  });
+
+  it("has the scalar one's bits in random lists of numbers of every magnitude", () => {
+    const positive = fc
+      .tuple(
+        fc.integer({ min: 1, max: 2044 }),
+        fc.oneof(
+          fc.integer({ min: 0, max: 0xfffff }),
+          fc.constantFrom(0, 1, 2, 0xffffd, 0xffffe, 0xfffff, 0x61479, 0x6147a, 0x6b851, 0x6b852, 0x6a09b, 0x6a09c),
+        ),
+        fc.integer({ min: 0, max: 0xffffffff }),
+      )
+      .map(([exponent, high, low]) => fromWords(((exponent << 20) | high) >>> 0, low));
+    fc.assert(fc.property(fc.array(positive, { maxLength: 40 }), expectSame), { seed: 14, numRuns: 2000 });
+  });
+
+  it("has them for the arguments of the rates: |h|² of a uniform, and 1 + SNR·|h|²", () => {
+    const uniform = fc.integer({ min: 0, max: 0xffffffff }).map((n) => n / 0x100000000 + 2 ** -33);
+    const snr = fc.constantFrom(1, 31.6227766, 1000, 1e5);
+    fc.assert(
+      fc.property(fc.array(uniform, { maxLength: 40 }), snr, (numbers, ratio) => {
+        expectSame(numbers);
+        expectSame(numbers.map((u) => 1 - ratio * ln(u)));
+      }),
+      { seed: 14, numRuns: 500 },
+    );
   });
 
   it("has the scalar one's bits everywhere", () => {

@@ -1,4 +1,7 @@
-/** The core's rollouts against the TypeScript kernel's: every base policy, sampled futures and the true one. */
+/**
+ * The core's base policies against the policies that they are: the same sums as if the policy were asked, and as in the slow
+ * model.
+ */
 
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -6,9 +9,10 @@ import { AdaptivePrices } from "../../../benchmarks/policies/adaptive.js";
 import { adaptiveWeights } from "../../../benchmarks/policies/manifest.js";
 import { TollPrices } from "../../../benchmarks/policies/priced.js";
 import { imagined } from "../../../benchmarks/policies/prices.js";
-import { type Observation, Rollouts, rolloutKeys } from "../../../env/index.js";
+import { BatchEnv, type Observation, type RolloutRequest, Rollouts, rolloutKeys } from "../../../env/index.js";
+import type { ReferenceEpisode } from "../../reference/reference-model.js";
 import { scenarioArbitrary } from "../scenario-arbitrary.js";
-import { difference, Pair } from "./module-harness.js";
+import { difference, makePair } from "./module-harness.js";
 
 const requests = fc.record({
   horizonSlots: fc.integer({ min: 1, max: 8 }),
@@ -17,11 +21,11 @@ const requests = fc.record({
   future: fc.constantFrom("sampled" as const, "true" as const),
   busyProbability: fc.constantFrom(0, 0.3, 1),
   tasksSeen: fc.integer({ min: 1, max: 3 }),
-  base: fc.constantFrom("oracle" as const, "priced" as const, "adaptive" as const, "host" as const),
+  base: fc.constantFrom("oracle" as const, "priced" as const, "adaptive" as const),
   numSeen: fc.integer({ min: 0, max: 5 }),
 });
 
-it("the core has the kernel's bits in rollouts", { timeout: 120_000 }, () => {
+it("the core decides as the policies do in rollouts", { timeout: 120_000 }, () => {
   fc.assert(
     fc.property(
       scenarioArbitrary({ arrivals: "busy", maxSlots: 20 }),
@@ -29,31 +33,60 @@ it("the core has the kernel's bits in rollouts", { timeout: 120_000 }, () => {
       fc.integer({ min: 0, max: 40 }),
       requests,
       (scenario, seed, numSteps, request) => {
-        const pair = new Pair({
+        const batch = new BatchEnv({
           scenarios: [scenario],
           numLanes: 2,
           seed,
           autoreset: "same-step",
           invalidActions: "costliest",
         });
-        pair.reset();
-        for (let step = 0; step < numSteps; step++) pair.step([step % 3, (step * 5) % 4]);
-        const { core, kernel } = pair;
-        const numCandidates = kernel.lanes.arrays.numServers[1] + 1;
+        batch.reset();
+        for (let step = 0; step < numSteps; step++) batch.step([step % 3, (step * 5) % 4]);
+        const numCandidates = batch.outputs.numServers[1] + 1;
         const candidates = Array.from({ length: numCandidates }, (_, action) => action);
         const keys = rolloutKeys(seed);
         const adaptive = new AdaptivePrices(adaptiveWeights);
         for (let i = 0; i < request.numSeen; i++) adaptive.see({ sizeMbit: 1.5 + i } as Observation);
         const tollSlots = request.base === "priced" ? 0.37 : 0;
-        const base =
-          request.base === "host"
-            ? (view: Observation) => view.decisionIndex % 2
-            : imagined(request.base === "adaptive" ? adaptive : new TollPrices(tollSlots));
-        const expected = new Float64Array(numCandidates * request.numFutures);
-        const rollouts = new Rollouts(kernel.scenarios[0]);
-        rollouts.play(kernel.lanes, 1, { ...request, candidates, numCandidates, base, keys }, expected);
+        const prices = request.base === "adaptive" ? adaptive : new TollPrices(tollSlots);
+        const rollouts = new Rollouts(batch.scenarios[0]);
+        const play = (base: RolloutRequest["base"]) => {
+          const out = new Float64Array(numCandidates * request.numFutures);
+          rollouts.play(batch.lanes, 1, { ...request, candidates, numCandidates, base, keys }, out);
+          return out;
+        };
+        const before = batch.stateHash(1);
+        expect(difference("sums", play(prices.coreBase), play(imagined(prices)))).toBeUndefined();
+        expect(batch.stateHash(1)).toBe(before);
+      },
+    ),
+    { seed: 14, numRuns: 300 },
+  );
+});
 
-        const sizes = Array.from({ length: request.numSeen }, (_, i) => 1.5 + i);
+it("the core's rollouts are the slow model's, in sampled futures and in the true one", { timeout: 300_000 }, () => {
+  let numLonger = 0;
+  fc.assert(
+    fc.property(
+      scenarioArbitrary({ arrivals: "busy", maxSlots: 20 }),
+      fc.integer({ min: 0, max: 1_000_000 }),
+      fc.integer({ min: 0, max: 40 }),
+      requests,
+      (scenario, seed, numSteps, { base, ...request }) => {
+        const pair = makePair({
+          scenarios: [scenario],
+          numLanes: 1,
+          seed,
+          autoreset: "same-step",
+          invalidActions: "costliest",
+        });
+        pair.reset();
+        for (let step = 0; step < numSteps; step++) pair.step([(step * 5) % 4]);
+        const episode = pair.reference.episodeOf(0);
+        const candidates = Array.from({ length: episode.servers.length + 1 }, (_, action) => action);
+        const tollSlots = base === "priced" ? 0.37 : 0;
+        const keys = rolloutKeys(seed);
+        const { core } = pair;
         const numbers: Record<string, number> = {
           isSampled: request.future === "sampled" ? 1 : 0,
           key0: keys[0],
@@ -63,38 +96,33 @@ it("the core has the kernel's bits in rollouts", { timeout: 120_000 }, () => {
           horizonSlots: request.horizonSlots,
           firstFuture: request.firstFuture,
           numFutures: request.numFutures,
-          numCandidates,
-          base: request.base === "adaptive" ? 1 : 0,
+          numCandidates: candidates.length,
+          base: 0,
           tollSlots,
-          sizeSumMbit: sizes.reduce((sum, size) => sum + size, 35),
-          numSizes: 10 + request.numSeen,
         };
         for (const [name, value] of Object.entries(numbers)) core.set(`rollout.${name}`, value);
-        core.view("rollout.weights").set(adaptiveWeights);
         core.view("rollout.candidates").set(candidates);
-        if (request.base !== "host") {
-          expect(core.call(() => core.calls.rollout(1))).toBe(0);
-        } else {
-          const sums = core.view("rollout.costSlots");
-          for (let i = 0; i < expected.length; i++) {
-            const future = request.firstFuture + (i % request.numFutures);
-            expect(core.call(() => core.calls.beginRollout(1, future))).toBe(0);
-            let action = candidates[Math.floor(i / request.numFutures)];
-            let status = core.call(() => core.calls.playRollout(action));
-            while (status === 1) {
-              core.calls.readDecision(kernel.numLanes);
-              action = core.get("decision.decisionIndex") % 2;
-              status = core.call(() => core.calls.playRollout(action));
-            }
-            sums[i] = status === 0 ? core.get("rollout.sum") : Number.POSITIVE_INFINITY;
-          }
-        }
-        expect(difference("sums", core.view("rollout.costSlots"), expected)).toBeUndefined();
-        expect(pair.difference()).toBeUndefined();
-        pair.step([1, 1]);
-        expect(pair.difference()).toBeUndefined();
+        expect(core.call(() => core.calls.rollout(0))).toBe(0);
+        const endSlot = Math.min(episode.slot + request.horizonSlots, pair.reference.scenarioOf(0).episodeSlots);
+        const cheapest = (one: ReferenceEpisode) => {
+          const price = (action: number) =>
+            one.costSlots(action) + (action === 0 ? 0 : tollSlots * one.servers[action - 1].activeTasks);
+          return one.actions().reduce((best, action) => (price(action) < price(best) ? action : best));
+        };
+        const expected = candidates.flatMap((candidate) =>
+          Array.from({ length: request.numFutures }, (_, m) => {
+            if (!episode.actions().includes(candidate)) return Number.POSITIVE_INFINITY;
+            const copy = episode.copy();
+            if (request.future === "sampled") copy.takeFuture({ ...request, keys, sample: request.firstFuture + m });
+            const sum = copy.playOn(candidate, endSlot, cheapest);
+            if (copy.decisionIndex > episode.decisionIndex + 1) numLonger++;
+            return sum;
+          }),
+        );
+        expect(difference("sums", core.view("rollout.costSlots"), Float64Array.from(expected))).toBeUndefined();
       },
     ),
-    { seed: 14, numRuns: 300 },
+    { seed: 14, numRuns: 400 },
   );
+  expect(numLonger).toBeGreaterThan(1000);
 });

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { BatchEnv, FLAG_INVALID_ACTION, FLAG_TRUNCATED, MecgymError, type ScenarioInput } from "../../../env/index.js";
+import { snapshotWith, stateOf } from "../snapshot-fields.js";
 
 const busy: ScenarioInput = {
   numServers: { min: 2, max: 5 },
@@ -20,7 +21,7 @@ const restless: ScenarioInput = {
 function play(env: BatchEnv, lane: number, numSteps: number, rule: (i: number) => number): string {
   const trace: unknown[] = [];
   for (let i = 0; i < numSteps; i++) {
-    const actions = Array.from({ length: env.numLanes }, (_, l) => rule(i + l) % (env.lanes.arrays.numServers[l] + 1));
+    const actions = Array.from({ length: env.numLanes }, (_, l) => rule(i + l) % (env.outputs.numServers[l] + 1));
     env.step(actions);
     const width = env.observationSize;
     trace.push(
@@ -98,7 +99,7 @@ describe.each([
         let history: number[] = [];
         let saved = { snapshot: env.snapshot(0), history };
         for (const one of commands) {
-          const numServers = env.lanes.arrays.numServers[0];
+          const numServers = env.outputs.numServers[0];
           if (one.kind === "step") {
             const action = one.action % (numServers + 1);
             env.step([action, 0]);
@@ -159,20 +160,19 @@ describe("a state", () => {
   it("without churn has the bytes from before churn existed", () => {
     const env = new BatchEnv({ scenarios: [busy], numLanes: 1 });
     env.reset([7]);
-    for (let i = 0; i < 100; i++) env.step([(i * 3) % (env.lanes.arrays.numServers[0] + 1)]);
+    for (let i = 0; i < 100; i++) env.step([(i * 3) % (env.outputs.numServers[0] + 1)]);
     expect(env.stateHash(0)).toBe("c1e3a750e2bc2614");
   });
 
   it("with churn holds which tasks were late: without it, a loss would be charged differently", () => {
     const env = make(2, restless);
-    const { tasks, arrays } = env.lanes;
-    const marksOf = (lane: number) =>
-      tasks.wasLate.subarray(tasks.offset[lane], tasks.offset[lane] + arrays.numTasks[lane]);
-    for (let i = 0; i < 10 || new Set(marksOf(0)).size < 2; i++) env.step([i % (arrays.numServers[0] + 1), 0]);
+    // the last of a task's five columns
+    const marksOf = (lane: number) => stateOf(env, lane).tasks.filter((_, i) => i % 5 === 4);
+    for (let i = 0; i < 10 || new Set(marksOf(0)).size < 2; i++) env.step([i % (env.outputs.numServers[0] + 1), 0]);
     env.fork(0, 1);
-    const marks = marksOf(1);
     expect(env.stateHash(1)).toBe(env.stateHash(0));
-    marks.set(Array.from(marks, (mark) => 1 - mark));
+    const tasks = stateOf(env, 1).tasks.map((value, i) => (i % 5 === 4 ? 1 - value : value));
+    env.restore(1, snapshotWith(env, 1, { tasks }));
     expect(env.stateHash(1)).not.toBe(env.stateHash(0));
     let differ = 0;
     for (let i = 0; i < 30; i++) {
@@ -187,23 +187,22 @@ describe("a state under churn that contradicts itself", () => {
   it("is rejected: an absent server has tasks or a rate, or an available one has no rate", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
     const env = make(1, restless);
-    const { arrays, parameters } = env.lanes;
-    for (let i = 0; i < 40 || arrays.isAvailable.subarray(0, arrays.numServers[0]).every(Boolean); i++)
-      env.step([i % 3]);
+    for (let i = 0; i < 40 || stateOf(env, 0).isAvailable.every(Boolean); i++) env.step([i % 3]);
     const good = env.snapshot(0);
     const hash = env.stateHash(0);
-    const numServers = arrays.numServers[0];
+    const state = stateOf(env, 0);
+    const numServers = state.numServers[0];
     // seed and episode, 18 numbers, 4 streams, 2 keys, 4 numbers a server, H, 2 a user, 2 counts, the churn stream
-    const historyEnd = 2 + 18 + 16 + 2 + (4 + parameters[0].historySlots) * numServers;
-    const availableAt = historyEnd + 2 * arrays.numUsers[0] + 2 + 4;
+    const historyEnd = 2 + 18 + 16 + 2 + (4 + env.scenarioOf(0).historySlots) * numServers;
+    const availableAt = historyEnd + 2 * state.numUsers[0] + 2 + 4;
     for (let e = 0; e < numServers; e++) {
       const forged = good.slice();
       const view = new DataView(forged.buffer);
       const at = 72 + 8 * (availableAt + e);
-      expect(view.getFloat64(at, true)).toBe(arrays.isAvailable[e]);
-      view.setFloat64(at, 1 - arrays.isAvailable[e], true);
+      expect(view.getFloat64(at, true)).toBe(state.isAvailable[e]);
+      view.setFloat64(at, 1 - state.isAvailable[e], true);
       forged.set(sha256(forged.subarray(72)), 40);
-      const field = arrays.activeTasks[e] > 0 ? "activeTasks" : "rateMbps";
+      const field = state.activeTasks[e] > 0 ? "activeTasks" : "rateMbps";
       expect(() => env.restore(0, forged)).toThrow(`invalidSnapshot at snapshot/${field}/${e}`);
       expect(env.stateHash(0)).toBe(hash);
     }
@@ -266,7 +265,7 @@ describe.each([
 
   it("is rejected if its numbers contradict each other: queues, or a task of a later slot", async () => {
     const { sha256 } = await import("@noble/hashes/sha2.js");
-    const { arrays, parameters } = env.lanes;
+    const state = stateOf(env, 0);
     const numbers = new DataView(good.buffer, 72);
     const pathOf = (index: number, change: number) => {
       const forged = good.slice();
@@ -275,17 +274,17 @@ describe.each([
       forged.set(sha256(forged.subarray(72)), 40);
       return codeOf(forged).path;
     };
-    const [numServers, numTasks] = [arrays.numServers[0], arrays.numTasks[0]];
+    const [numServers, numTasks] = [state.numServers[0], state.numTasks[0]];
     expect(numTasks).toBeGreaterThan(0);
     const servers = 2 + 18 + 16 + 2;
     for (let e = 0; e < numServers; e++) {
       expect(pathOf(servers + 2 * numServers + e, 1)).toBe(`snapshot/activeTasks/${e}`);
       expect(pathOf(servers + 3 * numServers + e, 2 ** -40)).toBe(`snapshot/workloadMbit/${e}`);
     }
-    const width = parameters[0].hasChurn ? 5 : 4;
+    const width = env.scenarioOf(0).churn === undefined ? 4 : 5;
     const tasks = (good.length - 72) / 8 - width * numTasks;
     const decisionSlot = numbers.getFloat64(8 * (tasks + 2), true);
-    expect(pathOf(tasks + 2, arrays.slot[0] - decisionSlot + 1)).toBe("snapshot/decisionSlot");
+    expect(pathOf(tasks + 2, state.slot[0] - decisionSlot + 1)).toBe("snapshot/decisionSlot");
     // the twelfth number of the state is how many tasks were there as the slot began
     expect(pathOf(2 + 11, numTasks + 1)).toBe("snapshot/numTasksAtSlotStart");
   });
@@ -294,11 +293,10 @@ describe.each([
 describe("a snapshot of fewer servers", () => {
   it("clears the lane's other servers", () => {
     const env = make(1);
-    const { arrays } = env.lanes;
     const seedOf = (numServers: number) => {
       for (let seed = 0; ; seed++) {
         env.reset([seed]);
-        if (arrays.numServers[0] === numServers) return seed;
+        if (env.outputs.numServers[0] === numServers) return seed;
       }
     };
     seedOf(2);
@@ -395,7 +393,7 @@ describe("any interleaving of steps, snapshots, forks and restores", () => {
         let numSteps = 0;
         let kept = { bytes: env.snapshotAll(), numSteps: 0 };
         const stepOnce = (one: BatchEnv, i: number) => {
-          one.step(Array.from({ length: 2 }, (_, lane) => (i * 3 + lane) % (one.lanes.arrays.numServers[lane] + 1)));
+          one.step(Array.from({ length: 2 }, (_, lane) => (i * 3 + lane) % (one.outputs.numServers[lane] + 1)));
         };
         for (const move of list) {
           if (move === "step") {

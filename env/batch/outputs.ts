@@ -64,11 +64,6 @@ export class BatchOutputs {
   readonly flags: Uint8Array;
   /** 1 if an action exists and its server is available, [numLanes, maxServers + 1]. */
   readonly actionMask: Uint8Array;
-  /**
-   * The episode start that a lane's padding, mask, seed and number of servers were written for. A step writes them only
-   * if the running episode is another one.
-   */
-  readonly shownStart: Float64Array;
 
   /**
    * Makes views of `memory`, which is set to zero, or of new memory.
@@ -103,16 +98,10 @@ export class BatchOutputs {
     this.lostOnTimeTasks = new Int32Array(...place("lostOnTimeTasks"));
     this.flags = new Uint8Array(...place("flags"));
     this.actionMask = new Uint8Array(...place("actionMask"));
-    this.shownStart = new Float64Array(sizes.numLanes);
-  }
-
-  /** Copies everything from another set of the same batch. */
-  copyFrom(other: BatchOutputs): void {
-    for (const name of Object.keys(this) as (OutputName | "shownStart")[]) this[name].set(other[name]);
   }
 }
 
-export type OutputName = Exclude<keyof BatchOutputs, "shownStart" | "copyFrom">;
+export type OutputName = keyof BatchOutputs;
 
 /** Bytes of a number, or of one of the two words of a uint64. */
 const BYTES = { float32: 4, float64: 8, int32: 4, uint8: 1, uint64: 4 } as const;

@@ -1,7 +1,7 @@
 /** The snapshots of all lanes of a batch as one piece of bytes. */
 
 import { bytesToHex } from "@noble/hashes/utils.js";
-import { invalidSnapshot } from "./state-reader.js";
+import { invalidSnapshot } from "./snapshot.js";
 
 /** First bytes of a batch's snapshot; the last one is the version of the format. */
 const MAGIC = Uint8Array.from([0x6d, 0x65, 0x63, 0x67, 0x79, 0x6d, 0x42, 1]); // "mecgymB", 1

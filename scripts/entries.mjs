@@ -7,6 +7,22 @@ export const entryPoints = {
   index: "index.ts",
 };
 
+/** The script of the page that `mecgym report` writes; it stands next to the command, with the files beside it. */
+export const pageEntryPoint = "benchmarks/viewer/replay.ts";
+/** The markup and style that the command reads for that page. */
+export const pageFiles = ["benchmarks/viewer/replay.html", "benchmarks/viewer/page.css"];
+
+/** How scripts of pages are built: for browsers that have WebAssembly SIMD and compile a small module synchronously. */
+export const pageBuildOptions = {
+  bundle: true,
+  minify: true,
+  platform: "browser",
+  format: "iife",
+  target: ["chrome114", "firefox115", "safari16.4"],
+  logLevel: "warning",
+  legalComments: "none",
+};
+
 /** How the sources are built, wherever the result goes. */
 export const buildOptions = {
   outExtension: { ".js": ".mjs" },

@@ -8,13 +8,15 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { buildOptions, entryPoints } from "./entries.mjs";
+import { buildOptions, entryPoints, pageBuildOptions, pageEntryPoint, pageFiles } from "./entries.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const command = join(root, "dist", "cli.mjs");
 const record = join(root, ".setup", "build.json");
+/** The script of the page that `mecgym report` writes. */
+const pageScript = join(root, "dist", "replay.js");
 /** Files that decide how to build. */
 const buildFiles = ["scripts/mecgym.mjs", "scripts/entries.mjs", "package.json", "tsconfig.json"];
 
@@ -38,6 +40,7 @@ function stateOf(path) {
 /** Whether every input of the last build is unchanged. esbuild's list of inputs is complete. */
 function isBuilt() {
   try {
+    if (!existsSync(pageScript)) return false;
     for (const name of Object.keys(entryPoints)) if (!existsSync(join(root, "dist", `${name}.mjs`))) return false;
     const inputs = Object.entries(JSON.parse(readFileSync(record, "utf8")));
     return inputs.length > 0 && inputs.every(([path, state]) => stateOf(path) === state);
@@ -50,7 +53,16 @@ async function build() {
   const startMs = Date.now();
   const { buildSync } = await import("esbuild");
   let result;
+  let page;
   try {
+    page = buildSync({
+      ...pageBuildOptions,
+      absWorkingDir: root,
+      entryPoints: [pageEntryPoint],
+      outfile: "dist/replay.js",
+      metafile: true,
+      write: false,
+    });
     result = buildSync({
       ...buildOptions,
       absWorkingDir: root,
@@ -67,8 +79,11 @@ async function build() {
   }
   // files are written under temporary names and renamed, so that two commands started at once never read half a file
   for (const file of result.outputFiles.sort((a, b) => b.path.length - a.path.length)) write(file.path, file.contents);
+  for (const file of page.outputFiles) write(file.path, file.contents);
+  for (const path of pageFiles) write(join(root, "dist", basename(path)), readFileSync(join(root, path)));
   const inputs = {};
-  for (const path of [...Object.keys(result.metafile.inputs), ...buildFiles]) {
+  const bundled = [result, page].flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  for (const path of new Set([...bundled, ...pageFiles, ...buildFiles])) {
     const stat = statSync(join(root, path), { throwIfNoEntry: false });
     // a file that changed during the build counts as changed
     inputs[path] = stat && stat.mtimeMs < startMs ? `${stat.mtimeMs} ${stat.size}` : "";

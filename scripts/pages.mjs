@@ -4,25 +4,17 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
+import { pageBuildOptions } from "./entries.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-/** Browsers that have WebAssembly SIMD and compile a small module synchronously. */
-const TARGET = ["chrome114", "firefox115", "safari16.4"];
 
 /** The script of a page, bundled with the simulator and its module. */
 export function bundle(entry) {
   const { outputFiles } = buildSync({
+    ...pageBuildOptions,
     absWorkingDir: root,
     entryPoints: [entry],
-    bundle: true,
-    minify: true,
-    platform: "browser",
-    format: "iife",
-    target: TARGET,
     write: false,
-    logLevel: "warning",
-    legalComments: "none",
   });
   // the end of a script element must not stand in its text
   return outputFiles[0].text.replaceAll("</script", "<\\/script");

@@ -9,8 +9,8 @@
 
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { buildOptions, entryPoints } from "./entries.mjs";
+import { basename, join, resolve } from "node:path";
+import { buildOptions, entryPoints, pageBuildOptions, pageEntryPoint, pageFiles } from "./entries.mjs";
 import { root, venvPython } from "./venv.mjs";
 
 const python = join(root, "bridge", "python");
@@ -66,6 +66,13 @@ async function bundle() {
     legalComments: "none",
     metafile: true,
   });
+  await build({
+    ...pageBuildOptions,
+    absWorkingDir: root,
+    entryPoints: [pageEntryPoint],
+    outfile: join(server, "replay.js"),
+  });
+  for (const path of pageFiles) copyFileSync(join(root, path), join(server, basename(path)));
   const found = Object.keys(metafile.inputs).map((path) => path.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]);
   return [...new Set(found.filter((path) => path !== undefined))].sort();
 }

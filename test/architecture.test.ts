@@ -70,6 +70,7 @@ const benchmark = [
   "benchmarks/figures.ts",
   "benchmarks/result-file.ts",
   "benchmarks/runs",
+  "benchmarks/viewer",
   "benchmarks/report",
   "benchmarks/answers",
   "benchmarks/tuning",
@@ -127,6 +128,7 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/metrics",
     "benchmarks/suites",
     "benchmarks/runs",
+    "benchmarks/viewer",
   ],
   "benchmarks/answers": [...withoutCore, "benchmarks/figures.ts", "benchmarks/metrics", "benchmarks/report"],
   "benchmarks/tuning": [

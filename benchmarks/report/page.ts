@@ -1,11 +1,13 @@
-/** Results as one self-contained HTML page: tables, charts, notes, and whether each result was verified. */
+/** Results as one self-contained HTML page: tables, plots, a viewer of logged episodes, and what was verified. */
 
 import MarkdownIt from "markdown-it";
 import type { Result } from "../../schemas/generated/types.js";
 import type { VerifyReport } from "../runs/verify.js";
 import { findSuite } from "../suites/suites.js";
 import { latencyChart } from "./chart.js";
+import { loggedSettings } from "./episodes.js";
 import { renderMarkdown } from "./markdown.js";
+import { type Picture, plotsOf } from "./plots.js";
 
 /** A result on a page. */
 export interface ReportedFile {
@@ -15,58 +17,81 @@ export interface ReportedFile {
   readonly verification: VerifyReport | undefined;
 }
 
-const STYLE = `body{font:16px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff}
-body{max-width:75rem;margin:0 auto;padding:1rem}
-table{border-collapse:collapse;font-size:.875rem}
-th,td{border:1px solid #767676;padding:.25rem .5rem}
-td{white-space:nowrap}
-th{background:#eee}
-.scroll{overflow-x:auto}
-.verdict{border-left:.4rem solid;padding:.5rem 1rem}
-svg{max-width:100%;height:auto}`;
+/** What the page carries for its viewer. */
+export interface PageAssets {
+  /** The viewer's markup, with the elements that its script looks for. */
+  readonly viewer: string;
+  readonly style: string;
+  /** The viewer's script with the simulator in it. */
+  readonly script: string;
+}
+
+const escapeHtml = (text: string) => new MarkdownIt().utils.escapeHtml(text);
 
 /**
  * The whole page.
  *
  * @throws MecgymError `unknownSuite`, `mixedProfiles`
  */
-export async function renderPage(files: readonly ReportedFile[]): Promise<string> {
+export async function renderPage(files: readonly ReportedFile[], assets: PageAssets): Promise<string> {
   const markdown = pageMarkdown();
   const parts: string[] = [];
   for (const { file, result, verification } of files) {
     const suite = findSuite(result.suite);
     const page = markdown.render(renderMarkdown(suite, result));
     const headingEnd = page.indexOf("</h2>") + "</h2>".length;
+    const latency: Picture = {
+      caption: "Average latency: dots with 95 % intervals are ours, circles are reported in the paper.",
+      legend: [],
+      svg: await latencyChart(suite, result),
+    };
     parts.push(
       "<section>",
       page.slice(0, headingEnd),
-      `<p class="verdict">${markdown.utils.escapeHtml(`${file}: ${verdictText(verification)}`)}</p>`,
+      `<p class="verdict">${escapeHtml(`${file}: ${verdictText(verification)}`)}</p>`,
       page.slice(headingEnd),
-      "<figure><figcaption>Average latency: dots with 95 % intervals are ours, circles are reported in the paper." +
-        "</figcaption>",
-      await latencyChart(suite, result),
-      "</figure>",
+      ...[latency, ...(await plotsOf(suite, result))].map(figureOf),
       "</section>",
     );
   }
+  const logged = loggedSettings(files.map(({ result }) => result));
+  const viewer = logged.length === 0 ? [] : viewerOf(assets, JSON.stringify(logged));
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>mecgym results</title>
 <style>
-${STYLE}
+${assets.style}
 </style>
 </head>
 <body>
 <main>
 <h1>mecgym results</h1>
 ${parts.join("\n")}
+${viewer.join("\n")}
 </main>
 </body>
 </html>
 `;
+}
+
+function figureOf({ caption, svg, legend }: Picture): string {
+  const entries = legend.map(
+    ({ name, colour }) => `<li><span style="background:${colour}"></span>${escapeHtml(name)}</li>`,
+  );
+  const list = entries.length === 0 ? "" : `<ul class="legend">${entries.join("")}</ul>`;
+  return `<figure><figcaption>${escapeHtml(caption)}</figcaption>${list}<div class="plot">${svg}</div></figure>`;
+}
+
+/** The viewer with its episodes. In a script element only `<` could end the text early. */
+function viewerOf({ viewer, script }: PageAssets, episodes: string): string[] {
+  return [
+    viewer,
+    `<script type="application/json" id="episodes">${episodes.replaceAll("<", "\\u003c")}</script>`,
+    `<script>${script}</script>`,
+  ];
 }
 
 function verdictText(verification: VerifyReport | undefined): string {

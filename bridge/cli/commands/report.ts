@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { type ReportedFile, renderPage } from "../../../benchmarks/report/page.js";
 import { findSuite } from "../../../benchmarks/suites/suites.js";
 import { writeWhole } from "../support/output.js";
+import { readPageAssets } from "../support/page-assets.js";
 import { EXIT_CHECK_FAILED, withExample } from "../support/program.js";
 import { readResult, verifyFile } from "../support/result-files.js";
 import { workersOption } from "../support/workers.js";
@@ -31,7 +32,7 @@ export function reportCommand(): Command {
         if (verification !== undefined && verification.problems.length > 0) process.exitCode = EXIT_CHECK_FAILED;
         reported.push({ file, result: readResult(file), verification });
       }
-      writeWhole(out, await renderPage(reported));
+      writeWhole(out, await renderPage(reported, readPageAssets()));
       process.stderr.write(`wrote ${out}\n`);
     });
   return withExample(command, "report results/paper-table-2/result.json --out report.html");

@@ -103,7 +103,7 @@ export class EpisodePlayer {
   visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;
     const actions = [0];
-    const target = Math.floor(createStream(streamName("static-state", seed))() * this.#countDecisions(seed));
+    const target = Math.floor(createStream(streamName("static-state", seed))() * this.countDecisions(seed));
     batch.reset([seed]);
     for (let i = 0; i < target; i++) {
       watcher?.(this.#view, this.#lookAhead, emptyRollout);
@@ -119,7 +119,7 @@ export class EpisodePlayer {
   }
 
   /** The number of decisions in episode `seed`. It does not depend on the policy, because arrivals do not. */
-  #countDecisions(seed: number): number {
+  countDecisions(seed: number): number {
     const batch = this.#batch;
     batch.reset([seed]);
     let count = 0;

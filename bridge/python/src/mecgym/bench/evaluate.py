@@ -124,8 +124,10 @@ def _pack_logs(
                 starts.append(starts[-1] + len(actions))
             num_actions = starts[-1]
             lists += logs[setting]
-            for index, one in enumerate(failures.get(name, {}).get(setting, ())):
-                failed.append(_pack_failure(one, starts, f"failures/{name}/{setting}/{index}"))
+            failed += [
+                _pack_failure(one, starts, f"failures/{name}/{setting}/{index}")
+                for index, one in enumerate(failures.get(name, {}).get(setting, ()))
+            ]
     try:
         arrays = {
             "logLengths": np.array([len(actions) for actions in lists], np.uint32),

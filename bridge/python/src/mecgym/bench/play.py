@@ -91,15 +91,11 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
             executed.append(np.where(truncations, ended, others))
             final = infos.get("final_info", {}).get("invalid_action", False)
             is_invalid = np.where(truncations, final, infos.get("invalid_action", False)) & is_running
-            for lane in np.flatnonzero(is_invalid).tolist():
-                failures.append(
-                    {
-                        "unit": lane,
-                        "decision": len(executed) - 1,
-                        "failure": "invalidAction",
-                        "action": int(actions[lane]),
-                    }
-                )
+            decision = len(executed) - 1
+            failures += [
+                {"unit": lane, "decision": decision, "failure": "invalidAction", "action": int(actions[lane])}
+                for lane in np.flatnonzero(is_invalid).tolist()
+            ]
             num_decisions += is_running
             returns_slots[is_running] += rewards[is_running]
             is_running &= ~truncations

@@ -29,8 +29,8 @@ export function resultFrame(
   };
 }
 
-/** What a result says of a policy, except its name and parameters. */
-export function describeFigures(figures: PolicyFigures): Omit<PolicyResult, "policy"> {
+/** What a result says of a policy, except who it is and which of its answers failed. */
+export function describeFigures(figures: PolicyFigures): Omit<PolicyResult, "policy" | "failures"> {
   let at = 0;
   return {
     metrics: withUnits(figures.metrics),
@@ -51,7 +51,7 @@ function withUnits(metrics: Metrics): PolicyResult["metrics"] {
     // a ratio whose denominator is 0 (no task finished, say) is not a figure
     estimate === null || !Number.isFinite(estimate.value) ? null : { ...estimate, unit: metricUnits[name] },
   ]);
-  return { ...Object.fromEntries(described), parseFailurePercent: null };
+  return Object.fromEntries(described);
 }
 
 /**

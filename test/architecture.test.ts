@@ -71,6 +71,7 @@ const benchmark = [
   "benchmarks/result-file.ts",
   "benchmarks/runs",
   "benchmarks/viewer",
+  "benchmarks/models",
   "benchmarks/report",
   "benchmarks/answers",
   "benchmarks/tuning",
@@ -122,6 +123,7 @@ const layers: Record<string, readonly string[]> = {
     "benchmarks/play",
     "benchmarks/jobs",
   ],
+  "benchmarks/models": [...withoutCore, "benchmarks/play", "benchmarks/runs", "benchmarks/suites"],
   "benchmarks/report": [
     ...withoutCore,
     "benchmarks/figures.ts",
@@ -200,6 +202,7 @@ const owners: Record<string, readonly string[]> = {
   ajv: ["schemas/validate.ts"],
   seedrandom: ["env/random.ts"],
   msgpackr: ["bridge/wire/header.ts"],
+  openai: ["benchmarks/models/endpoint.ts", "benchmarks/models/faults.ts"],
   zeromq: [
     "bridge/server/socket/bind.ts",
     "bridge/server/socket/zap-handler.ts",

@@ -25,7 +25,7 @@ export class JobWorker {
       case "play":
         return this.#play(job, new PolicyDecider(findPolicy(job.policy), resolveScenario(job.scenario)));
       case "replay":
-        return catchFault(() => this.#play(job, new LogDecider(job.logs)));
+        return catchFault(() => this.#play(job, new LogDecider(job.logs, job.failures)));
       case "visit":
         return [...visitStates(resolveScenario(job.scenario), job.firstSeed, job.count)];
       case "figures":

@@ -6,6 +6,7 @@ import type { CostSums } from "../metrics/metrics.js";
 import type { FiguresInput, PolicyFigures } from "../metrics/policy-figures.js";
 import type { PackedUnits } from "../metrics/units.js";
 import type { ActionLogs, LogFault } from "../play/deciders.js";
+import type { FailedAnswer } from "../play/failed-answers.js";
 import type { RecordedState } from "../play/recorded-states.js";
 
 /** What is played: the episodes firstSeed … firstSeed + count − 1, or recorded states, one for each of these seeds. */
@@ -29,6 +30,8 @@ export interface PlayJob extends UnitsToPlay {
 export interface ReplayJob extends UnitsToPlay {
   readonly kind: "replay";
   readonly logs: ActionLogs;
+  /** Answers of these units that were charged as the costliest action; none if left out. */
+  readonly failures?: readonly FailedAnswer[];
 }
 
 /** Finds the static protocol's states of these episodes. */

@@ -26,6 +26,7 @@ export const metricUnits = {
   latencyP50Slots: "slots",
   latencyP95Slots: "slots",
   latencyP99Slots: "slots",
+  parseFailurePercent: "%",
 } as const;
 
 export type MetricName = keyof typeof metricUnits;
@@ -41,6 +42,8 @@ interface UnitSums {
   readonly late: number;
   readonly local: number;
   readonly invalid: number;
+  /** Answers in which no decision could be read. */
+  readonly unread: number;
   /** Tasks offloaded to each server. */
   readonly offloads: Float64Array;
   readonly realised: Realised | undefined;
@@ -48,8 +51,8 @@ interface UnitSums {
 
 function sumUnit(unit: Unit, maxServers: number): UnitSums {
   const offloads = new Float64Array(maxServers);
-  const sums = { decisions: unit.decisions.length, cost: 0, latency: 0, cheapest: 0, late: 0, local: 0, invalid: 0 };
   const log = unit.decisions;
+  const sums = { decisions: log.length, cost: 0, latency: 0, cheapest: 0, late: 0, local: 0, invalid: 0, unread: 0 };
   sums.late = log.lostOnTimeTasks;
   for (let i = 0; i < log.length; i++) {
     const action = log.action(i);
@@ -58,6 +61,7 @@ function sumUnit(unit: Unit, maxServers: number): UnitSums {
     sums.cheapest += log.cheapestCostSlots(i);
     if (log.isLate(i)) sums.late += 1;
     if (log.isInvalid(i)) sums.invalid += 1;
+    if (log.isUnread(i)) sums.unread += 1;
     if (action === 0) sums.local += 1;
     else offloads[action - 1] += 1;
   }
@@ -110,6 +114,7 @@ export function jainIndex(offloads: ArrayLike<number>, numServers: number): numb
  * @param oracle costs of the oracle on the same seeds, for the episodic performance ratio
  * @param reference costs of the policy that foresight is measured by, on the same seeds; null if there is none
  * @param episodeSlots length of the episodes, slots; stability is judged only in long ones
+ * @param isInWords whether the policy answers in words, which may be unreadable
  */
 export function computeMetrics(
   protocol: Protocol,
@@ -118,6 +123,7 @@ export function computeMetrics(
   plan: ResamplePlan,
   reference: CostSums | null = null,
   episodeSlots = 0,
+  isInWords = false,
 ): Metrics {
   const maxServers = Math.max(...units.map((unit) => unit.numServers));
   const sums = units.map((unit) => sumUnit(unit, maxServers));
@@ -131,7 +137,7 @@ export function computeMetrics(
     return estimate(plan, (weights) => (scale * weightedSum(numerators, weights)) / weightedSum(denominators, weights));
   };
   const decisions = (unit: UnitSums) => unit.decisions;
-  const perDecision = (field: "cost" | "latency" | "late" | "local" | "invalid", scale = 1) =>
+  const perDecision = (field: "cost" | "latency" | "late" | "local" | "invalid" | "unread", scale = 1) =>
     ratio((unit) => unit[field], decisions, scale);
   const cheapestRatio = () =>
     ratio(
@@ -179,6 +185,7 @@ export function computeMetrics(
     latencyP50Slots: p50,
     latencyP95Slots: p95,
     latencyP99Slots: p99,
+    parseFailurePercent: isInWords ? perDecision("unread", 100) : null,
   };
 }
 

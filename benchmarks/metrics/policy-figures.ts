@@ -24,6 +24,8 @@ export interface FiguresInput {
   /** Costs of the policy that foresight is measured by, on the same seeds. */
   readonly reference: CostSums | null;
   readonly episodeSlots: number;
+  /** Whether the policy answers in words; false if left out. */
+  readonly isInWords?: boolean;
 }
 
 /** Metrics, comparisons and the action log of one policy. */
@@ -38,13 +40,13 @@ export interface PolicyFigures {
 }
 
 export function computeFigures(input: FiguresInput, plan: ResamplePlan): PolicyFigures {
-  const { protocol, oracle, reference, episodeSlots } = input;
+  const { protocol, oracle, reference, episodeSlots, isInWords } = input;
   const units = input.units.flatMap(unpackUnits);
   const isJudged = protocol === "episodic" && episodeSlots >= JUDGED_SLOTS;
   const lengths = input.units.map((packed) => packed.lengths);
   const actions = input.units.map((packed) => packed.actions);
   return {
-    metrics: computeMetrics(protocol, units, oracle, plan, reference, episodeSlots),
+    metrics: computeMetrics(protocol, units, oracle, plan, reference, episodeSlots, isInWords),
     isUnstable: isJudged ? isUnstable(units.filter(isCollapsed).length, units.length) : null,
     differenceToOracleSlots: compareAverageLatency(costSums(units), oracle, plan),
     actionCounts: actionCounts(units),

@@ -13,12 +13,15 @@ export interface Decision {
   readonly isLate: boolean;
   /** Whether the policy named an action that cannot be taken, and was charged the costliest one. */
   readonly isInvalid: boolean;
+  /** Whether no decision could be read in its answer, and it was charged the costliest one; false if left out. */
+  readonly isUnread?: boolean;
   /** Tasks lost after this decision that were not late at their own decision; 0 if left out. */
   readonly lostOnTimeTasks?: number;
 }
 
 const LATE = 1;
 const INVALID = 2;
+const UNREAD = 4;
 /** J, C and the cheapest J of a decision are adjacent. */
 const SLOT_FIELDS = 3;
 
@@ -48,7 +51,8 @@ export class DecisionLog {
     const i = this.length++;
     if (i === this.#actions.length) this.#grow();
     this.#actions[i] = decision.action;
-    this.#marks[i] = (decision.isLate ? LATE : 0) | (decision.isInvalid ? INVALID : 0);
+    this.#marks[i] =
+      (decision.isLate ? LATE : 0) | (decision.isInvalid ? INVALID : 0) | (decision.isUnread ? UNREAD : 0);
     this.#slots[SLOT_FIELDS * i] = decision.costSlots;
     this.#slots[SLOT_FIELDS * i + 1] = decision.latencySlots;
     this.#slots[SLOT_FIELDS * i + 2] = decision.cheapestCostSlots;
@@ -83,6 +87,10 @@ export class DecisionLog {
   }
   isInvalid(i: number): boolean {
     return (this.#marks[i] & INVALID) !== 0;
+  }
+
+  isUnread(i: number): boolean {
+    return (this.#marks[i] & UNREAD) !== 0;
   }
 
   /** The actions, as plain numbers. */

@@ -2,6 +2,7 @@
 
 import { isObservedActionAvailable, MecgymError, type Scenario } from "../../env/index.js";
 import type { Policy, PolicyEntry } from "../policies/index.js";
+import { askedAction, type FailedAnswer, failureFault } from "./failed-answers.js";
 
 /** The actions of episodes or states, one list for each. */
 export type ActionLogs = readonly (readonly number[])[];
@@ -65,13 +66,21 @@ class BadLog extends Error {
 /** Reads the decisions from logs: every one must be possible, and a log ends where its episode ends. */
 export class LogDecider implements Decider {
   readonly #logs: ActionLogs;
+  /** Failed answers by unit and decision. */
+  readonly #failures = new Map<number, Map<number, FailedAnswer>>();
 
-  constructor(logs: ActionLogs) {
+  /** @param failures answers that were not carried out; the logs have what they were charged with */
+  constructor(logs: ActionLogs, failures: readonly FailedAnswer[] = []) {
     this.#logs = logs;
+    for (const failed of failures) {
+      const ofUnit = this.#failures.get(failed.unit) ?? new Map<number, FailedAnswer>();
+      this.#failures.set(failed.unit, ofUnit.set(failed.decision, failed));
+    }
   }
 
   inEpisode(unit: number): Policy {
     const log = this.#logs[unit];
+    const failures = this.#failures.get(unit);
     let decision = 0;
     return (observation) => {
       if (decision === log.length) {
@@ -79,6 +88,13 @@ export class LogDecider implements Decider {
         throw new BadLog({ unit, decision: null, expected, got: log.length });
       }
       const action = log[decision];
+      const failed = failures?.get(decision);
+      if (failed !== undefined) {
+        const fault = failureFault(observation, failed, action);
+        if (fault !== undefined) throw new BadLog({ unit, decision, ...fault });
+        decision++;
+        return askedAction(failed);
+      }
       if (!isObservedActionAvailable(observation, action)) {
         throw new BadLog({ unit, decision, expected: "an action that can be taken then", got: action });
       }

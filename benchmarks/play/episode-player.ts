@@ -22,6 +22,7 @@ import {
 import { DecisionLog, type Realised, type Unit } from "../metrics/units.js";
 import { type LookAheadHandle, oracle, type Policy, type PolicyEntry, type RolloutHandle } from "../policies/index.js";
 import type { Decider } from "./deciders.js";
+import { UNREAD } from "./failed-answers.js";
 
 /** An episode as it was played: all that metrics and replays need. */
 export interface PlayedEpisode extends Unit {
@@ -77,7 +78,8 @@ export class EpisodePlayer {
         latencySlots,
         cheapestCostSlots,
         isLate: (batch.flags[0] & FLAG_LATE) !== 0,
-        isInvalid: (batch.flags[0] & FLAG_INVALID_ACTION) !== 0,
+        isInvalid: (batch.flags[0] & FLAG_INVALID_ACTION) !== 0 && actions[0] !== UNREAD,
+        isUnread: actions[0] === UNREAD,
         lostOnTimeTasks: batch.lostOnTimeTasks[0],
       });
     } while ((batch.flags[0] & FLAG_TRUNCATED) === 0);
@@ -101,7 +103,7 @@ export class EpisodePlayer {
   visitState(seed: number, watcher?: Policy): ObservationData {
     const batch = this.#batch;
     const actions = [0];
-    const target = Math.floor(createStream(streamName("static-state", seed))() * this.#countDecisions(seed));
+    const target = Math.floor(createStream(streamName("static-state", seed))() * this.countDecisions(seed));
     batch.reset([seed]);
     for (let i = 0; i < target; i++) {
       watcher?.(this.#view, this.#lookAhead, emptyRollout);
@@ -117,7 +119,7 @@ export class EpisodePlayer {
   }
 
   /** The number of decisions in episode `seed`. It does not depend on the policy, because arrivals do not. */
-  #countDecisions(seed: number): number {
+  countDecisions(seed: number): number {
     const batch = this.#batch;
     batch.reset([seed]);
     let count = 0;

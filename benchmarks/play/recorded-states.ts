@@ -1,6 +1,5 @@
 /** The static protocol: states that the oracle visits, and one answer to each of them. */
 
-import { costliestOf, observedCosts } from "../../env/batch/action-costs.js";
 import {
   isObservedActionAvailable,
   lookAheadOfState,
@@ -13,6 +12,7 @@ import { logOf, type Unit } from "../metrics/units.js";
 import { oracle } from "../policies/index.js";
 import type { Decider } from "./deciders.js";
 import { EpisodePlayer } from "./episode-player.js";
+import { costliestAction, UNREAD } from "./failed-answers.js";
 
 /** A state of the static protocol, and the episode it was recorded in. */
 export interface RecordedState {
@@ -44,20 +44,16 @@ export function answerStates(
     const state = sizeMbit === undefined ? recorded : { ...recorded, sizeMbit };
     const cheapestCostSlots = observedCostSlots(state, oracle(state));
     const answer = decider.onState(unit)(state, (options) => lookAheadOfState(scenario, episodeSeed, state, options));
-    const isInvalid = !isObservedActionAvailable(state, answer);
-    const action = isInvalid ? costliestAction(state) : answer;
+    const isUnread = answer === UNREAD;
+    const isFailed = !isObservedActionAvailable(state, answer);
+    const isInvalid = isFailed && !isUnread;
+    const action = isFailed ? costliestAction(state) : answer;
     const latencySlots = observedLatencySlots(state, action);
     const costSlots = observedCostSlots(state, action);
     const isLate = latencySlots > state.deadlineSlots;
     return {
       numServers: state.numServers,
-      decisions: logOf([{ action, costSlots, latencySlots, cheapestCostSlots, isLate, isInvalid }]),
+      decisions: logOf([{ action, costSlots, latencySlots, cheapestCostSlots, isLate, isInvalid, isUnread }]),
     };
   });
-}
-
-function costliestAction(state: ObservationData): number {
-  const costs = new Float64Array(state.numServers + 1);
-  observedCosts(state, costs);
-  return costliestOf(costs, state);
 }

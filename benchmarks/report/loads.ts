@@ -3,7 +3,7 @@
 import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
 import type { Suite } from "../suites/suites.js";
-import { interval, unstableText } from "./cells.js";
+import { failedText, interval, unstableText } from "./cells.js";
 
 const header = [
   "slots",
@@ -40,7 +40,7 @@ function rowOf(setting: SettingResult, policy: PolicyResult): string[] {
   const { name } = policy.policy;
   const collapsed = metrics.collapsedEpisodePercent?.value ?? 0;
   // a few collapses do not make a policy unstable, but they dominate its mean
-  const share = collapsed > 0 ? `, ${collapsed.toFixed(1)} % collapsed` : "";
+  const share = `${collapsed > 0 ? `, ${collapsed.toFixed(1)} % collapsed` : ""}${failedText(policy)}`;
   const oracle = setting.policies.find((one) => one.policy.name === "oracle");
   const isGrowing = isUnstable || oracle?.isUnstable;
   return [

@@ -4,7 +4,7 @@ import { markdownTable } from "markdown-table";
 import type { PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
 import { oneProfile } from "../metrics/profiles.js";
 import type { ReportedRow, Suite } from "../suites/suites.js";
-import { interval, type MetricName, unstableText } from "./cells.js";
+import { interval, type MetricName, mayFail, unstableText } from "./cells.js";
 import { renderLoads } from "./loads.js";
 
 interface Column {
@@ -26,6 +26,12 @@ const commonColumns: readonly Column[] = [
 /** Shown if a setting has it. */
 const lostColumn = { title: "lost (%)", metric: "lostTaskPercent", digits: 3 } as const;
 
+/** Shown if a policy answers in words, or named an action that cannot be taken. */
+const failureColumns: readonly Column[] = [
+  { title: "unread answers (%)", metric: "parseFailurePercent", digits: 2 },
+  { title: "invalid actions (%)", metric: "invalidActionPercent", digits: 2 },
+];
+
 /**
  * The tables of a result: one for each load if the suite compares loads, otherwise one for all settings.
  *
@@ -41,7 +47,8 @@ export function renderTable(suite: Suite, result: Result): string {
 /** One table for all settings: in each setting a row for each policy, then the paper's rows. */
 function renderSettings(suite: Suite, result: Result): string {
   const hasLosses = result.settings.some((one) => one.policies.some(({ metrics }) => metrics.lostTaskPercent !== null));
-  const columns = hasLosses ? [...commonColumns, lostColumn] : commonColumns;
+  const hasFailures = result.settings.some((one) => one.policies.some(mayFail));
+  const columns = [...commonColumns, ...(hasLosses ? [lostColumn] : []), ...(hasFailures ? failureColumns : [])];
   const rows = result.settings.flatMap((setting) => {
     const reported = suite.settings.find((one) => one.id === setting.id)?.reported ?? [];
     return [

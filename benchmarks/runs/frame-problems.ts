@@ -1,8 +1,9 @@
 /** Compares what a result says it played with its suite: all checks that need no replay. */
 
 import { checkSeed, MecgymError, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
-import type { Result, SettingResult } from "../../schemas/generated/types.js";
+import type { FailedAnswer, PolicyResult, Result, SettingResult } from "../../schemas/generated/types.js";
 import { NUM_RESAMPLES } from "../metrics/statistics.js";
+import { failedAnswerProblem } from "../play/failed-answers.js";
 import { findPolicy } from "../policies/index.js";
 import type { Suite } from "../suites/suites.js";
 import { type Difference, differences } from "./differences.js";
@@ -50,7 +51,7 @@ function checkPolicies(setting: SettingResult, scenario: Scenario, names: string
       got: namesOf(setting),
     });
   }
-  for (const [p, { policy, actions }] of setting.policies.entries()) {
+  for (const [p, { policy, actions, failures = [] }] of setting.policies.entries()) {
     const path = `${at}/policies/${p}`;
     if (setting.policies.findIndex((other) => other.policy.name === policy.name) < p) {
       problems.push({ path: `${path}/policy/name`, expected: "each policy once", got: policy.name });
@@ -65,7 +66,33 @@ function checkPolicies(setting: SettingResult, scenario: Scenario, names: string
       const expected = `${setting.seeds.count} lists, one for each seed`;
       problems.push({ path: `${path}/actions`, expected, got: actions.length });
     }
+    problems.push(...failureProblems(policy, failures, actions, path));
   }
+}
+
+/** Answers fail only if they come from outside, and in words only if the policy answers in words. */
+function failureProblems(
+  policy: PolicyResult["policy"],
+  failures: readonly FailedAnswer[],
+  actions: PolicyResult["actions"],
+  path: string,
+): Difference[] {
+  if (policy.kind === "native") {
+    if (policy.answers === "words") {
+      return [{ path: `${path}/policy/answers`, expected: "numbers, for a native policy", got: policy.answers }];
+    }
+    if (failures.length === 0) return [];
+    return [{ path: `${path}/failures`, expected: "none, for a native policy", got: failures.length }];
+  }
+  const unread = failures.findIndex(({ failure }) => failure !== "invalidAction");
+  if (unread >= 0 && policy.answers !== "words") {
+    const expected = "invalidAction, for a policy that does not answer in words";
+    return [{ path: `${path}/failures/${unread}/failure`, expected, got: failures[unread].failure }];
+  }
+  const problem = failedAnswerProblem(failures, actions);
+  if (problem === undefined) return [];
+  const { index, field, expected, got } = problem;
+  return [{ path: `${path}/failures/${index}${field}`, expected, got }];
 }
 
 function nativeParameters(name: string, scenario: Scenario): object | undefined {

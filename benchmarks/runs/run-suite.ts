@@ -6,6 +6,7 @@ import { InlineRunner } from "../jobs/job-queue.js";
 import type { JobRunner } from "../jobs/jobs.js";
 import type { CostSums } from "../metrics/metrics.js";
 import { type ActionLogs, checkReplayed } from "../play/deciders.js";
+import { type FailedAnswer, failedAnswerProblem } from "../play/failed-answers.js";
 import { checkCanPlay, findPolicy, policies } from "../policies/index.js";
 import { describeFigures, type Part, type PartKey, type PartStore, resultFrame } from "../result-file.js";
 import { countsOf, type Setting, type Suite } from "../suites/suites.js";
@@ -18,6 +19,10 @@ export interface ExternalPolicy {
   readonly parameters?: Readonly<Record<string, number | string>>;
   /** Its actions by the id of the setting: a list for each episode or state. */
   readonly logs: ReadonlyMap<string, ActionLogs>;
+  /** Whether it answers in words, as language models do. */
+  readonly isInWords?: boolean;
+  /** By the id of the setting: its answers that the logs have charged as the costliest action; none if left out. */
+  readonly failures?: ReadonlyMap<string, readonly FailedAnswer[]>;
 }
 
 export interface RunOptions {
@@ -71,17 +76,30 @@ export async function runSuite(suite: Suite, options: RunOptions): Promise<Resul
 
 /** Every external policy needs a unique name, and a list for each episode or state of every setting. */
 function checkExternal(suite: Suite, counts: readonly number[], external: readonly ExternalPolicy[]): void {
-  for (const [i, { name, logs }] of external.entries()) {
+  for (const [i, { name, logs, failures, isInWords }] of external.entries()) {
     const isTaken = external.findIndex((other) => other.name === name) < i;
     if (isTaken || policies.some((native) => native.name === name.split(":")[0])) {
       const expected = "a name that no other policy of the run and no native policy has";
       throw new MecgymError("invalidOption", { path: `/external/${i}/name`, expected, got: name });
     }
     for (const [j, { id }] of suite.settings.entries()) {
-      const got = logs.get(id)?.length ?? 0;
-      if (got === counts[j]) continue;
-      const expected = `${counts[j]} lists of actions, one for each seed of ${id}`;
-      throw new MecgymError("invalidRecord", { path: `${name}/${id}`, expected, got });
+      const lists = logs.get(id) ?? [];
+      const path = `${name}/${id}`;
+      if (lists.length !== counts[j]) {
+        const expected = `${counts[j]} lists of actions, one for each seed of ${id}`;
+        throw new MecgymError("invalidRecord", { path, expected, got: lists.length });
+      }
+      const failed = failures?.get(id) ?? [];
+      const unread = failed.findIndex(({ failure }) => failure !== "invalidAction");
+      if (unread >= 0 && !isInWords) {
+        const expected = "invalidAction, for a policy that does not answer in words";
+        const { failure: got } = failed[unread];
+        throw new MecgymError("invalidRecord", { path: `${path}/failures/${unread}/failure`, expected, got });
+      }
+      const problem = failedAnswerProblem(failed, lists);
+      if (problem === undefined) continue;
+      const { index, field, ...what } = problem;
+      throw new MecgymError("invalidRecord", { path: `${path}/failures/${index}${field}`, ...what });
     }
   }
 }
@@ -118,8 +136,10 @@ class SettingRun {
     this.#walk = new SettingWalk(suite.id, setting, { first: options.firstSeed, count }, runner);
     // the baselines are played in every run, and first, because the others are compared with them
     const entrants = [...new Set([...this.#walk.baselines, ...this.#names])].map((name): Entrant => {
-      const logs = this.#external.get(name)?.logs.get(setting.id);
-      return logs === undefined ? { name } : { name, logs };
+      const external = this.#external.get(name);
+      const logs = external?.logs.get(setting.id);
+      if (external === undefined || logs === undefined) return { name };
+      return { name, logs, failures: external.failures?.get(setting.id), isInWords: external.isInWords ?? false };
     });
     for (const { name, logs } of entrants) {
       // the name of an external policy does not say what it did
@@ -177,10 +197,13 @@ class SettingRun {
     const native = external === undefined ? findPolicy(name) : undefined;
     const parameters = native === undefined ? external?.parameters : native.parameters?.(this.#walk.scenario);
     const kind = native === undefined ? "external" : "native";
+    const answers = external?.isInWords ? ({ answers: "words" } as const) : {};
+    const failures = external?.failures?.get(this.#walk.setting.id) ?? [];
     const part: Part = {
       result: {
-        policy: { name, kind, ...(parameters === undefined ? {} : { parameters }) },
+        policy: { name, kind, ...answers, ...(parameters === undefined ? {} : { parameters }) },
         ...describeFigures(figures),
+        ...(failures.length === 0 ? {} : { failures: [...failures] }),
       },
       costs: { costSlots: Array.from(costs.costSlots), decisions: Array.from(costs.decisions) },
     };

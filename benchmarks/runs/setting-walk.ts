@@ -9,6 +9,7 @@ import { inSteps, type JobRunner, type Played, type Replayed } from "../jobs/job
 import { type CostSums, joinCostSums } from "../metrics/metrics.js";
 import type { PolicyFigures } from "../metrics/policy-figures.js";
 import type { ActionLogs, LogFault } from "../play/deciders.js";
+import { type FailedAnswer, failuresOfUnits } from "../play/failed-answers.js";
 import type { RecordedState } from "../play/recorded-states.js";
 import type { Setting } from "../suites/suites.js";
 
@@ -17,6 +18,10 @@ export interface Entrant {
   readonly name: string;
   /** Its decisions, one list for each seed; if left out, the native policy of that name is asked. */
   readonly logs?: ActionLogs;
+  /** Answers that the logs have charged as the costliest action. */
+  readonly failures?: readonly FailedAnswer[] | undefined;
+  /** Whether it answers in words. */
+  readonly isInWords?: boolean;
 }
 
 /** The figures of an entrant, or the fault of its logs. */
@@ -127,7 +132,7 @@ export class SettingWalk {
   }
 
   /** Plays all seeds: episodes in steps, states in one job. */
-  async #decide({ name, logs }: Entrant, states: States, tick: Tick, why = ""): Promise<PlayedParts> {
+  async #decide({ name, logs, failures = [] }: Entrant, states: States, tick: Tick, why = ""): Promise<PlayedParts> {
     const { id, scenario, fixedSizeMbit: sizeMbit } = this.setting;
     const step = states === undefined ? episodesPerJob(this.scenario) : this.#count;
     const parts = await inSteps(this.#count, step, async (start, count): Promise<Replayed> => {
@@ -135,7 +140,12 @@ export class SettingWalk {
       const replayed =
         logs === undefined
           ? await this.#runner.run({ kind: "play", policy: name, ...units })
-          : await this.#runner.run({ kind: "replay", logs: logs.slice(start, start + count), ...units });
+          : await this.#runner.run({
+              kind: "replay",
+              logs: logs.slice(start, start + count),
+              failures: failuresOfUnits(failures, start, count),
+              ...units,
+            });
       tick(`${id} ${name}${why}`, (this.#playWork * count) / this.#count);
       return "fault" in replayed ? { fault: { ...replayed.fault, unit: start + replayed.fault.unit } } : replayed;
     });
@@ -148,7 +158,7 @@ export class SettingWalk {
   }
 
   async #measure(
-    { name }: Entrant,
+    { name, isInWords = false }: Entrant,
     parts: readonly Played[],
     [oracle, reference = oracle]: readonly CostSums[],
     tick: Tick,
@@ -162,6 +172,7 @@ export class SettingWalk {
       reference: this.setting.reference === undefined ? null : reference,
       episodeSlots: this.scenario.episodeSlots,
       plan: this.#plan,
+      isInWords,
     });
     tick(`${this.setting.id} ${name}, figures`, this.#playWork);
     return { figures, costs };

@@ -5,6 +5,7 @@ import { maxServersOf, resolveScenario, scenarioHash, splits } from "../../env/i
 import { parseJson } from "../../env/json.js";
 import type { PolicyResult, Result, SettingResult, Submission } from "../../schemas/generated/types.js";
 import { findProblem, type SchemaName } from "../../schemas/validate.js";
+import { failedAnswerProblem } from "../play/failed-answers.js";
 import { countsOf, type Suite, suites } from "../suites/suites.js";
 
 /** A problem and its place. */
@@ -160,7 +161,7 @@ function checkSetting(setting: SettingResult, known: Suite["settings"][number], 
 
 /** A log must agree with the counts: a list for each seed, one action for a state, and only servers that exist. */
 function checkLog({ protocol, seeds }: SettingResult, numServers: number, result: PolicyResult, report: Report): void {
-  const { actions, actionCounts } = result;
+  const { actions, actionCounts, failures = [] } = result;
   if (actions.length !== seeds.count) {
     report("/actions", `${seeds.count} lists, one for each seed`, actions.length);
   }
@@ -173,6 +174,8 @@ function checkLog({ protocol, seeds }: SettingResult, numServers: number, result
     const j = actions[absent].findIndex(isAbsent);
     report(`/actions/${absent}/${j}`, `an action from 0 to ${numServers}`, actions[absent][j]);
   }
+  const problem = failedAnswerProblem(failures, actions);
+  if (problem !== undefined) report(`/failures/${problem.index}${problem.field}`, problem.expected, problem.got);
   const counts: number[] = [];
   for (const log of actions) for (const action of log) counts[action] = (counts[action] ?? 0) + 1;
   const length = Math.max(counts.length, actionCounts.length);

@@ -37,7 +37,7 @@ export async function verifyResult(result: Result, options: VerifyOptions = {}):
   const replays = result.settings.map(({ id, seeds, policies }) => {
     const setting = suite.settings.find((known) => known.id === id) as Setting;
     const walk = new SettingWalk(suite.id, setting, seeds, runner);
-    return { walk, entrants: policies.map(({ policy, actions }): Entrant => ({ name: policy.name, logs: actions })) };
+    return { walk, entrants: policies.map(entrantOf) };
   });
   const total = replays.reduce((sum, { walk, entrants }) => sum + walk.workOf(entrants), 0);
   let done = 0;
@@ -63,6 +63,10 @@ export async function verifyResult(result: Result, options: VerifyOptions = {}):
   };
 }
 
+function entrantOf({ policy: { name, answers }, actions, failures }: PolicyResult): Entrant {
+  return { name, logs: actions, failures, isInWords: answers === "words" };
+}
+
 /** The differences between a policy's figures in the file and those that its log gives. */
 function compare(schemaVersion: string, inFile: PolicyResult, outcome: Outcome, at: string): Difference[] {
   if ("fault" in outcome) {
@@ -70,12 +74,12 @@ function compare(schemaVersion: string, inFile: PolicyResult, outcome: Outcome, 
     return [{ path: `${at}/actions/${unit}${decision === null ? "" : `/${decision}`}`, expected, got }];
   }
   // the replay has taken every action from the file
-  const { policy: _policy, actions: _inFile, ...got } = inFile;
+  const { policy: _policy, actions: _inFile, failures: _failures, ...got } = inFile;
   const { actions: _replayed, ...expected } = describeFigures(outcome.figures);
   return differences(schemaVersion === "1.0" ? as10(expected, got) : expected, got, at);
 }
 
-type Compared = Omit<PolicyResult, "policy" | "actions">;
+type Compared = Omit<PolicyResult, "policy" | "actions" | "failures">;
 
 /** The figures without those that version 1.1 added and the file does not have: version 1.0 could leave them out. */
 function as10({ isUnstable, metrics, ...others }: Compared, got: Compared): object {

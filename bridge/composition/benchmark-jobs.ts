@@ -4,6 +4,7 @@ import { type DatasetPlan, planDataset } from "../../benchmarks/datasets/plan.js
 import type { Job, JobResult, JobRunner } from "../../benchmarks/jobs/jobs.js";
 import { orderedRecords } from "../../benchmarks/jobs/ordered-records.js";
 import { WorkerPool } from "../../benchmarks/jobs/worker-pool.js";
+import type { FailedAnswer } from "../../benchmarks/play/failed-answers.js";
 import { checkCanPlay } from "../../benchmarks/policies/index.js";
 import { parseResult, resultPieces } from "../../benchmarks/result-file.js";
 import { type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
@@ -18,7 +19,22 @@ import type { RequestOf } from "../wire/requests.js";
 import { packageVersion } from "./package-version.js";
 
 /** Arrays of a body that holds the decisions of external policies. */
-const LOG_FORMS = { logLengths: ["uint32", "L"], logActions: ["int32", "A"] } as const;
+const LOG_FORMS = {
+  logLengths: ["uint32", "L"],
+  logActions: ["int32", "A"],
+  failedAt: ["uint32", "F"],
+  failure: ["uint8", "F"],
+  failedAction: ["int32", "F"],
+} as const;
+
+/** Values of `failure` in such a body. */
+const FAILURES: readonly FailedAnswer["failure"][] = [
+  "invalidAction",
+  "empty",
+  "noDecision",
+  "ambiguous",
+  "unfinishedReasoning",
+];
 
 /** Jobs that `numThreads` threads do. The threads exist only while there is work. */
 export function benchmarkJobs(numThreads: number): JobProvider {
@@ -118,7 +134,8 @@ function evaluate(
 }
 
 /**
- * Reads what external policies did: a length for each policy, setting and seed, and all actions one after another.
+ * Reads what external policies did: a length for each policy, setting and seed, all actions one after another, and
+ * which of them are what a failed answer was charged with.
  *
  * @throws BridgeError `invalidRequest`, `invalidBody` if the body holds anything else
  */
@@ -144,18 +161,48 @@ function externalOf(
   ] as const) {
     if (expected !== got) throw new BridgeError("invalidBody", { path: name, expected: `${expected} numbers`, got });
   }
-  let [list, at] = [0, 0];
-  const next = () => {
+  const failed = failedOf(arrays, actions.length);
+  let [list, at, nextFailed] = [0, 0, 0];
+  const next = (unit: number, failures: FailedAnswer[]) => {
     const start = at;
     at += lengths[list++];
+    for (; nextFailed < failed.length && failed[nextFailed].at < at; nextFailed++) {
+      const { at: place, ...what } = failed[nextFailed];
+      failures.push({ unit, decision: place - start, ...what });
+    }
     return Array.from(actions.subarray(start, at));
   };
   // in the order in which the request names the settings
   const ids = settings ?? [...countOf.keys()];
-  return external.map((policy) => ({
-    ...policy,
-    logs: new Map(ids.map((id) => [id, Array.from({ length: countOf.get(id) as number }, next)])),
-  }));
+  return external.map(({ answers, ...policy }) => {
+    const failures = new Map<string, FailedAnswer[]>(ids.map((id) => [id, []]));
+    const listsOf = (id: string) =>
+      Array.from({ length: countOf.get(id) as number }, (_, unit) => next(unit, failures.get(id) as FailedAnswer[]));
+    const logs = new Map(ids.map((id) => [id, listsOf(id)]));
+    return { ...policy, isInWords: answers === "words", logs, failures };
+  });
+}
+
+/** The failed answers of a body, each with the index of its action among all of them. */
+function failedOf(
+  arrays: ReturnType<typeof readBody<keyof typeof LOG_FORMS>>["arrays"],
+  numActions: number,
+): (Pick<FailedAnswer, "failure" | "action"> & { at: number })[] {
+  if (arrays.failedAt === undefined && arrays.failure === undefined && arrays.failedAction === undefined) return [];
+  const places = needArray<Uint32Array>(arrays.failedAt, "failedAt");
+  const codes = needArray<Uint8Array>(arrays.failure, "failure");
+  const named = needArray<Int32Array>(arrays.failedAction, "failedAction");
+  return Array.from(places, (at, i) => {
+    if (at >= numActions || (i > 0 && at <= places[i - 1])) {
+      const expected = `rising indices below ${numActions}`;
+      throw new BridgeError("invalidBody", { path: `failedAt/${i}`, expected, got: at });
+    }
+    const failure = FAILURES[codes[i]];
+    if (failure === undefined) {
+      throw new BridgeError("invalidBody", { path: `failure/${i}`, expected: "0 to 4", got: codes[i] });
+    }
+    return failure === "invalidAction" ? { at, failure, action: named[i] } : { at, failure };
+  });
 }
 
 /** Makes what `mecgym verify --json` prints for one file. */

@@ -3,10 +3,11 @@
 import { score } from "../../env/batch/score.js";
 import { scoreRelease } from "../../env/comllm-release/score.js";
 import { releaseStateOf } from "../../env/comllm-release/state.js";
-import { type ParseFailure, parseCompletion } from "../../env/language/parser/parser.js";
+import { parseCompletion } from "../../env/language/parser/parser.js";
 import { resolveScenario, type ScenarioInput } from "../../env/scenario/scenario.js";
 import { checkOffsets } from "../wire/byte-lists.js";
 import { needArray, readBody } from "../wire/described-body.js";
+import { failureCodes, NO_ACTION } from "../wire/failure-codes.js";
 import { settingOf } from "../wire/limit-flags.js";
 import { BridgeError } from "../wire/protocol.js";
 import { bodyOf, type ReplyArray } from "../wire/reply-body.js";
@@ -24,15 +25,6 @@ const scoreForms = {
   completionBytes: ["uint8", "completionBytes"],
 } as const;
 
-/** Values of `parseFailure` in the reply; 0 if the completion was read. */
-const failureCodes: Readonly<Record<ParseFailure, number>> = {
-  empty: 1,
-  noDecision: 2,
-  ambiguous: 3,
-  unfinishedReasoning: 4,
-};
-/** The action of a completion that could not be read. No completion can name it. */
-const NO_ACTION = -0x80000000;
 /** Bytes of a reply for each candidate, an upper bound. */
 const BYTES_PER_CANDIDATE = 64;
 

@@ -3502,6 +3502,14 @@ export const requestSchema = {
                 "minLength": 1,
                 "maxLength": 64
               },
+              "answers": {
+                "description": "words: it answers in words, which were read as decisions. numbers, if missing: it names actions.",
+                "type": "string",
+                "enum": [
+                  "numbers",
+                  "words"
+                ]
+              },
               "parameters": {
                 "description": "What the result says about it, by name; 64 or fewer entries.",
                 "type": "object",
@@ -3818,7 +3826,7 @@ export const resultSchema = {
         "1.1",
         "1.2"
       ],
-      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies.",
+      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies and failed answers.",
       "type": "string"
     },
     "suite": {
@@ -3997,6 +4005,14 @@ export const resultSchema = {
               "enum": [
                 "native",
                 "external"
+              ]
+            },
+            "answers": {
+              "description": "words: it answers in words, which are read as decisions. numbers: it names actions; so does a policy without this field.",
+              "type": "string",
+              "enum": [
+                "numbers",
+                "words"
               ]
             },
             "parameters": {
@@ -4266,6 +4282,53 @@ export const resultSchema = {
               "maximum": 512
             }
           }
+        },
+        "failures": {
+          "description": "Answers that could not be carried out, in the order of the log, which has the costliest action of the state in their place, with which they were charged; absent if none failed.",
+          "type": "array",
+          "items": {
+            "$ref": "#/$defs/FailedAnswer"
+          }
+        }
+      }
+    },
+    "FailedAnswer": {
+      "title": "FailedAnswer",
+      "description": "An answer that could not be carried out, and its place in the action log.",
+      "type": "object",
+      "additionalProperties": false,
+      "required": [
+        "unit",
+        "decision",
+        "failure"
+      ],
+      "properties": {
+        "unit": {
+          "description": "Index of the episode or state, 0 or more.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "decision": {
+          "description": "Index of the decision in it, 0 or more.",
+          "type": "integer",
+          "minimum": 0
+        },
+        "failure": {
+          "description": "Why: no decision could be read (empty: only white space; noDecision: none is stated; ambiguous: several are; unfinishedReasoning: it ends within its reasoning), or invalidAction: the action does not exist or its server is absent.",
+          "type": "string",
+          "enum": [
+            "empty",
+            "noDecision",
+            "ambiguous",
+            "unfinishedReasoning",
+            "invalidAction"
+          ]
+        },
+        "action": {
+          "description": "With invalidAction, the action that was named, -2147483647 to 2147483647.",
+          "type": "integer",
+          "minimum": -2147483647,
+          "maximum": 2147483647
         }
       }
     },

@@ -1280,6 +1280,10 @@ export interface ExternalPolicyRequest {
    */
   name: string;
   /**
+   * words: it answers in words, which were read as decisions. numbers, if missing: it names actions.
+   */
+  answers?: "numbers" | "words";
+  /**
    * What the result says about it, by name; 64 or fewer entries.
    */
   parameters?: {
@@ -1426,7 +1430,7 @@ export interface CloseRequest {
  */
 export interface Result {
   /**
-   * Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies.
+   * Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies and failed answers.
    */
   schemaVersion: "1.0" | "1.1" | "1.2";
   /**
@@ -1543,6 +1547,10 @@ export interface PolicyResult {
      */
     kind: "native" | "external";
     /**
+     * words: it answers in words, which are read as decisions. numbers: it names actions; so does a policy without this field.
+     */
+    answers?: "numbers" | "words";
+    /**
      * Its options, by name; absent if it has none.
      */
     parameters?: {
@@ -1641,6 +1649,10 @@ export interface PolicyResult {
    * The action log: one list for each episode or state, in order of the seeds, of actions 0 to 512.
    */
   actions: number[][];
+  /**
+   * Answers that could not be carried out, in the order of the log, which has the costliest action of the state in their place, with which they were charged; absent if none failed.
+   */
+  failures?: FailedAnswer[];
 }
 /**
  * A figure with its 95 % interval.
@@ -1683,6 +1695,27 @@ export interface EstimateWithUnit1 {
    * slots, %, or 1 for a plain ratio.
    */
   unit: string;
+}
+/**
+ * An answer that could not be carried out, and its place in the action log.
+ */
+export interface FailedAnswer {
+  /**
+   * Index of the episode or state, 0 or more.
+   */
+  unit: number;
+  /**
+   * Index of the decision in it, 0 or more.
+   */
+  decision: number;
+  /**
+   * Why: no decision could be read (empty: only white space; noDecision: none is stated; ambiguous: several are; unfinishedReasoning: it ends within its reasoning), or invalidAction: the action does not exist or its server is absent.
+   */
+  failure: "empty" | "noDecision" | "ambiguous" | "unfinishedReasoning" | "invalidAction";
+  /**
+   * With invalidAction, the action that was named, -2147483647 to 2147483647.
+   */
+  action?: number;
 }
 
 export type FixedCount = number;

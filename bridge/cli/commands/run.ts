@@ -6,17 +6,21 @@ import { renderTable } from "../../../benchmarks/report/markdown.js";
 import { resultPieces } from "../../../benchmarks/result-file.js";
 import { findSuite, suites } from "../../../benchmarks/suites/suites.js";
 import { splits } from "../../../env/index.js";
+import { addModelOptions, type ModelOptions, modelOf } from "../support/model-options.js";
 import { defaultPolicies, type PlayOptions, playSuite, RUN_FILES } from "../support/play-suite.js";
 import { integer, list, withExample } from "../support/program.js";
 import { workersOption } from "../support/workers.js";
 
-interface RunCommandOptions extends PlayOptions {
+interface RunCommandOptions extends PlayOptions, ModelOptions {
   readonly json?: boolean;
 }
 
 export function runCommand(): Command {
   const command = new Command("run")
-    .description("Play a suite with native policies; writes a result file and a Markdown table.")
+    .description(
+      "Play a suite with native policies, and with a model over HTTP if you name one; writes a result file and a " +
+        "Markdown table.",
+    )
     .addArgument(new Argument("<suite>", suites.map((suite) => `${suite.id}: ${suite.description}`).join("\n")))
     .option("--policies <names>", `policies, separated by commas (default: ${defaultPolicies.join(",")})`, list)
     .option("--episodes <n>", "episodes, or states of the static protocol (default: 200, or 1000)", integer(2, 65_535))
@@ -28,11 +32,16 @@ export function runCommand(): Command {
     .option("--resume", "continue after what an interrupted run has finished")
     .option("--json", "print the result file instead of the table")
     .action(async (suiteId: string, options: RunCommandOptions) => {
-      const run = await playSuite(suiteId, options);
+      const run = await playSuite(suiteId, options, modelOf(options));
       if (options.json) for (const piece of resultPieces(run.result)) process.stdout.write(piece);
       else process.stdout.write(`${renderTable(findSuite(suiteId), run.result)}\n`);
       run.write();
       process.stderr.write(`wrote ${join(run.folder, RUN_FILES[0])} and ${RUN_FILES[1]}\n`);
     });
-  return withExample(command, "run paper-table-2 --policies oracle,random --episodes 100");
+  addModelOptions(command);
+  return withExample(
+    command,
+    "run paper-table-2 --policies oracle,random --episodes 100\n" +
+      "  $ mecgym run paper-table-2 --model my-model --base-url http://127.0.0.1:8000/v1 --concurrency 16",
+  );
 }

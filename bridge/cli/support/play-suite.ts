@@ -10,6 +10,7 @@ import { countsOf, findSuite, withSettings } from "../../../benchmarks/suites/su
 import { checkSeed } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
+import { askModel, MODEL_FILES, type ModelToPlay } from "./model-options.js";
 import { PartFiles, prepareFolder, writeWhole } from "./output.js";
 import { readResult } from "./result-files.js";
 import { programId, withWorkers } from "./workers.js";
@@ -36,11 +37,13 @@ export interface PlayOptions {
 
 /**
  * Plays a suite; `write` then writes both files, each whole or not at all. A policy's part of a setting is kept as
- * soon as it is finished: Ctrl-C loses the parts that are being played, and `--resume` continues after the others.
+ * soon as it is finished: Ctrl-C loses the parts that are being played, and `--resume` continues after the others. A
+ * model is asked first, and each of its answers is kept.
  */
 export async function playSuite(
   suiteId: string,
   options: PlayOptions,
+  model?: ModelToPlay,
 ): Promise<{ result: Result; folder: string; write: () => void }> {
   const suite = withSettings(findSuite(suiteId), options.settings, "--settings");
   const names = options.policies ?? defaultPolicies;
@@ -50,8 +53,8 @@ export async function playSuite(
   }
   const counts = countsOf(suite, options.episodes);
   checkSeed(options.seed + Math.max(...counts) - 1, "--seed");
-  const folder = options.out ?? join("results", suite.id);
-  prepareFolder(folder, RUN_FILES);
+  const folder = options.out ?? join("results", folderName(suite.id, model));
+  prepareFolder(folder, model === undefined ? RUN_FILES : [...RUN_FILES, ...MODEL_FILES]);
   const settings = {
     policies: names,
     firstSeed: options.seed,
@@ -62,8 +65,11 @@ export async function playSuite(
   const program = { id: programId(), frame: resultFrame(suite.id, settings) };
   const parts = (options.parts ?? []).map((file): [string, Result] => [file, readResult(file)]);
   const store = new PartFiles(folder, program, options.resume ?? false);
+  const isResumed = options.resume ?? false;
+  const seeds = { counts, firstSeed: options.seed };
+  const external = model === undefined ? [] : [await askModel(model, suite, seeds, { folder, isResumed })];
   const result = await withWorkers(suite.id, options.workers, Math.max(...counts), (runner, onProgress) =>
-    runSuite(suite, { ...settings, store, runner: new LogRunner(runner, program.frame, parts), onProgress }),
+    runSuite(suite, { ...settings, external, store, runner: new LogRunner(runner, program.frame, parts), onProgress }),
   );
   const write = () => {
     writeWhole(join(folder, RUN_FILES[0]), resultPieces(result));
@@ -71,4 +77,9 @@ export async function playSuite(
     store.remove();
   };
   return { result, folder, write };
+}
+
+/** A model's files do not lie among those of native policies, or of another model. */
+function folderName(suiteId: string, model: ModelToPlay | undefined): string {
+  return model === undefined ? suiteId : `${suiteId}-${encodeURIComponent(model.name)}`;
 }

@@ -2,6 +2,7 @@
 
 import { type Command, CommanderError, InvalidArgumentError } from "commander";
 import { WorkerDied } from "../../../benchmarks/jobs/worker-pool.js";
+import { ModelFailed } from "../../../benchmarks/models/faults.js";
 import { MecgymError } from "../../../env/errors.js";
 import { packageVersion } from "../../composition/package-version.js";
 
@@ -31,6 +32,9 @@ export async function runProgram(program: Command): Promise<void> {
       process.exitCode = EXIT_BAD_INPUT;
     } else if (error instanceof WorkerDied) {
       process.stderr.write(`mecgym: ${error.message}; finished parts are kept, and --resume continues after them\n`);
+      process.exitCode = EXIT_CHECK_FAILED;
+    } else if (error instanceof ModelFailed) {
+      process.stderr.write(`mecgym: ${error.message}; answers are kept, and --resume continues after them\n`);
       process.exitCode = EXIT_CHECK_FAILED;
     } else throw error;
   }

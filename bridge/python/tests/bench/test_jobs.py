@@ -89,6 +89,43 @@ def test_external_policies_are_measured_like_the_others() -> None:
     assert verify(result, show_progress=False)["problems"] != []
 
 
+def test_failed_answers_are_counted_and_verified() -> None:
+    """Server 40 is named at every third step: the costliest action is executed, and the result says so."""
+
+    class Stubborn:
+        def reset(self, num_envs: int) -> None:
+            self.steps, self.num_envs = 0, num_envs
+
+        def __call__(self, observations: Any, masks: Any) -> Any:
+            self.steps += 1
+            return [40 if self.steps % 3 == 0 else 1] * self.num_envs
+
+    played = play_seeds(Stubborn(), range(1_000_000, 1_000_002), "paper-v1")
+    assert len(played.failures) == sum(count // 3 for count in played.num_decisions.tolist())
+    failures = [dict(one) for one in played.failures]
+    failures[1] = {**failures[1], "failure": "empty"}
+    keywords: dict[str, Any] = {
+        "external": {"mine": {"episodic": played.actions}},
+        "episodes": 2,
+        "first_seed": 1_000_000,
+        "show_progress": False,
+    }
+    result = evaluate(
+        "paper-table-2", ["local"], failures={"mine": {"episodic": failures}}, in_words=["mine"], **keywords
+    )
+    mine = result["settings"][0]["policies"][1]
+    total = int(played.num_decisions.sum())
+    assert mine["policy"]["answers"] == "words"
+    assert mine["metrics"]["parseFailurePercent"]["value"] == pytest.approx(100 / total)
+    assert mine["metrics"]["invalidActionPercent"]["value"] == pytest.approx(100 * (len(failures) - 1) / total)
+    assert len(mine["failures"]) == len(failures)
+    assert verify(result, show_progress=False)["problems"] == []
+    for wrong in ({"unit": 2, "decision": 0, "failure": "empty"}, {"unit": 0, "decision": 0, "failure": "rude"}):
+        with pytest.raises(MecgymError) as caught:
+            evaluate("paper-table-2", ["local"], failures={"mine": {"episodic": [wrong]}}, **keywords)
+        assert caught.value.path == "failures/mine/episodic/0"
+
+
 def test_settings_are_told_apart_by_their_ids() -> None:
     """One state and one episode for each seed, named in another order than the suite's."""
     records = make_dataset("grpo", split="validation", count=4, show_progress=False)

@@ -33,12 +33,15 @@ class Played:
         Sum of the rewards of each, slots: minus the costs of its tasks.
     actions : list of list of int
         Executed actions of each, for `mecgym.evaluate`.
+    failures : list of dict
+        The actions that could not be taken, for `mecgym.evaluate`; the costliest ones were executed in their place.
     """
 
     seeds: NDArray[np.int64]
     num_decisions: NDArray[np.int64]
     returns_slots: NDArray[np.float64]
     actions: list[list[int]] = field(default_factory=list, repr=False)
+    failures: list[dict[str, Any]] = field(default_factory=list, repr=False)
 
     @property
     def mean_cost_slots(self) -> float:
@@ -54,7 +57,8 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
     policy : callable
         Takes observations, array of float32, shape (n, observation_size), and masks, array of bool, shape
         (n, max_servers + 1), and returns n actions. It is called with every lane at every step, also with those whose
-        episode has ended; their actions do not count.
+        episode has ended; their actions do not count. If it has a method ``reset``, that is called with n before the
+        first step, so that a policy that remembers starts afresh.
     seeds : sequence of int
         Seeds of the n episodes. Those of the validation split are 1,000,000 to 1,009,999.
     scenario : str, path or dict
@@ -75,20 +79,32 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         returns_slots = np.zeros(num_envs, np.float64)
         is_running = np.ones(num_envs, np.bool_)
         executed: list[NDArray[Any]] = []
+        failures: list[dict[str, Any]] = []
+        reset = getattr(policy, "reset", None)
+        if callable(reset):
+            reset(num_envs)
         while is_running.any():
             actions = policy(observations, env.action_masks())
             observations, rewards, _terminations, truncations, infos = env.step(actions)
             # if all episodes end there are only final infos; if none ends there are no final infos
             ended, others = (one.get("executed_action", 0) for one in (infos.get("final_info", {}), infos))
             executed.append(np.where(truncations, ended, others))
+            final = infos.get("final_info", {}).get("invalid_action", False)
+            is_invalid = np.where(truncations, final, infos.get("invalid_action", False)) & is_running
+            decision = len(executed) - 1
+            failures += [
+                {"unit": lane, "decision": decision, "failure": "invalidAction", "action": int(actions[lane])}
+                for lane in np.flatnonzero(is_invalid).tolist()
+            ]
             num_decisions += is_running
             returns_slots[is_running] += rewards[is_running]
             is_running &= ~truncations
     finally:
         env.close()
+    failures.sort(key=lambda failed: (failed["unit"], failed["decision"]))
     # a lane plays its own episode first, so that episode's decisions are its first ones
     logs = [done[:count].tolist() for done, count in zip(np.transpose(executed), num_decisions, strict=True)]
-    return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs)
+    return Played(np.asarray(seeds, np.int64), num_decisions, returns_slots, logs, failures)
 
 
 def random_policy(seed: int = 0) -> Policy:

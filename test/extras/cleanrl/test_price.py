@@ -148,4 +148,5 @@ def test_resumes_to_the_same_weights_and_writes_a_result_that_is_verified(tmp_pa
     text = (tmp_path / "whole" / "result.json").read_bytes()
     assert text == (tmp_path / "broken" / "result.json").read_bytes()
     assert mecgym.verify(text, show_progress=False)["problems"] == []
-    assert len(json.loads(text)["settings"]) == 6
+    assert [entry["policy"]["name"] for entry in json.loads(text)["settings"][0]["policies"]][-1] == "price"
+    assert "bursty-v1 | " in said

@@ -3,7 +3,7 @@
 import { observedCosts } from "../../env/batch/action-costs.js";
 import type { CoreBase, Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestBy, type Prices } from "./prices.js";
+import { type BasePrices, cheapestBy } from "./prices.js";
 
 /**
  * The names of the features that the price of an action is linear in. Each has no unit, or is in slots.
@@ -30,7 +30,7 @@ const PRIOR_TASKS = 10;
 const PRIOR_SLOTS = 10;
 
 /** The prices of one episode's decisions. Allocates nothing after its construction. */
-export class AdaptivePrices implements Prices {
+export class AdaptivePrices implements BasePrices {
   readonly #w: Float64Array;
   #sizeSumMbit = PRIOR_TASKS * PRIOR_SIZE_MBIT;
   #numSizes = PRIOR_TASKS;

@@ -7,6 +7,7 @@ import { bestRate } from "./best-rate.js";
 import { clairvoyantDefaults, makeClairvoyant } from "./clairvoyant.js";
 import { fastest } from "./fastest.js";
 import { lacs, makeLacs } from "./lacs.js";
+import { learnedPriceParameters, makeLearnedPrice } from "./learned-price.js";
 import { leastLoaded } from "./least-loaded.js";
 import { local } from "./local.js";
 import { adaptiveWeights, DEFAULT_TOLL_SLOTS, referenceOf, tollSlotsOf } from "./manifest.js";
@@ -67,6 +68,13 @@ export const policies: readonly PolicyEntry[] = [
     remembers: true,
     parameters: () => Object.fromEntries(adaptiveFeatures.map((feature, i) => [feature, adaptiveWeights[i]])),
     make: () => makeAdaptive(adaptiveWeights),
+  },
+  {
+    name: "learned-price",
+    description: "adaptive plus a price that a network of 4,971 weights learned from forks; one for all scenarios",
+    remembers: true,
+    parameters: () => learnedPriceParameters,
+    make: (_seed, scenario) => makeLearnedPrice(scenario),
   },
   {
     name: "rollout",

@@ -3,10 +3,10 @@
 import { observedCosts } from "../../env/batch/action-costs.js";
 import type { CoreBase, Observation } from "../../env/index.js";
 import type { Policy } from "./policy.js";
-import { cheapestBy, type Prices } from "./prices.js";
+import { type BasePrices, cheapestBy } from "./prices.js";
 
 /** J + κ·N_e; with κ = 0 this is J, the price of `oracle`. */
-export class TollPrices implements Prices {
+export class TollPrices implements BasePrices {
   readonly coreBase: CoreBase;
   readonly #tollSlots: number;
 

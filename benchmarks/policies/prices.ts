@@ -6,8 +6,6 @@ import type { Policy } from "./policy.js";
 
 /** The prices of one episode's decisions. */
 export interface Prices {
-  /** The policy of the smallest price as the core has it, with what it has seen so far: for rollouts. */
-  readonly coreBase: CoreBase;
   /** Takes in a decision of the episode. Called once for each decision, before its prices are asked for. */
   see(observation: Observation): void;
   /**
@@ -16,6 +14,12 @@ export interface Prices {
    * @param out receives the prices of 0 … E, slots; infinite for an absent server
    */
   priceAll(observation: Observation, out: Float64Array): void;
+}
+
+/** Prices whose policy the core plays itself in rollouts. */
+export interface BasePrices extends Prices {
+  /** The policy of the smallest price as the core has it, with what it has seen so far. */
+  readonly coreBase: CoreBase;
 }
 
 /**

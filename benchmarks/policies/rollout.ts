@@ -6,7 +6,7 @@ import { BusyBelief } from "./busy-belief.js";
 import { adaptiveWeights, tollSlotsOf } from "./manifest.js";
 import type { Policy, RolloutHandle } from "./policy.js";
 import { TollPrices } from "./priced.js";
-import { cheapestActions, type Prices, roomFor } from "./prices.js";
+import { type BasePrices, cheapestActions, roomFor } from "./prices.js";
 
 export interface RolloutOptions {
   /** M: sampled futures of a decision; only half of them are played if no candidate looks promising after these. */
@@ -33,7 +33,7 @@ export const rolloutDefaults: RolloutOptions = {
 };
 
 /** The prices of a base policy, for one episode. */
-export function basePrices(base: RolloutOptions["base"], scenario: Scenario): Prices {
+export function basePrices(base: RolloutOptions["base"], scenario: Scenario): BasePrices {
   if (base === "adaptive") return new AdaptivePrices(adaptiveWeights);
   return new TollPrices(base === "oracle" ? 0 : tollSlotsOf(scenario));
 }

@@ -9,15 +9,18 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import mecgym
 
 FIRST_SEED = 1_000_000  # of the validation split: nothing here trains on it
+NUM_TRAINING_SEEDS = 1_000_000  # those of the training split: 0 to 999,999
 INTERRUPTED = 130  # exit code after Ctrl-C
 NOT_KEPT = {"resume", "episodes", "states", "checkpoint_seconds", "out"}  # may differ when a training goes on
 
@@ -63,6 +66,18 @@ class Saver:
             sys.exit(INTERRUPTED)
 
 
+def training_seeds(generator: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Draw episode seeds of the training split. Trainings draw all their seeds here, so that none is a test seed."""
+    return generator.integers(0, NUM_TRAINING_SEEDS, count)
+
+
+def read_manifest() -> dict[str, Any]:
+    """Return what was tuned for native policies."""
+    file = Path(__file__).parents[1] / "policies" / "manifest.json"
+    manifest: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return manifest
+
+
 def kept_options(options: argparse.Namespace) -> dict[str, str]:
     """Return the options that must not change when a training is resumed."""
     return {name: str(value) for name, value in vars(options).items() if name not in NOT_KEPT}
@@ -104,8 +119,9 @@ def report(
     actions: Mapping[str, list[list[int]]],
     first_seed: int,
     parameters: Mapping[str, float | str],
+    natives: Sequence[str] = ("random", "oracle"),
 ) -> None:
-    """Have the server replay the policy, and play a random policy and the oracle; write and print the result.
+    """Have the server replay the policy, and play native policies; write and print the result.
 
     Parameters
     ----------
@@ -114,7 +130,7 @@ def report(
     """
     result = mecgym.evaluate(
         suite,
-        ["random", "oracle"],
+        list(natives),
         episodes=len(next(iter(actions.values()))),
         first_seed=first_seed,
         external={name: actions},

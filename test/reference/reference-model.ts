@@ -227,6 +227,17 @@ export interface ReferenceStep {
   readonly lostOnTimeTasks: number;
 }
 
+/** What a policy could know from memory and the scenario. */
+export interface ReferenceFacts {
+  readonly usersLeft: number;
+  readonly slot: number;
+  readonly decisionIndex: number;
+  readonly meanSizeMbit: number;
+  /** Of each server, in this slot. */
+  readonly assignedTasks: readonly number[];
+  readonly assignedMbit: readonly number[];
+}
+
 export interface ReferenceLookAhead {
   readonly latencySlots: number[];
   readonly costSlots: number[];
@@ -266,6 +277,7 @@ export class ReferenceEpisode {
   readonly #world: { readonly meanSnr: number; readonly bandwidthOverLn2: number };
   /** Tasks of the running slot that still wait for a decision. */
   #pending: ReferenceDecision[];
+  readonly #sizesBefore: number[] = [];
 
   constructor(scenario: Scenario, seed: number) {
     const stream = (purpose: string) => seedrandom.alea(`mecgym/v1/${purpose}/${seed}`, { state: true });
@@ -336,6 +348,7 @@ export class ReferenceEpisode {
     const task = new Task(sizeMbit, this.slot, uploadSlots, isLate);
     const lostBefore = this.#lost();
     this.tasks.push(task);
+    this.#sizesBefore.push(sizeMbit);
     if (action === 0) this.devices[userIndex].add(task);
     else this.servers[action - 1].tasks.push(task);
     this.decisionIndex++;
@@ -364,6 +377,21 @@ export class ReferenceEpisode {
     let best = 0;
     for (const action of this.actions()) if (this.costSlots(action) < this.costSlots(best)) best = action;
     return best;
+  }
+
+  /** The facts of the current decision. Sums are added up in the order in which tasks came. */
+  facts(): ReferenceFacts {
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const assigned = this.servers.map(({ tasks }) => tasks.filter((task) => task.decidedInSlot === this.slot));
+    const sizes = [...this.#sizesBefore, this.decision.sizeMbit];
+    return {
+      usersLeft: this.devices.length - this.decision.userIndex - 1,
+      slot: this.slot,
+      decisionIndex: this.decisionIndex,
+      meanSizeMbit: sum(sizes) / sizes.length,
+      assignedTasks: assigned.map((tasks) => tasks.length),
+      assignedMbit: assigned.map((tasks) => sum(tasks.map((task) => task.residualMbit))),
+    };
   }
 
   /** What became of the tasks decided so far, at the end of the last slot that is scored. */

@@ -8,6 +8,7 @@ import { CANARY_BYTES, checkCanary, IS_CHECKED, writeCanary } from "./canary";
 import { aligned, allocateZeros, fits, sizeWith } from "./heap";
 import { Lane, listBytes, SERVER_PAIR, SERVERS, UNUSED, USER_PAIR } from "./lane";
 import { layOutLookAhead, lookAheadBytes } from "./decision-block";
+import { numFacts } from "./observation-facts";
 import { layOutOutputs, outputBytes, OutputSet } from "./outputs";
 import { layOutRollout, rolloutBytes } from "./rollout-input";
 import { makeScenario, mostServers, mostUsers, Scenario } from "./scenario";
@@ -42,7 +43,8 @@ export class Options {
   split: i32;
   /** Sets of outputs, of which a step writes one; see `useOutputs`. */
   numOutputSets: i32;
-  reserved: i32;
+  /** 1 if observations end with facts; see observation-facts.ts. */
+  showsFacts: i32;
   /** Seed of the function that picks the seeds, and index of the first lane in it. */
   seed: f64;
   firstLane: f64;
@@ -64,6 +66,7 @@ export class Batch {
   observationSize: i32;
   autoreset: i32;
   replacesInvalidActions: i32;
+  showsFacts: i32;
   split: i32;
   hasChurn: i32;
   hasPoisson: i32;
@@ -106,6 +109,8 @@ export class Batch {
   searchingLanes: usize;
   drawingLanes: usize;
   shares: usize;
+  /** f64 [maxServers]: work space of the facts, if they are shown. */
+  assignedMbit: usize;
 }
 export const BATCH: usize = memory.data(offsetof<Batch>(), 16);
 /** Scenario [MAX_SCENARIOS]. */
@@ -175,6 +180,7 @@ function resolveOptions(): bool {
     isOptionWrong("numLanes", options.numLanes, 1, MAX_LANES) ||
     (options.maxServers != 0 && isOptionWrong("maxServers", options.maxServers, numServers, 512)) ||
     isOptionWrong("showsHistory", options.showsHistory, 0, 1) ||
+    isOptionWrong("showsFacts", options.showsFacts, 0, 1) ||
     isOptionWrong("autoreset", options.autoreset, DISABLED, SAME_STEP) ||
     isOptionWrong("replacesInvalidActions", options.replacesInvalidActions, 0, 1) ||
     isOptionWrong("split", options.split, 0, 2) ||
@@ -189,7 +195,9 @@ function resolveOptions(): bool {
   batch.maxUsers = numUsers;
   batch.maxHistorySlots = historySlots;
   batch.shownHistorySlots = options.showsHistory ? historySlots : 0;
-  batch.observationSize = 6 + batch.maxServers * (4 + batch.shownHistorySlots);
+  batch.showsFacts = options.showsFacts;
+  batch.observationSize =
+    6 + batch.maxServers * (4 + batch.shownHistorySlots) + (batch.showsFacts ? numFacts(batch.maxServers) : 0);
   batch.autoreset = options.autoreset;
   batch.replacesInvalidActions = options.replacesInvalidActions;
   batch.split = options.split;
@@ -221,7 +229,8 @@ function batchBytes(batch: Batch): u64 {
     CANARY_BYTES;
   const perLane = aligned(4 * lanes) * 5 + aligned(8 * lanes) + aligned(lanes) + aligned(64 * lanes);
   const finalRows = batch.autoreset == SAME_STEP ? lanes * 4 * <u64>batch.observationSize : 0;
-  const workSpace = 3 * aligned(4 * BLOCK_LANES) + aligned(SERVER_PAIR * <u64>pairs(batch.maxServers));
+  const sums = batch.showsFacts ? aligned(8 * <u64>batch.maxServers) : 0;
+  const workSpace = 3 * aligned(4 * BLOCK_LANES) + aligned(SERVER_PAIR * <u64>pairs(batch.maxServers)) + sums;
   const blocks = outputBytes(batch) + lookAheadBytes(batch) + rolloutBytes(batch);
   return aligned(lanes * each) + 4 * 64 + perLane + aligned(finalRows) + workSpace + blocks;
 }
@@ -252,6 +261,7 @@ export function create(): i32 {
   batch.searchingLanes = allocateZeros(4 * BLOCK_LANES);
   batch.drawingLanes = allocateZeros(4 * BLOCK_LANES);
   batch.shares = allocateZeros(SERVER_PAIR * <usize>pairs(batch.maxServers));
+  batch.assignedMbit = batch.showsFacts ? allocateZeros(8 * <usize>batch.maxServers) : 0;
   layOutOutputs(batch);
   layOutLookAhead(batch);
   layOutRollout(batch);

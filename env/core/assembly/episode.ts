@@ -56,6 +56,8 @@ export function startEpisode(lane: Lane, seed: f64): void {
   lane.realisedLatencySumSlots = 0;
   lane.unfinishedTasks = 0;
   lane.unfinishedLateTasks = 0;
+  lane.sizeSumMbit = 0;
+  lane.numSizesSummed = 0;
   lane.phase = RUNNING;
   beginArrivals(lane);
   advance(lane);

@@ -147,6 +147,9 @@ export class Lane {
   /** Which episode comes next: seed of the function that picks it, and episodes started so far. */
   laneSeed: f64;
   episodeIndex: f64;
+  /** Sum of the sizes of the first tasks of the episode, and of how many; kept only if observations show facts. */
+  sizeSumMbit: f64;
+  numSizesSummed: i32;
 }
 
 /** Bytes of a pair, and where the servers of a lane begin. */

@@ -94,6 +94,7 @@ function describeOptions(): void {
   integer("options.numLanes", OPTIONS + offsetof<Options>("numLanes"));
   integer("options.maxServers", OPTIONS + offsetof<Options>("maxServers"));
   integer("options.showsHistory", OPTIONS + offsetof<Options>("showsHistory"));
+  integer("options.showsFacts", OPTIONS + offsetof<Options>("showsFacts"));
   integer("options.autoreset", OPTIONS + offsetof<Options>("autoreset"));
   integer("options.replacesInvalidActions", OPTIONS + offsetof<Options>("replacesInvalidActions"));
   integer("options.split", OPTIONS + offsetof<Options>("split"));
@@ -199,6 +200,7 @@ function describeBatch(batch: Batch): void {
   integer("batch.maxUsers", BATCH + offsetof<Batch>("maxUsers"));
   integer("batch.maxHistorySlots", BATCH + offsetof<Batch>("maxHistorySlots"));
   integer("batch.shownHistorySlots", BATCH + offsetof<Batch>("shownHistorySlots"));
+  integer("batch.showsFacts", BATCH + offsetof<Batch>("showsFacts"));
   integer("batch.observationSize", BATCH + offsetof<Batch>("observationSize"));
   integer("batch.numFinal", BATCH + offsetof<Batch>("numFinal"));
   field("actions", batch.actions, "<i4", lanes, 0);

@@ -3,6 +3,7 @@
 import { theBatch } from "./batch";
 import { currentBacklogMbit, firstServer, isThere, Lane, Server, SERVER_PAIR, serverOf } from "./lane";
 import { localWaitSlots } from "./latency";
+import { writeFacts } from "./observation-facts";
 
 /** Numbers before the servers, and of each server. */
 const HEADER_BYTES: usize = 24;
@@ -31,6 +32,7 @@ export function writeObservation(lane: Lane): void {
   writeServers(lane, row + HEADER_BYTES);
   if (scenario.hasChurn) writeAvailability(lane);
   if (theBatch().shownHistorySlots > 0) writeHistory(lane, row);
+  if (theBatch().showsFacts) writeFacts(lane, row);
 }
 
 /** R, F, N and L of each server: two servers are one store of eight numbers. */

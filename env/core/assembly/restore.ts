@@ -166,6 +166,8 @@ function readScalars(lane: Lane): void {
   // later users of the slot are asked when the next task is looked for
   lane.numAskedUsers = lane.userIndex + 1;
   lane.arrivals = 0;
+  lane.sizeSumMbit = 0;
+  lane.numSizesSummed = 0;
   lane.historyRow = lane.slot % lane.scenario.historySlots;
 }
 

@@ -79,6 +79,8 @@ class Backend(Protocol):
         Sizes of observations and actions.
     observation_header, observation_server_fields, episode_stats_fields : list of str
         Names of the numbers in an observation and in the statistics of an episode, with their units.
+    observation_facts, observation_server_facts : list of str
+        Names of the facts at the end of an observation, of the decision and of each server; empty without them.
     scenarios : list of dict
         ``{id, hash, scenario}`` of each scenario, complete.
     fields : dict
@@ -96,6 +98,8 @@ class Backend(Protocol):
     history_slots: int
     observation_header: list[str]
     observation_server_fields: list[str]
+    observation_facts: list[str]
+    observation_server_facts: list[str]
     episode_stats_fields: list[str]
     scenarios: list[dict[str, Any]]
     fields: dict[str, Any]
@@ -213,7 +217,7 @@ def choose_backend(options: SessionOptions, fields: Mapping[str, Any]) -> str:
     Raises
     ------
     MecgymError
-        ``invalidOption`` for another backend, or for the engine at an address.
+        ``invalidOption`` for another backend, for the engine at an address, or for facts on a server.
     """
     given = options.backend or os.environ.get(BACKEND_VARIABLE) or None
     if given not in (None, ENGINE, SERVER):
@@ -222,10 +226,15 @@ def choose_backend(options: SessionOptions, fields: Mapping[str, Any]) -> str:
         expected = "no address, since the engine plays in this process"
         raise MecgymError("invalidOption", path="address", expected=expected, got=options.address)
     if fields.get("observation") == "text" or options.address is not None:
-        return SERVER
-    if given is not None:
-        return given
-    return SERVER if os.environ.get(ADDRESS_VARIABLE) or not has_engine() else ENGINE
+        chosen = SERVER
+    elif given is not None:
+        chosen = given
+    else:
+        chosen = SERVER if os.environ.get(ADDRESS_VARIABLE) or not has_engine() else ENGINE
+    if options.facts and chosen == SERVER:
+        expected = "the engine in this process, since a server does not know them"
+        raise MecgymError("invalidOption", path="facts", expected=expected, got=chosen)
+    return chosen
 
 
 @cache

@@ -24,12 +24,21 @@ from .refusals import refusal
 from .scenario_input import add_scenario
 from .snapshots import SnapshotCalls
 
-__all__ = ["EPISODE_STATS_FIELDS", "OBSERVATION_HEADER", "OBSERVATION_SERVER_FIELDS", "POLICIES", "EngineBatch"]
+__all__ = [
+    "EPISODE_STATS_FIELDS",
+    "FACTS",
+    "OBSERVATION_HEADER",
+    "OBSERVATION_SERVER_FIELDS",
+    "POLICIES",
+    "SERVER_FACTS",
+    "EngineBatch",
+]
 
 #: Native policies that the module has itself.
 POLICIES = ("oracle", "lacs")
 
-#: Names of the numbers that begin an observation, of those of each server, and of an episode's statistics.
+#: Names of the numbers that begin an observation, of those of each server, of the facts at its end, first of the
+#: decision and then of each server, and of an episode's statistics.
 OBSERVATION_HEADER = (
     "sizeMbit",
     "densityGcyclesPerMbit",
@@ -39,6 +48,8 @@ OBSERVATION_HEADER = (
     "localWaitSlots",
 )
 OBSERVATION_SERVER_FIELDS = ("rateMbps", "cpuGHz", "activeTasks", "workloadMbit")
+FACTS = ("usersLeft", "slot", "decisionIndex", "meanSizeMbit")
+SERVER_FACTS = ("assignedTasks", "assignedMbit")
 EPISODE_STATS_FIELDS = (
     "episodeSeed",
     "numDecisions",
@@ -368,10 +379,13 @@ def _write_options(core: Core, options: EngineOptions, group: int) -> None:
     max_servers = options.max_servers or options.needed_servers
     server_numbers = len(OBSERVATION_SERVER_FIELDS) + options.history_slots
     size = len(OBSERVATION_HEADER) + max_servers * server_numbers
+    if options.facts:
+        size += len(FACTS) + max_servers * len(SERVER_FACTS)
     numbers = {
         "numLanes": options.lanes_per_group,
         "maxServers": max_servers,
         "showsHistory": options.history,
+        "showsFacts": options.facts,
         "autoreset": AUTORESETS[options.autoreset],
         "replacesInvalidActions": 1,
         "split": SPLITS[options.split],

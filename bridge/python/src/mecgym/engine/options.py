@@ -43,6 +43,8 @@ class EngineOptions:
         Servers that an observation has room for; 0 for the most that a scenario has.
     history : bool
         Whether observations end with the workload history.
+    facts : bool
+        Whether observations end with the facts.
     autoreset, split : str
         As in the protocol.
     seed : int
@@ -56,6 +58,7 @@ class EngineOptions:
     lane_scenario: tuple[int, ...] | None
     max_servers: int
     history: bool
+    facts: bool
     autoreset: str
     split: str
     seed: int
@@ -107,7 +110,8 @@ def resolve_options(fields: Mapping[str, Any]) -> EngineOptions:
         ``invalidRequest``, ``invalidOption``, ``unknownScenario``, ``invalidScenario``.
     """
     if not _is_right(fields):
-        check_fields("open", fields)
+        # facts are not part of the protocol
+        check_fields("open", {name: value for name, value in fields.items() if name != "facts"})
     num_envs, groups = fields["numEnvs"], fields.get("groups", 1)
     lane_scenario = fields.get("laneScenario")
     if num_envs % groups != 0:
@@ -125,6 +129,7 @@ def resolve_options(fields: Mapping[str, Any]) -> EngineOptions:
         None if lane_scenario is None else tuple(lane_scenario),
         fields.get("maxServers", 0),
         fields.get("history", False),
+        fields.get("facts", False),
         fields.get("autoreset", "next-step"),
         fields.get("split", "train"),
         fields.get("seed", 0),
@@ -140,15 +145,16 @@ def _is_right(fields: Mapping[str, Any]) -> bool:
     def is_count(value: Any, most: int) -> bool:
         return type(value) is int and 1 <= value <= most
 
-    names = {"scenarios", "numEnvs", "groups", "autoreset", "history", "split", "seed", "laneScenario", "maxServers"}
+    names = {"scenarios", "numEnvs", "groups", "autoreset", "history", "facts", "split", "seed", "laneScenario"}
     seed, lane_scenario = fields.get("seed", 0), fields.get("laneScenario", [0])
     return (
-        fields.keys() <= names
+        fields.keys() <= {*names, "maxServers"}
         and 1 <= len(fields["scenarios"]) <= 256
         and is_count(fields["numEnvs"], 1_048_576)
         and is_count(fields.get("groups", 1), 256)
         and is_count(fields.get("maxServers", 1), 512)
         and type(fields.get("history", False)) is bool
+        and type(fields.get("facts", False)) is bool
         and fields.get("autoreset", "disabled") in AUTORESETS
         and fields.get("split", "train") in SPLITS
         and type(seed) is int

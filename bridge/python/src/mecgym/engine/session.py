@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from ..data.batch import Batch
 from ..data.snapshots import Snapshots
 from ..errors import MecgymError, SessionLost, closed, in_use, needs_reset
-from .batch import EPISODE_STATS_FIELDS, OBSERVATION_HEADER, OBSERVATION_SERVER_FIELDS, POLICIES, EngineBatch
+from .batch import (
+    EPISODE_STATS_FIELDS,
+    FACTS,
+    OBSERVATION_HEADER,
+    OBSERVATION_SERVER_FIELDS,
+    POLICIES,
+    SERVER_FACTS,
+    EngineBatch,
+)
 from .direct import DirectSteps
 from .options import EngineOptions, resolve_options
 from .refusals import refusal
@@ -44,6 +52,8 @@ class EngineSession:
         What a lane takes at the start, in bytes.
     observation_header, observation_server_fields, episode_stats_fields : list of str
         Names of the numbers in observations and in the statistics of an episode.
+    observation_facts, observation_server_facts : list of str
+        Names of the facts at the end of observations.
     scenarios : list of dict
         ``{id, hash, scenario}`` of each scenario, complete.
 
@@ -80,6 +90,8 @@ class EngineSession:
         self.bytes_per_lane = -(-sum(batch.core.num_bytes for batch in batches) // options.num_envs)
         self.observation_header = list(OBSERVATION_HEADER)
         self.observation_server_fields = list(OBSERVATION_SERVER_FIELDS)
+        self.observation_facts = list(FACTS) if options.facts else []
+        self.observation_server_facts = list(SERVER_FACTS) if options.facts else []
         self.episode_stats_fields = list(EPISODE_STATS_FIELDS)
         self.is_text = False
         #: A session in this process cannot be lost, so nothing is kept to bring it back.

@@ -73,6 +73,16 @@ class SessionEnv:
         return list(self._session.observation_server_fields)
 
     @property
+    def observation_facts(self) -> list[str]:
+        """Names of the facts at the end of an observation, before those of each server."""
+        return list(self._session.observation_facts)
+
+    @property
+    def observation_server_facts(self) -> list[str]:
+        """Names of the facts of each server."""
+        return list(self._session.observation_server_facts)
+
+    @property
     def history_slots(self) -> int:
         """Slots of each server's workload history, Mbit, at the end of an observation; 0 without history."""
         return self._session.history_slots

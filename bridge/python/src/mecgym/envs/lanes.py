@@ -41,7 +41,7 @@ class Lanes:
         Number of groups, G, a divisor of N. Lane i of group g is lane g·n + i of all.
     autoreset : {"next-step", "same-step", "disabled"}
         What happens to a lane whose episode has ended, as in Gymnasium.
-    history, max_servers, split, seed, address, keys, timeout_seconds, recovery
+    history, facts, max_servers, split, seed, address, keys, timeout_seconds, recovery
         As in `OffloadingEnv`.
 
     Attributes

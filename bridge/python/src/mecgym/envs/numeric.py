@@ -34,6 +34,10 @@ class OffloadingEnv(SingleEnv[NDArray[np.float32]]):
         Id of a scenario, a ``.json`` file with its fields, or the fields.
     history : bool
         Whether observations end with the workload history of each server.
+    facts : bool
+        Whether observations end with facts that a policy could know from memory and the scenario: users still to be
+        asked in the slot, slot, decisions before this one, mean size of the tasks so far, and for each server the
+        tasks and Mbit that it was given in this slot. Only in this process, not on a server.
     max_servers : int, optional
         Servers an observation has room for; by default as many as the scenario can have.
     split : {"train", "validation", "test"}
@@ -63,6 +67,8 @@ class OffloadingEnv(SingleEnv[NDArray[np.float32]]):
     observation_header, observation_server_fields : list of str
         Names of the numbers of an observation: the task's, then those of each server in turn. Units are in the
         names.
+    observation_facts, observation_server_facts : list of str
+        Names of the facts, in the same way; empty without `facts`.
     """
 
     def __init__(

@@ -43,7 +43,11 @@ def observation_space(session: Backend) -> spaces.Box:
     header = [bound_of(name) for name in session.observation_header]
     server = [bound_of(name) for name in session.observation_server_fields]
     history = [bound_of("workloadMbit")] * (session.max_servers * session.history_slots)
-    high: NDArray[np.float32] = np.asarray(header + server * session.max_servers + history, dtype=np.float32)
+    facts = [bound_of(name) for name in session.observation_facts]
+    server_facts = [bound_of(name) for name in session.observation_server_facts]
+    high: NDArray[np.float32] = np.asarray(
+        header + server * session.max_servers + history + facts + server_facts * session.max_servers, dtype=np.float32
+    )
     return spaces.Box(np.zeros_like(high), high, dtype=np.float32)
 
 
@@ -67,6 +71,11 @@ def _bounds(scenario: Mapping[str, Any], max_users: int) -> dict[str, float]:
         "cpuGHz": max(capacity) if isinstance(capacity, list) else capacity["max"],
         "activeTasks": tasks_per_user * max_users,
         "workloadMbit": tasks_per_user * max_users * size,
+        "usersLeft": max_users,
+        "decisionIndex": tasks_per_user * max_users,
+        "meanSizeMbit": size,
+        "assignedTasks": tasks_per_slot * max_users,
+        "assignedMbit": tasks_per_slot * max_users * size,
     }
 
 

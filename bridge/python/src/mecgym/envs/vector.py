@@ -56,7 +56,7 @@ class OffloadingVectorEnv(SessionEnv, VectorEnv[NDArray[np.float32], NDArray[np.
     ----------
     num_envs : int
         How many environments, n.
-    scenario, history, max_servers, split, seed, address, keys, timeout_seconds, recovery, render_mode
+    scenario, history, facts, max_servers, split, seed, address, keys, timeout_seconds, recovery, render_mode
         As in `OffloadingEnv`. Without seeds in `reset`, each environment plays different episodes.
     autoreset_mode : AutoresetMode or str
         What a step does with an environment whose episode has ended: ``"NextStep"`` resets it at the next step,

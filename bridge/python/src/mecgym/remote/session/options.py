@@ -31,6 +31,7 @@ class SessionKeywords(TextKeywords, total=False):
     """Keyword arguments that all other environments and `Lanes` share."""
 
     history: bool
+    facts: bool
     backend: str | None
 
 
@@ -44,6 +45,8 @@ class SessionOptions:
         Id of a scenario, a ``.json`` file with its fields, or the fields.
     history : bool
         Whether observations end with the workload history of each server.
+    facts : bool
+        Whether observations end with what a policy could know from memory and the scenario; only in this process.
     max_servers : int, optional
         Servers an observation has room for; by default as many as the scenario can have.
     split : {"train", "validation", "test"}
@@ -71,6 +74,7 @@ class SessionOptions:
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     recovery: Recovery | bool | None = None
     backend: str | None = None
+    facts: bool = False
 
     def keywords(self) -> dict[str, Any]:
         """Return the options as keyword arguments, from which an environment can be made again."""
@@ -91,6 +95,8 @@ class SessionOptions:
             "split": self.split,
             "seed": random_seed() if self.seed is None else check_seed(self.seed),
         }
+        if self.facts:
+            fields["facts"] = True
         if self.max_servers is not None:
             fields["maxServers"] = check_count(self.max_servers, "max_servers")
         check_timeout(self.timeout_seconds)

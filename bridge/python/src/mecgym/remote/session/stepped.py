@@ -110,6 +110,9 @@ class SteppedSession:
         self.bytes_per_lane = int(session.bytes_per_lane)
         self.observation_header = session.observation_header
         self.observation_server_fields = session.observation_server_fields
+        #: Servers do not know facts.
+        self.observation_facts: list[str] = []
+        self.observation_server_facts: list[str] = []
         self.episode_stats_fields = session.episode_stats_fields
         self.scenarios = session.scenarios
         self._reset_request = Layout(session.layouts.reset_request)

@@ -6,7 +6,7 @@ import { renderMarkdown } from "../../../benchmarks/report/markdown.js";
 import { resultFrame, resultPieces } from "../../../benchmarks/result-file.js";
 import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
 import { runSuite } from "../../../benchmarks/runs/run-suite.js";
-import { countsOf, findSuite, withSettings } from "../../../benchmarks/suites/suites.js";
+import { countsOf, type Suite, withSettings } from "../../../benchmarks/suites/suites.js";
 import { checkSeed } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -39,10 +39,10 @@ export interface PlayOptions {
  * soon as it is finished: Ctrl-C loses the parts that are being played, and `--resume` continues after the others.
  */
 export async function playSuite(
-  suiteId: string,
+  whole: Suite,
   options: PlayOptions,
 ): Promise<{ result: Result; folder: string; write: () => void }> {
-  const suite = withSettings(findSuite(suiteId), options.settings, "--settings");
+  const suite = withSettings(whole, options.settings, "--settings");
   const names = options.policies ?? defaultPolicies;
   for (const name of names) {
     findPolicy(name);

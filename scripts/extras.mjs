@@ -50,6 +50,7 @@ const extras = {
     ].map(ownTest),
   },
   jax: { libraries: "JAX", environment: "jax", oldest: [3, 11], downloadMB: 140 },
+  rliable: { libraries: "rliable and SciPy", environment: "jax", oldest: [3, 11], downloadMB: 140 },
   envpool: { libraries: "EnvPool", environment: "envpool", oldest: [3, 11], downloadMB: 330 },
 };
 

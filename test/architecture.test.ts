@@ -98,6 +98,8 @@ const layers: Record<string, readonly string[]> = {
 
   "benchmarks/figures.ts": [],
   "benchmarks/policies": [...withoutCore],
+  // pages that play episodes in a browser
+  "benchmarks/viewer": [...withoutCore, "benchmarks/policies"],
   "benchmarks/metrics": [...withoutCore, "benchmarks/figures.ts"],
   "benchmarks/suites": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],
   "benchmarks/play": [...withoutCore, "benchmarks/policies", "benchmarks/metrics"],

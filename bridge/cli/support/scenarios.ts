@@ -64,6 +64,7 @@ export function suiteOrScenarios(name: string | undefined, scenarios: readonly s
   throw new MecgymError("unknownSuite", { path: "suite", got: name, expected });
 }
 
-function isFile(given: string): boolean {
+/** Whether a scenario is given as a file. */
+export function isFile(given: string): boolean {
   return given.toLowerCase().endsWith(".json");
 }

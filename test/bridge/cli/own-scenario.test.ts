@@ -92,3 +92,49 @@ describe("one's own scenario", { timeout: 600_000 }, () => {
     }
   });
 });
+
+describe("a data set of one's own scenarios", { timeout: 600_000 }, () => {
+  it("alternates them, is checked by its manifest, and is scored", async () => {
+    const data = join(folder, "data");
+    const made = await run("dataset", "grpo", "--scenario", `${file},paper-v1`, "--count", "4", "--out", data);
+    expect(made.code).toBe(0);
+    const lines = readFileSync(join(data, "grpo.jsonl"), "utf8").trim().split("\n");
+    const records = lines.map((line) => JSON.parse(line));
+    expect(records.map(({ scenarioId }) => scenarioId)).toEqual(["campus", "paper-v1", "campus", "paper-v1"]);
+    expect(records[0].scenarioHash).toBe(scenarioHash(fields));
+    const manifest = JSON.parse(readFileSync(join(data, "manifest.json"), "utf8"));
+    expect(manifest.files[0].scenario).toMatchObject([{ id: "campus", fields }, { id: "paper-v1" }]);
+    const states = join(data, "grpo.jsonl");
+    const checked = await run("dataset", "check", states);
+    expect(checked.stdout).toMatch(/grpo\.jsonl: 4 records, 0 damaged\n$/);
+    const answers = join(folder, "answers.jsonl");
+    writeFileSync(answers, lines.map(() => '{"completion":"Local"}\n').join(""));
+    const score = ["score", answers, "--profile", "paper", "--states", states, "--json"];
+    expect((await run(...score)).code).toBe(0);
+
+    // without its manifest, the scenario has to be given
+    rmSync(join(data, "manifest.json"));
+    expect((await run("dataset", "check", states)).stdout).toMatch(/2 of unknown scenarios/);
+    expect((await run("dataset", "check", states, "--scenario", file)).stdout).toMatch(/0 damaged\n$/);
+    expect((await run(...score)).stderr).toMatch(/unknownScenario/);
+    expect((await run(...score, "--scenario", file)).code).toBe(0);
+
+    // a table with columns writes null for what is absent
+    const withNulls = records.map((record) => `${JSON.stringify({ ...record, completion: null, messages: null })}\n`);
+    writeFileSync(join(folder, "nulls.jsonl"), withNulls.join(""));
+    const nulls = await run("dataset", "check", join(folder, "nulls.jsonl"), "--scenario", file);
+    expect(nulls.stdout).toMatch(/4 records, 0 damaged\n$/);
+  });
+
+  it("does not fall back to another form than the published one", async () => {
+    const zh = ["dataset", "sft", "--scenario", "release-3-servers-v1", "--template", "zh-release-v1", "--count", "2"];
+    for (const more of [["--perturbation", "shuffled"], ["--perturbation", "noisy"], ["--reasoning"], ["--system"]]) {
+      const { code, stderr } = await run(...zh, ...more, ...into("zh"));
+      expect([code, stderr]).toEqual([
+        2,
+        expect.stringMatching(/invalidOption at dataset\/form: .*one order of fields/),
+      ]);
+    }
+    expect((await run(...zh, "--system", "--form", "plain", ...into("zh"))).code).toBe(0);
+  });
+});

@@ -38,3 +38,14 @@ function endOfString(text: string, start: number): number {
   }
   return text.length;
 }
+
+/**
+ * A copy of JSON data without the fields that are null: tables with columns, as Arrow has them, write null for what is
+ * absent. Entries of lists stay, because their place counts.
+ */
+export function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (typeof value !== "object" || value === null) return value;
+  const fields = Object.entries(value).filter(([, one]) => one !== null);
+  return Object.fromEntries(fields.map(([name, one]) => [name, withoutNulls(one)]));
+}

@@ -11,6 +11,7 @@ import {
   scenarioSchema,
   submissionSchema,
 } from "./generated/schemas.js";
+import { suggestion } from "./nearest.js";
 
 /** A violation of a schema by a value. */
 export interface SchemaProblem {
@@ -57,9 +58,10 @@ function describeProblem(errors: readonly ErrorObject[]): SchemaProblem {
   switch (error.keyword) {
     case "additionalProperties": {
       const name = error.params.additionalProperty as string;
+      const names = Object.keys(parent?.properties ?? {});
       return {
         path: `${error.instancePath}/${name}`,
-        expected: `one of the fields ${Object.keys(parent?.properties ?? {}).join(", ")}`,
+        expected: `one of the fields ${names.join(", ")}${suggestion(name, names)}`,
         got: `the field ${JSON.stringify(name)}`,
       };
     }

@@ -1,7 +1,7 @@
 /** Scores files of answers in one profile, and makes a table with a row for each file. */
 
 import { markdownTable } from "markdown-table";
-import type { ReleaseOptions } from "../../env/index.js";
+import type { ReleaseOptions, Scenario } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { type Estimate, type Figure, figureOf } from "../figures.js";
 import { oneProfile, type Profile } from "../metrics/profiles.js";
@@ -77,14 +77,16 @@ export function scoreReleaseFiles(
  * Scores answers to a data set of this package in the profile `paper`.
  *
  * @param states the checked records of the data set, with their places
+ * @param own scenarios that are known in addition to the frozen ones
  * @throws MecgymError `invalidRecord`, `unknownScenario`
  */
 export function scorePaperFiles(
   files: readonly AnswerFile[],
   states: readonly { readonly place: string; readonly record: DatasetRecord }[],
   column: string | undefined,
+  own: readonly Scenario[] = [],
 ): AnswerScores[] {
-  const questions = states.map(({ place, record }) => paperQuestion(place, record));
+  const questions = states.map(({ place, record }) => paperQuestion(place, record, own));
   return files.map(({ name, path, records }) => {
     checkCount(path, records, questions.length);
     const answers = records.map((record, i) => scorePaperAnswer(questions[i], answerOf(record, column)));

@@ -41,10 +41,12 @@ export interface PaperQuestion {
 }
 
 /**
+ * @param own scenarios that are known in addition to the frozen ones, by their content
  * @throws MecgymError `invalidRecord` if this version has another scenario with that id; `unknownScenario`
  */
-export function paperQuestion(place: string, record: DatasetRecord): PaperQuestion {
-  const scenario = resolveScenario(record.scenarioId);
+export function paperQuestion(place: string, record: DatasetRecord, own: readonly Scenario[] = []): PaperQuestion {
+  const given = own.find((one) => scenarioHash(one) === record.scenarioHash);
+  const scenario = given ?? resolveScenario(record.scenarioId);
   const hash = scenarioHash(scenario);
   if (hash === record.scenarioHash) return { place, record, scenario };
   throw invalid(`${place}/scenarioHash`, record.scenarioHash, `${hash}, the content hash of ${record.scenarioId}`);

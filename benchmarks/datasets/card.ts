@@ -1,9 +1,9 @@
 /** The manifest of a data set, and its card, which a reader sees first. */
 
 import { markdownTable } from "markdown-table";
-import { resolveScenario, scenarioHash } from "../../env/index.js";
+import { type Scenario, scenarioHash } from "../../env/index.js";
 import { parseJson } from "../../env/json.js";
-import { type DatasetPlan, planDataset } from "./plan.js";
+import { type DatasetPlan, type PlannedScenario, planDataset, scenariosOf } from "./plan.js";
 
 /** One file of a data set. */
 export interface DatasetFile {
@@ -31,13 +31,38 @@ export function readManifest(text: string): DatasetFile[] | undefined {
   try {
     const { files } = parseJson(text) as ReturnType<typeof manifestOf>;
     return files.map(({ name, records, bytes, sha256, scenario, seeds, labelCounts, ...rest }) => {
-      if (scenarioHash(resolveScenario(scenario.id)) !== scenario.hash) throw new TypeError("another scenario");
-      const plan = { ...rest, scenario: scenario.id, firstSeed: seeds.first, count: seeds.count };
+      const read = Array.isArray(scenario) ? scenario.map(readScenario) : readScenario(scenario);
+      const plan = { ...rest, scenario: read, firstSeed: seeds.first, count: seeds.count };
       return { name, plan: planDataset(plan), records, bytes, sha256, labelCounts };
     });
   } catch {
     return undefined;
   }
+}
+
+/** A scenario in a manifest. */
+interface ListedScenario {
+  readonly id: string;
+  readonly hash: string;
+  /** Every field of one's own scenario; absent if it is a frozen one. */
+  readonly fields?: Scenario;
+}
+
+function readScenario({ id, hash, fields }: ListedScenario): PlannedScenario {
+  const scenario = fields ?? id;
+  if (scenarioHash(scenario) !== hash) throw new TypeError("another scenario");
+  return scenario;
+}
+
+/** A plan's scenarios as a manifest lists them: one, or a list of them. */
+function listedScenarios(plan: DatasetPlan): ListedScenario | ListedScenario[] {
+  const given = Array.isArray(plan.scenario) ? plan.scenario : [plan.scenario];
+  const listed = scenariosOf(plan).map((scenario, i) => ({
+    id: scenario.id,
+    hash: scenarioHash(scenario),
+    ...(typeof given[i] === "string" ? {} : { fields: scenario }),
+  }));
+  return Array.isArray(plan.scenario) ? listed : listed[0];
 }
 
 /** The manifest: the files, and what they were made from. */
@@ -47,13 +72,13 @@ export function manifestOf(files: readonly DatasetFile[], packageVersion: string
     profile: "paper",
     packageVersion,
     files: files.map(({ name, plan, records, bytes, sha256, labelCounts }) => {
-      const { scenario, firstSeed, count, ...rest } = plan;
+      const { scenario: _scenario, firstSeed, count, ...rest } = plan;
       return {
         name,
         records,
         bytes,
         sha256,
-        scenario: { id: scenario, hash: scenarioHash(resolveScenario(scenario)) },
+        scenario: listedScenarios(plan),
         seeds: { first: firstSeed, count },
         ...rest,
         labelCounts,
@@ -76,7 +101,9 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
     name,
     String(records),
     `${plan.firstSeed} – ${plan.firstSeed + plan.count - 1}`,
-    plan.scenario,
+    scenariosOf(plan)
+      .map(({ id }) => id)
+      .join(", "),
     plan.labels,
     `${(bytes / 1e6).toFixed(1)} MB`,
     sha256.slice(0, 16),
@@ -85,7 +112,8 @@ export function cardOf(files: readonly DatasetFile[], packageVersion: string): s
   const languages = [...new Set(files.map(({ plan }) => (plan.template.startsWith("zh") ? "zh" : "en")))];
   const wordings = new Map<string, string[]>();
   for (const { name, plan } of files) wordings.set(wordingOf(plan), [...(wordings.get(wordingOf(plan)) ?? []), name]);
-  const scenarios = [...new Set(files.map((file) => file.plan.scenario))].map((id) => resolveScenario(id));
+  const byHash = new Map(files.flatMap(({ plan }) => scenariosOf(plan)).map((one) => [scenarioHash(one), one]));
+  const scenarios = [...byHash.values()];
   return [
     [
       "---",

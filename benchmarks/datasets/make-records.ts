@@ -8,30 +8,30 @@ import {
   type Prompt,
   renderAction,
   renderPrompt,
-  resolveScenario,
   type Scenario,
   scenarioHash,
 } from "../../env/index.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { EpisodePlayer } from "../play/episode-player.js";
 import { findPolicy, oracle, type PolicyEntry, policies, whyNoLabels } from "../policies/index.js";
-import type { DatasetPlan } from "./plan.js";
+import { type DatasetPlan, scenariosOf } from "./plan.js";
 
 /** Makes records of one plan in any order: a record depends only on the plan and its index. */
 export class RecordMaker {
   readonly #plan: DatasetPlan;
-  readonly #scenario: Scenario;
-  readonly #hash: string;
   readonly #labels: PolicyEntry;
-  readonly #player: EpisodePlayer;
+  /** The scenarios, which take turns. */
+  readonly #worlds: readonly { readonly scenario: Scenario; readonly hash: string; readonly player: EpisodePlayer }[];
 
   /** @param plan a checked plan (`planDataset`) */
   constructor(plan: DatasetPlan) {
     this.#plan = plan;
-    this.#scenario = resolveScenario(plan.scenario);
-    this.#hash = scenarioHash(this.#scenario);
     this.#labels = findPolicy(plan.labels);
-    this.#player = new EpisodePlayer(this.#scenario);
+    this.#worlds = scenariosOf(plan).map((scenario) => ({
+      scenario,
+      hash: scenarioHash(scenario),
+      player: new EpisodePlayer(scenario),
+    }));
   }
 
   /**
@@ -42,9 +42,10 @@ export class RecordMaker {
   make(index: number): DatasetRecord {
     const { kind, split, firstSeed, labels, template, perturbation, outputInstruction, system, form } = this.#plan;
     const episodeSeed = firstSeed + index;
-    const policy = this.#labels.make(episodeSeed, this.#scenario);
-    const state = this.#player.visitState(episodeSeed, this.#labels.remembers ? policy : undefined);
-    const label = this.#player.ask(policy);
+    const { scenario, hash, player } = this.#worlds[index % this.#worlds.length];
+    const policy = this.#labels.make(episodeSeed, scenario);
+    const state = player.visitState(episodeSeed, this.#labels.remembers ? policy : undefined);
+    const label = player.ask(policy);
     const prompt = renderPrompt(state, {
       template,
       perturbation,
@@ -58,8 +59,8 @@ export class RecordMaker {
       split,
       index,
       profile: "paper",
-      scenarioId: this.#scenario.id,
-      scenarioHash: this.#hash,
+      scenarioId: scenario.id,
+      scenarioHash: hash,
       episodeSeed,
       decisionIndex: state.decisionIndex,
       template,
@@ -67,7 +68,7 @@ export class RecordMaker {
       outputInstruction,
       labelPolicy: labels,
       labelAction: label,
-      ...figuresOf(this.#scenario, episodeSeed, state),
+      ...figuresOf(scenario, episodeSeed, state),
       state,
     };
   }

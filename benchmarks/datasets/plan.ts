@@ -8,6 +8,8 @@ import {
   type PerturbationId,
   perturbationIds,
   resolveScenario,
+  type Scenario,
+  type ScenarioInput,
   type Split,
   splits,
   type TemplateId,
@@ -21,12 +23,15 @@ export type DatasetKind = DatasetRecord["kind"];
 /** The columns of prompt and answer in a record; see docs/datasets.md. */
 export type DatasetForm = "plain" | "chat" | "messages" | "release";
 
+/** The id of a frozen scenario, or the fields of one's own. */
+export type PlannedScenario = string | ScenarioInput;
+
 /** One data set: everything that its bytes depend on, except the program's version. */
 export interface DatasetPlan {
   readonly kind: DatasetKind;
   readonly split: Split;
-  /** Id of a frozen scenario. */
-  readonly scenario: string;
+  /** A scenario by its id or its fields, or several, which take turns record by record. */
+  readonly scenario: PlannedScenario | readonly PlannedScenario[];
   /** Seed of the first record's episode; each further record takes the next seed. */
   readonly firstSeed: number;
   readonly count: number;
@@ -59,6 +64,26 @@ export function seedRange(kind: DatasetKind, split: Split): SeedRange | undefine
   return kind === "sft" ? { start, size: size / 2 } : { start: start + size / 2, size: size / 2 };
 }
 
+/** The scenarios of a plan, complete. */
+export function scenariosOf({ scenario }: Pick<DatasetPlan, "scenario">): Scenario[] {
+  return listOf(scenario).map((one) => resolveScenario(one));
+}
+
+function listOf(scenario: DatasetPlan["scenario"]): readonly PlannedScenario[] {
+  return Array.isArray(scenario) ? scenario : [scenario as PlannedScenario];
+}
+
+/** Scenarios as a plan keeps them: own ones whole, so that a later change of what was given changes nothing. */
+function plannedScenario(scenario: DatasetPlan["scenario"]): DatasetPlan["scenario"] {
+  const given = listOf(scenario);
+  checkOption(given.length >= 1, "dataset/scenario", scenario, "at least one scenario");
+  const kept = given.map((one) => {
+    const resolved = resolveScenario(one);
+    return typeof one === "string" ? one : resolved;
+  });
+  return Array.isArray(scenario) ? kept : kept[0];
+}
+
 const names = [
   ...["kind", "split", "scenario", "firstSeed", "count", "labels"],
   ...["template", "perturbation", "outputInstruction", "system", "form"],
@@ -77,18 +102,16 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
   const { split = kind === "test" ? "test" : "train", count = defaultCounts[kind], system = false } = input;
   const { outputInstruction = "direct" } = input;
   const isRelease =
-    template === "zh-release-v1" &&
-    (perturbation === "standard" || perturbation === "shuffled") &&
-    outputInstruction === "direct" &&
-    !system;
-  const { form = isRelease ? "release" : "plain" } = input;
+    template === "zh-release-v1" && perturbation === "standard" && outputInstruction === "direct" && !system;
+  // another form is a choice: the published scripts read nothing else
+  const { form = template === "zh-release-v1" ? "release" : "plain" } = input;
   checkChoice(split, "dataset/split", Object.keys(splits));
   checkChoice(template, "dataset/template", templateIds);
   checkChoice(perturbation, "dataset/perturbation", perturbationIds);
   checkChoice(outputInstruction, "dataset/outputInstruction", ["direct", "reasoning"]);
   checkChoice(form, "dataset/form", datasetForms);
-  resolveScenario(scenario);
   checkCanLabel(labels);
+  const planned = plannedScenario(scenario);
   const range = seedRange(kind, split);
   const expectedSplit = kind === "test" ? "test for kind test" : "train or validation: test seeds train nothing";
   checkOption(range !== undefined, "dataset/split", split, expectedSplit);
@@ -106,12 +129,13 @@ export function planDataset(input: Partial<DatasetPlan> & Pick<DatasetPlan, "kin
   const hasPrompt = form !== "messages" || kind !== "grpo";
   checkOption(hasPrompt, "dataset/form", form, "a form with a prompt of its own for kind grpo");
   const releaseSettings =
-    "another form, or template zh-release-v1, standard or shuffled, direct, without a system message";
+    "form plain, chat or messages, or else template zh-release-v1, perturbation standard, direct, without a system " +
+    "message: the published loader has one order of fields and one wording";
   checkOption(form !== "release" || isRelease, "dataset/form", form, releaseSettings);
   return {
     kind,
     split,
-    scenario,
+    scenario: planned,
     firstSeed,
     count,
     labels,

@@ -6,9 +6,10 @@ import {
   parseCompletion,
   renderAction,
   renderPrompt,
+  type Scenario,
   scenarioHash,
 } from "../../env/index.js";
-import { parseJson } from "../../env/json.js";
+import { parseJson, withoutNulls } from "../../env/json.js";
 import { RELEASE_MARKER } from "../../env/language/templates/zh-release-v1.js";
 import type { DatasetRecord } from "../../schemas/generated/types.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -31,7 +32,7 @@ export type ReadLine = SoundLine | { readonly problem: RecordProblem };
 
 interface SoundLine {
   readonly record: DatasetRecord;
-  /** Set if this version does not know the record's scenario: its label and figures were not computed again. */
+  /** Set if the record's scenario is not known: its label and figures were not computed again. */
   readonly isForeign?: true;
 }
 
@@ -40,13 +41,20 @@ interface SoundLine {
  *
  * A record is sound if it fits its schema, if its seeds belong to its kind and split, and if its prompt, its decision
  * string and its figures follow from its state. So must its label if nothing but the state decides it. The label and
- * figures of a record whose scenario this version does not know cannot be computed; it is marked `isForeign`.
+ * figures of a record whose scenario is not known cannot be computed; it is marked `isForeign`.
+ *
+ * @param own scenarios that are known in addition to the frozen ones, by their content
  */
-export async function* readRecords(file: string, lines: AsyncIterable<string>): AsyncGenerator<ReadLine> {
+export async function* readRecords(
+  file: string,
+  lines: AsyncIterable<string>,
+  own: readonly Scenario[] = [],
+): AsyncGenerator<ReadLine> {
+  const known = new Map(own.map((scenario) => [scenarioHash(scenario), scenario]));
   let line = 0;
   for await (const text of lines) {
     line++;
-    const read = readLine(text);
+    const read = readLine(text, known);
     yield "record" in read ? read : { problem: { file, line, ...read } };
   }
 }
@@ -56,22 +64,30 @@ const frozen = new Map(listScenarios().map((scenario) => [scenario.id, scenario]
 
 type Problem = Omit<RecordProblem, "file" | "line">;
 
-function readLine(text: string): SoundLine | Problem {
+type KnownScenarios = ReadonlyMap<string, Scenario>;
+
+function readLine(text: string, known: KnownScenarios): SoundLine | Problem {
   let value: unknown;
   try {
     value = parseJson(text);
   } catch (error) {
     return { path: "", expected: `one JSON object (${(error as Error).message})`, got: text };
   }
+  value = withoutNulls(value);
   const problem = findProblem("dataset-record", value);
   if (problem !== undefined) return problem;
   const record = value as DatasetRecord;
-  const isKnown = frozen.get(record.scenarioId) !== undefined;
-  return disagreement(record) ?? (isKnown ? { record } : { record, isForeign: true });
+  const isKnown = scenarioOf(record, known) !== undefined;
+  return disagreement(record, known) ?? (isKnown ? { record } : { record, isForeign: true });
+}
+
+/** The scenario of a record: one that was given, or the frozen one of its id. */
+function scenarioOf({ scenarioId, scenarioHash: hash }: DatasetRecord, known: KnownScenarios): Scenario | undefined {
+  return known.get(hash) ?? frozen.get(scenarioId);
 }
 
 /** The first thing in a record that contradicts the rest of it. */
-function disagreement(record: DatasetRecord): Problem | undefined {
+function disagreement(record: DatasetRecord, known: KnownScenarios): Problem | undefined {
   const { kind, split, episodeSeed, state } = record;
   const range = seedRange(kind, split);
   if (range === undefined) {
@@ -97,7 +113,7 @@ function disagreement(record: DatasetRecord): Problem | undefined {
   if (record.decisionIndex !== state.decisionIndex) {
     return { path: "/decisionIndex", expected: `that of the state, ${state.decisionIndex}`, got: record.decisionIndex };
   }
-  return wrongWords(record) ?? wrongFigures(record);
+  return wrongWords(record) ?? wrongFigures(record, known);
 }
 
 function wrongWords(record: DatasetRecord): Problem | undefined {
@@ -151,7 +167,7 @@ function wrongWords(record: DatasetRecord): Problem | undefined {
     : { path: "/labelAction", expected: "an action whose decision string parses", got: labelAction };
 }
 
-function wrongFigures(record: DatasetRecord): Problem | undefined {
+function wrongFigures(record: DatasetRecord, known: KnownScenarios): Problem | undefined {
   const { costSlots, labelAction, state } = record;
   for (const name of ["costSlots", "regretSlots", "meetsDeadline", "impactSlots", "lookAheadReward"] as const) {
     if (record[name].length === state.numServers + 1) continue;
@@ -164,7 +180,7 @@ function wrongFigures(record: DatasetRecord): Problem | undefined {
   if (costSlots[labelAction] === undefined || costSlots[labelAction] === null) {
     return { path: "/labelAction", expected: "an action that is available", got: labelAction };
   }
-  const scenario = frozen.get(record.scenarioId);
+  const scenario = scenarioOf(record, known);
   if (scenario === undefined) return undefined;
   const hash = scenarioHash(scenario);
   if (record.scenarioHash !== hash) {

@@ -3,7 +3,7 @@
 import MarkdownIt from "markdown-it";
 import type { Result } from "../../schemas/generated/types.js";
 import type { VerifyReport } from "../runs/verify.js";
-import { findSuite } from "../suites/suites.js";
+import { suiteOfResult } from "../suites/suites.js";
 import { latencyChart } from "./chart.js";
 import { loggedSettings } from "./episodes.js";
 import { renderMarkdown } from "./markdown.js";
@@ -37,7 +37,7 @@ export async function renderPage(files: readonly ReportedFile[], assets: PageAss
   const markdown = pageMarkdown();
   const parts: string[] = [];
   for (const { file, result, verification } of files) {
-    const suite = findSuite(result.suite);
+    const suite = suiteOfResult(result);
     const page = markdown.render(renderMarkdown(suite, result));
     const headingEnd = page.indexOf("</h2>") + "</h2>".length;
     const latency: Picture = {

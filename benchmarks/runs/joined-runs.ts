@@ -1,9 +1,10 @@
 /** Joins parts of a run: their episodes are replayed from the logs, and the result is that of one run. */
 
-import { MecgymError, scenarioHash } from "../../env/index.js";
+import { MecgymError, resolveScenario, scenarioHash } from "../../env/index.js";
 import type { Result } from "../../schemas/generated/types.js";
 import type { Job, JobResult, JobRunner, Played, PlayJob } from "../jobs/jobs.js";
 import { checkReplayed } from "../play/deciders.js";
+import { findPolicy } from "../policies/index.js";
 
 /**
  * Passes jobs to another runner, except for episodes whose decisions are in a part: these are replayed.
@@ -13,7 +14,7 @@ import { checkReplayed } from "../play/deciders.js";
  */
 export class LogRunner implements JobRunner {
   readonly #inner: JobRunner;
-  /** By scenario, policy and seed. */
+  /** By scenario, policy with its parameters, and seed. */
   readonly #logs = new Map<string, readonly number[]>();
 
   /**
@@ -33,7 +34,7 @@ export class LogRunner implements JobRunner {
         for (const { policy, actions } of policies) {
           if (policy.kind !== "native") continue;
           for (const [i, log] of actions.entries())
-            this.#logs.set(keyOf(scenario.hash, policy.name, seeds.first + i), log);
+            this.#logs.set(keyOf(scenario.hash, policy.name, policy.parameters, seeds.first + i), log);
         }
       }
     }
@@ -48,9 +49,10 @@ export class LogRunner implements JobRunner {
   #replay({ scenario, policy, firstSeed, count, states }: PlayJob): Promise<Played> | undefined {
     if (states !== undefined) return undefined;
     const hash = scenarioHash(scenario);
+    const parameters = findPolicy(policy).parameters?.(resolveScenario(scenario));
     const logs: (readonly number[])[] = [];
     for (let seed = firstSeed; seed < firstSeed + count; seed++) {
-      const log = this.#logs.get(keyOf(hash, policy, seed));
+      const log = this.#logs.get(keyOf(hash, policy, parameters, seed));
       if (log === undefined) return undefined;
       logs.push(log);
     }
@@ -60,6 +62,8 @@ export class LogRunner implements JobRunner {
   }
 }
 
-function keyOf(hash: string, policy: string, seed: number): string {
-  return `${hash} ${policy} ${seed}`;
+/** A policy of one name with other weights is another policy: its episodes are played again. */
+function keyOf(hash: string, policy: string, parameters: object | undefined, seed: number): string {
+  const sorted = Object.entries(parameters ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `${hash} ${policy} ${JSON.stringify(sorted)} ${seed}`;
 }

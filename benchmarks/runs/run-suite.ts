@@ -182,7 +182,12 @@ class SettingRun {
     return {
       id,
       protocol,
-      scenario: { id: scenario.id, hash: scenarioHash(scenario) },
+      scenario: {
+        id: scenario.id,
+        hash: scenarioHash(scenario),
+        // a frozen scenario is known everywhere; one's own is not
+        ...(typeof setting.scenario === "string" ? {} : { fields: scenario }),
+      },
       episodeSlots: scenario.episodeSlots,
       ...(fixedSizeMbit === undefined ? {} : { fixedSizeMbit }),
       ...(reference === undefined ? {} : { referencePolicy: reference }),

@@ -1,10 +1,11 @@
 /** Verifies a result: replays its action logs, computes every figure again, and compares to the last bit. */
 
+import { MecgymError } from "../../env/index.js";
 import type { PolicyResult, Result } from "../../schemas/generated/types.js";
 import { InlineRunner } from "../jobs/job-queue.js";
 import type { JobRunner } from "../jobs/jobs.js";
 import { describeFigures } from "../result-file.js";
-import { type Setting, suites } from "../suites/suites.js";
+import { type Setting, type Suite, suiteOfResult } from "../suites/suites.js";
 import { type Difference, differences } from "./differences.js";
 import { frameProblems } from "./frame-problems.js";
 import { type Entrant, type Outcome, SettingWalk } from "./setting-walk.js";
@@ -25,10 +26,14 @@ export interface VerifyOptions {
 
 /** Verifies a result that fits its schema. */
 export async function verifyResult(result: Result, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const suite = suites.find(({ id }) => id === result.suite);
-  if (suite === undefined) {
-    const expected = `one of ${suites.map(({ id }) => id).join(", ")}`;
-    return { suite: result.suite, checked: [], problems: [{ path: "/suite", expected, got: result.suite }] };
+  let suite: Suite;
+  try {
+    suite = suiteOfResult(result);
+  } catch (error) {
+    if (!(error instanceof MecgymError)) throw error;
+    const { path, expected, got } = error;
+    const problem = { path: path === "suite" ? "/suite" : path, expected, got: got ?? null };
+    return { suite: result.suite, checked: [], problems: [problem] };
   }
   const problems = frameProblems(suite, result);
   // these determine what is played: if they are wrong, every figure would be wrong

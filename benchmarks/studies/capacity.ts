@@ -1,7 +1,7 @@
 /** The capacity map: the largest number of users at which a policy stays stable over long episodes. */
 
 import { checkOption } from "../../env/checks.js";
-import { checkSeed, resolveScenario, type Scenario, scenarioHash } from "../../env/index.js";
+import { checkSeed, resolveScenario, type Scenario, type ScenarioInput, scenarioHash } from "../../env/index.js";
 import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { isCollapsed, isUnstable, JUDGED_SLOTS, UNSTABLE_COLLAPSED_SHARE } from "../metrics/stability.js";
 import { unpackUnits } from "../metrics/units.js";
@@ -40,7 +40,7 @@ export interface Capacity {
 export interface CapacityOptions {
   readonly policies: readonly string[];
   /** The scenario whose users are replaced. It has a fixed number of servers, and episodes long enough to be judged. */
-  readonly scenario: string;
+  readonly scenario: string | ScenarioInput;
   /** Episodes in a probe. */
   readonly episodes: number;
   readonly firstSeed: number;
@@ -68,7 +68,7 @@ export async function findCapacities(options: CapacityOptions): Promise<Capacity
   const scenario = resolveScenario(options.scenario);
   serversOf(scenario);
   const expected = `a scenario with episodes of ${JUDGED_SLOTS} slots or more`;
-  checkOption(scenario.episodeSlots >= JUDGED_SLOTS, "--scenario", options.scenario, expected);
+  checkOption(scenario.episodeSlots >= JUDGED_SLOTS, "--scenario", scenario.id, expected);
   const names = [...new Set(options.policies)];
   for (const name of names) {
     findPolicy(name);

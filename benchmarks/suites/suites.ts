@@ -1,7 +1,9 @@
 /** The suites: scenarios with their protocols, and the paper's figures to compare with. */
 
 import { checkChoice } from "../../env/checks.js";
-import { MecgymError } from "../../env/index.js";
+import { MecgymError, resolveScenario, type ScenarioInput } from "../../env/index.js";
+import type { Result } from "../../schemas/generated/types.js";
+import { suggestion } from "../../schemas/nearest.js";
 import type { Protocol } from "../metrics/metrics.js";
 import { referenceOf } from "../policies/index.js";
 import paperTables from "./paper-tables.json" with { type: "json" };
@@ -9,7 +11,8 @@ import paperTables from "./paper-tables.json" with { type: "json" };
 /** One scenario under one protocol. */
 export interface Setting {
   readonly id: string;
-  readonly scenario: string;
+  /** Id of a frozen scenario; the fields of one in a suite of one's own scenarios. */
+  readonly scenario: string | ScenarioInput;
   readonly protocol: Protocol;
   /** Replaces the size of the current task in every state, Mbit (Table III). */
   readonly fixedSizeMbit?: number;
@@ -42,6 +45,11 @@ export interface Suite {
   readonly notes: readonly string[];
 }
 
+/** A suite of this package: its scenarios are frozen ones, known by id. */
+export interface NamedSuite extends Suite {
+  readonly settings: readonly (Setting & { readonly scenario: string })[];
+}
+
 /** Numbers of test seeds that a suite plays by default: episodes, or states of the static protocol. */
 export const DEFAULT_EPISODES: Readonly<Record<Protocol, number>> = { static: 1000, episodic: 200 };
 
@@ -51,7 +59,7 @@ const STATIC_NOTE =
   "The paper's figures are reported, not computed here; its tables answer recorded states, so they are shown next to " +
   "the static protocol.";
 
-const table2: Suite = {
+const table2: NamedSuite = {
   id: "paper-table-2",
   description: "The default setting, 6 servers (Table II).",
   settings: [
@@ -79,7 +87,7 @@ const table2: Suite = {
   ],
 };
 
-const table3: Suite = {
+const table3: NamedSuite = {
   id: "paper-table-3",
   description: "Task sizes of 2, 4, 6, 8 and 10 Mbit on states of the default load (Table III).",
   settings: tableIII.taskSizeMbit.map((sizeMbit, i) => ({
@@ -100,7 +108,7 @@ const table3: Suite = {
   ],
 };
 
-const table4: Suite = {
+const table4: NamedSuite = {
   id: "paper-table-4",
   description: "3, 5, 7, 9 and 11 servers (Table IV).",
   settings: tableIV.servers.flatMap((numServers, i) => [
@@ -125,7 +133,7 @@ const table4: Suite = {
   notes: [STATIC_NOTE],
 };
 
-const table5: Suite = {
+const table5: NamedSuite = {
   id: "paper-table-5",
   description: "How often each action was taken at 11 servers (Table V).",
   settings: [
@@ -163,7 +171,7 @@ function withReference(scenario: string): Pick<Setting, "reference"> {
   return reference === undefined ? {} : { reference };
 }
 
-const foresight: Suite = {
+const foresight: NamedSuite = {
   id: "foresight",
   description: "Higher loads over 100 and 1,000 slots: what it costs to look only at the present.",
   settings: LOADS.flatMap((load) =>
@@ -188,7 +196,7 @@ const foresight: Suite = {
   ],
 };
 
-const scale: Suite = {
+const scale: NamedSuite = {
   id: "scale",
   description: "32 and 128 servers.",
   settings: [32, 128].map((numServers) => ({
@@ -200,7 +208,7 @@ const scale: Suite = {
   notes: ["The paper reports no figures beyond 11 servers."],
 };
 
-const churn: Suite = {
+const churn: NamedSuite = {
   id: "churn",
   description: "Servers that leave and return, over 100 and 1,000 slots.",
   settings: [
@@ -220,17 +228,66 @@ const churn: Suite = {
   ],
 };
 
-export const suites: readonly Suite[] = [table2, table3, table4, table5, foresight, scale, churn];
+export const suites: readonly NamedSuite[] = [table2, table3, table4, table5, foresight, scale, churn];
+
+/** Id of the suite that is made from one's own scenarios. */
+export const OWN_SUITE = "own";
+
+/**
+ * A suite of one's own scenarios: episodes of each of them. Settings have the scenarios' ids; of several scenarios with
+ * one id, the later ones are numbered.
+ *
+ * @throws MecgymError `unknownScenario`, `invalidScenario`, `invalidOption` if there are none
+ */
+export function ownSuite(scenarios: readonly (string | ScenarioInput)[]): Suite {
+  if (scenarios.length === 0) {
+    throw new MecgymError("invalidOption", { path: "scenarios", got: scenarios, expected: "at least one scenario" });
+  }
+  const settings = scenarios.map((one) => resolveScenario(one)).map((scenario) => ({ id: scenario.id, scenario }));
+  for (const [i, setting] of settings.entries()) {
+    const isTaken = (id: string) => settings.findIndex((other) => other.id === id) < i;
+    for (let n = 2; isTaken(setting.id); n++) setting.id = `${setting.scenario.id}-${n}`;
+  }
+  return ownSuiteOf(settings);
+}
+
+function ownSuiteOf(settings: readonly Pick<Setting, "id" | "scenario">[]): Suite {
+  return {
+    id: OWN_SUITE,
+    description: "Scenarios that the user gave; the result holds each of them whole.",
+    settings: settings.map(({ id, scenario }) => ({ id, scenario, protocol: "episodic", reported: [] })),
+    notes: ["`priced` has the toll that was tuned for a scenario with the same content, or else 1 slot."],
+  };
+}
+
+/**
+ * The suite of a result. That of one's own scenarios follows from the scenarios in it.
+ *
+ * @throws MecgymError `unknownSuite`, `invalidRecord` if a scenario is missing or is not one
+ */
+export function suiteOfResult({ suite, settings }: Result): Suite {
+  if (suite !== OWN_SUITE) return findSuite(suite);
+  const own = settings.map(({ id, scenario: { fields } }, i) => {
+    const path = `/settings/${i}/scenario/fields`;
+    const expected = `the fields of the scenario, as every setting of suite ${OWN_SUITE} has them`;
+    if (fields === undefined) throw new MecgymError("invalidRecord", { path, expected, got: fields });
+    try {
+      return { id, scenario: resolveScenario(fields as ScenarioInput) };
+    } catch (error) {
+      if (!(error instanceof MecgymError)) throw error;
+      throw new MecgymError("invalidRecord", { ...error, path: path + error.path });
+    }
+  });
+  return ownSuiteOf(own);
+}
 
 /** @throws MecgymError `unknownSuite` */
-export function findSuite(id: string): Suite {
+export function findSuite(id: string): NamedSuite {
   const suite = suites.find((one) => one.id === id);
   if (suite === undefined) {
-    throw new MecgymError("unknownSuite", {
-      path: "suite",
-      got: id,
-      expected: `one of ${suites.map((one) => one.id).join(", ")}`,
-    });
+    const ids = suites.map((one) => one.id);
+    const expected = `one of ${ids.join(", ")}${suggestion(id, ids)}; your own scenario goes in as \`scenario\``;
+    throw new MecgymError("unknownSuite", { path: "suite", got: id, expected });
   }
   return suite;
 }

@@ -1,6 +1,6 @@
 /** Tunes κ of `priced`: a grid first, then points around the best one, all on the same episodes. */
 
-import { resolveScenario } from "../../env/index.js";
+import { resolveScenario, type ScenarioInput } from "../../env/index.js";
 import type { Estimate } from "../figures.js";
 import { averageLatency, type CostSums, compareAverageLatency, costSums } from "../metrics/metrics.js";
 import { estimate, ResamplePlan } from "../metrics/statistics.js";
@@ -30,14 +30,14 @@ export interface TollRow {
  * Finds the κ with the smallest average latency; ties go to the smaller κ.
  *
  * @returns a row for each κ that was tried, in increasing order; yields after each episode
- * @throws MecgymError `unknownScenario`; `invalidSeed` unless all seeds are training seeds or all are validation seeds
+ * @throws MecgymError `unknownScenario`, `invalidScenario`; `invalidSeed` unless all seeds are training seeds or all are validation seeds
  */
 export function* tunePriced(
-  scenarioId: string,
+  given: string | ScenarioInput,
   episodes: number,
   firstSeed: number,
 ): Generator<"episode", { rows: TollRow[]; best: TollRow }> {
-  const scenario = resolveScenario(scenarioId);
+  const scenario = resolveScenario(given);
   checkTuningSeeds(firstSeed, episodes, "--seed");
   const player = new EpisodePlayer(scenario);
   const costs = new Map<number, CostSums>();

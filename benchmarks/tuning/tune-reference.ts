@@ -1,7 +1,7 @@
 /** Chooses a scenario's reference: the best native policy on validation seeds that does not see the future. */
 
 import { checkOption } from "../../env/checks.js";
-import { resolveScenario } from "../../env/index.js";
+import { resolveScenario, type ScenarioInput } from "../../env/index.js";
 import type { Estimate } from "../figures.js";
 import { inSteps, type JobRunner } from "../jobs/jobs.js";
 import { averageLatency, type CostSums, compareAverageLatency, joinCostSums } from "../metrics/metrics.js";
@@ -33,18 +33,18 @@ const SLOTS_PER_JOB = 1000;
 /**
  * Plays every candidate on the same validation seeds.
  *
- * @throws MecgymError `unknownScenario`, `unknownPolicy`, `invalidSeed` unless all seeds are validation seeds,
+ * @throws MecgymError `unknownScenario`, `invalidScenario`, `unknownPolicy`, `invalidSeed` unless all seeds are validation seeds,
  *   `invalidOption` for a candidate that sees the future
  */
 export async function tuneReference(
-  scenarioId: string,
+  given: string | ScenarioInput,
   names: readonly string[],
   episodes: number,
   firstSeed: number,
   runner: JobRunner,
   onEpisodes: (count: number, policy: string) => void = () => {},
 ): Promise<ReferenceChoice> {
-  const scenario = resolveScenario(scenarioId);
+  const scenario = resolveScenario(given);
   checkTuningSeeds(firstSeed, episodes, "--seed", ["validation"]);
   for (const name of names) {
     checkCanPlay(name, "episodic");
@@ -54,7 +54,7 @@ export async function tuneReference(
   const played = await Promise.all(
     names.map(async (policy): Promise<[string, CostSums]> => {
       const parts = await inSteps(episodes, step, async (start, count) => {
-        const job = { kind: "play", scenario: scenarioId, policy, firstSeed: firstSeed + start, count } as const;
+        const job = { kind: "play", scenario, policy, firstSeed: firstSeed + start, count } as const;
         const { costs } = await runner.run(job);
         onEpisodes(count, policy);
         return costs;
@@ -72,5 +72,5 @@ export async function tuneReference(
     averageLatencySlots: estimate(plan, (weights) => averageLatency(costs, weights)),
     differenceToBestSlots: compareAverageLatency(costs, ranked[0].costs, plan),
   }));
-  return { scenario: scenarioId, reference: ranked[0].policy, firstSeed, episodes, candidates };
+  return { scenario: scenario.id, reference: ranked[0].policy, firstSeed, episodes, candidates };
 }

@@ -9,8 +9,8 @@ import { checkCanPlay } from "../../benchmarks/policies/index.js";
 import { parseResult, resultPieces } from "../../benchmarks/result-file.js";
 import { type ExternalPolicy, runSuite } from "../../benchmarks/runs/run-suite.js";
 import { verifyResult } from "../../benchmarks/runs/verify.js";
-import { countsOf, findSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
-import { checkSeed, MecgymError, splits } from "../../env/index.js";
+import { countsOf, findSuite, ownSuite, type Suite, withSettings } from "../../benchmarks/suites/suites.js";
+import { checkSeed, MecgymError, type ScenarioInput, splits } from "../../env/index.js";
 import { type JobControl, type JobOutput, type JobProvider, jobTooLarge } from "../server/job-registry.js";
 import { checkNoBody } from "../wire/array-layout.js";
 import { needArray, readBody } from "../wire/described-body.js";
@@ -110,7 +110,7 @@ function evaluate(
   control: JobControl,
   threads: SharedThreads,
 ): Promise<JobOutput> {
-  const suite = withSettings(findSuite(request.suite), request.settings, "settings");
+  const suite = withSettings(suiteOf(request), request.settings, "settings");
   const { policies, episodes, firstSeed = splits.test.start } = request;
   for (const name of policies) for (const { protocol } of suite.settings) checkCanPlay(name, protocol);
   const counts = countsOf(suite, episodes);
@@ -131,6 +131,15 @@ function evaluate(
     for (const piece of resultPieces(result)) output.add(Buffer.from(piece));
     return output.finish("application/json");
   });
+}
+
+/** The suite that a request names, or that of the scenarios that it brings. */
+function suiteOf({ suite, scenarios }: RequestOf<"evaluate">): Suite {
+  if ((suite === undefined) === (scenarios === undefined)) {
+    const got = suite === undefined ? "neither" : "both";
+    throw new BridgeError("invalidRequest", { path: "/suite", expected: "either a suite or scenarios", got });
+  }
+  return suite === undefined ? ownSuite(scenarios as (string | ScenarioInput)[]) : findSuite(suite);
 }
 
 /**

@@ -4,7 +4,7 @@ import { localWaitSlots } from "../../env/batch/latency.js";
 import type { Observation } from "../../env/batch/observation.js";
 import type { ScoredState } from "../../env/batch/score.js";
 import { MecgymError } from "../../env/errors.js";
-import { parseJson } from "../../env/json.js";
+import { parseJson, withoutNulls } from "../../env/json.js";
 import type { Scenario } from "../../env/scenario/scenario.js";
 import { checkSeed, isSeed } from "../../env/scenario/seeds.js";
 import { findProblem } from "../../schemas/validate.js";
@@ -42,9 +42,14 @@ export interface GivenState extends ScoredState {
 /**
  * Reads the states of a body.
  *
+ * @param profile whose costs they get: `comllm-release` takes the constants of a state from the state
  * @throws BridgeError `invalidRequest`, `invalidBody`; MecgymError `invalidSeed`, `unsupportedState`, `invalidRecord`
  */
-export function readStates(scenario: Scenario, { arrays, sizes }: BodyArrays<StateName>): GivenState[] {
+export function readStates(
+  scenario: Scenario,
+  { arrays, sizes }: BodyArrays<StateName>,
+  profile: "paper" | "comllm-release" = "paper",
+): GivenState[] {
   const { stateOffsets, stateBytes } = arrays;
   if (stateOffsets === undefined && stateBytes === undefined) return readPacked(scenario, arrays, sizes);
   const pieces = splitBytes(
@@ -52,16 +57,16 @@ export function readStates(scenario: Scenario, { arrays, sizes }: BodyArrays<Sta
     needArray<Uint32Array>(stateOffsets, "stateOffsets"),
     needArray<Uint8Array>(stateBytes, "stateBytes"),
   );
-  return pieces.map(readJson);
+  return pieces.map((bytes, i) => readJson(profile === "paper" ? scenario : undefined, bytes, i));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-function readJson(bytes: Uint8Array, i: number): GivenState {
+function readJson(scenario: Scenario | undefined, bytes: Uint8Array, i: number): GivenState {
   const place = `states/${i}`;
   let record: Partial<ScoredState> & { networkWaitSlots?: unknown };
   try {
-    record = parseJson(utf8.decode(bytes)) as typeof record;
+    record = withoutNulls(parseJson(utf8.decode(bytes))) as typeof record;
   } catch (error) {
     const expected = `a JSON object in UTF-8 (${(error as Error).message})`;
     throw new MecgymError("invalidRecord", { path: place, expected, got: `${bytes.length} bytes` });
@@ -73,11 +78,23 @@ function readJson(bytes: Uint8Array, i: number): GivenState {
   }
   checkSeed(episodeSeed, `${place}/episodeSeed`);
   const given = state as Observation;
+  if (scenario !== undefined) checkConstants(scenario, given, `${place}/state`);
   for (const name of ["rateMbps", "cpuGHz", "activeTasks", "workloadMbit", "workloadHistoryMbit"] as const) {
     checkLength(given[name], given.numServers, `${place}/state/${name}`);
   }
   if (given.isAvailable !== undefined) checkLength(given.isAvailable, given.numServers, `${place}/state/isAvailable`);
   return { episodeSeed: episodeSeed as number, state: given, networkWaitSlots: networkWaitSlots as number };
+}
+
+/** The numbers of a state that its scenario fixes: with others, it is a state of another scenario. */
+function checkConstants(scenario: Scenario, state: Observation, path: string): void {
+  const { densityGcyclesPerMbit, slotSeconds, deadlineSlots, deadlinePenaltySlots, localCpuGHz } = scenario;
+  const fixed = { densityGcyclesPerMbit, slotSeconds, deadlineSlots, penaltySlots: deadlinePenaltySlots, localCpuGHz };
+  for (const [name, value] of Object.entries(fixed) as [keyof typeof fixed, number][]) {
+    if (state[name] === value) continue;
+    const expected = `${value}, as scenario ${scenario.id} has it`;
+    throw new MecgymError("invalidRecord", { path: `${path}/${name}`, expected, got: state[name] });
+  }
 }
 
 function checkLength(values: ArrayLike<unknown>, numServers: number, path: string): void {

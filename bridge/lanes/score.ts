@@ -47,7 +47,7 @@ interface Candidates {
 export function scoreOutcome(request: RequestOf<"score">, body: Uint8Array | undefined, limits: LaneLimits): Outcome {
   const scenario = resolveScenario(request.scenario as string | ScenarioInput);
   const { arrays, sizes } = readBody(request.layout, body, scoreForms);
-  const states = readStates(scenario, { arrays, sizes });
+  const states = readStates(scenario, { arrays, sizes }, request.profile);
   const candidates = readCandidates(states, arrays, limits);
   const { profile = "paper", numSamples, weight, sizeFactor, mode, rates, seed } = request;
   const maxServers = states.reduce((most, { state }) => Math.max(most, state.numServers), 1);

@@ -31,6 +31,11 @@ export function readReleaseInput(input: unknown, place = "input"): ReleaseState 
   };
   const isGiven = (name: string) => input[name] !== undefined && input[name] !== null;
   const penalty = { text: isGiven("丢弃惩罚") ? get("丢弃惩罚") : "", path: `${place}/丢弃惩罚` };
+  const servers = Object.keys(input)
+    .filter(isServerName)
+    .filter((name) => isGiven(name) && input[name] !== "" && !String(input[name]).includes("None"))
+    .map((name) => readServer(name, get(name), `${place}/${name}`))
+    .sort((a, b) => a.id - b.id);
   return {
     sizeMbit: read("任务大小", "Mbits", true),
     deadlineSlots: read("最大延迟", "时间槽"),
@@ -39,18 +44,15 @@ export function readReleaseInput(input: unknown, place = "input"): ReleaseState 
       : 100,
     localWaitSlots: read("本地CPU队列等待时间", "时间槽"),
     networkWaitSlots: read("网络队列等待时间", "时间槽"),
-    rateMbitPerSlot: read("网络上传速率", "Mbits/时间槽", true),
+    // without servers there is nothing to upload to, and no rate
+    rateMbitPerSlot: read("网络上传速率", "Mbits/时间槽", servers.length > 0),
     slotSeconds: isGiven("时间槽时长") ? read("时间槽时长", "秒", true) : 0.1,
     localCpuGHz: find(device, `CPU频率[：:]?\\s*${NUMBER}\\s*GHz${UNIT_END}`, "CPU频率 and a number of GHz", true),
     densityGcyclesPerMbit:
       (device.text.includes("每比特周期数")
         ? find(device, `每比特周期数[：:]?\\s*${NUMBER}${UNIT_END}`, "每比特周期数 and a number", true)
         : 297) / 1000,
-    servers: Object.keys(input)
-      .filter(isServerName)
-      .filter((name) => isGiven(name) && input[name] !== "" && !String(input[name]).includes("None"))
-      .map((name) => readServer(name, get(name), `${place}/${name}`))
-      .sort((a, b) => a.id - b.id),
+    servers,
   };
 }
 

@@ -74,8 +74,11 @@ export function checkReleaseState(state: ReleaseState): void {
     if (!isRight) throw new MecgymError("unsupportedState", { path, got, expected });
   };
   const isAmount = (value: unknown) => typeof value === "number" && value >= 0 && value < Number.POSITIVE_INFINITY;
-  const factors = ["sizeMbit", "rateMbitPerSlot", "slotSeconds", "localCpuGHz", "densityGcyclesPerMbit"] as const;
+  const factors = ["sizeMbit", "slotSeconds", "localCpuGHz", "densityGcyclesPerMbit"] as const;
   for (const name of factors) check(isAmount(state[name]) && state[name] > 0, name, state[name], "a number above 0");
+  const rate = state.rateMbitPerSlot;
+  const isRate = isAmount(rate) && (rate > 0 || state.servers.length === 0);
+  check(isRate, "rateMbitPerSlot", rate, "a number above 0");
   for (const name of ["localWaitSlots", "networkWaitSlots"] as const) {
     check(isAmount(state[name]), name, state[name], "a number of 0 or more");
   }

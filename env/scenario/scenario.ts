@@ -4,10 +4,12 @@ import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import canonicalize from "canonicalize";
 import type { Scenario as ScenarioFields } from "../../schemas/generated/types.js";
+import { suggestion } from "../../schemas/nearest.js";
 import { findProblem } from "../../schemas/validate.js";
 import { isPlainObject } from "../checks.js";
 import { MecgymError } from "../errors.js";
 import { frozenScenarios } from "./generated/scenarios.js";
+import { valueHint } from "./hints.js";
 
 /** A scenario as a user writes it: every field is optional. */
 export type ScenarioInput = ScenarioFields;
@@ -33,10 +35,11 @@ export function resolveScenario(input: string | ScenarioInput): Scenario {
   if (typeof input === "string") {
     const fields = frozenScenarios.find((scenario) => scenario.id === input);
     if (fields === undefined) {
+      const ids = frozenScenarios.map((scenario) => String(scenario.id));
       throw new MecgymError("unknownScenario", {
         path: "scenario",
         got: input,
-        expected: `one of ${frozenScenarios.map((scenario) => scenario.id).join(", ")}, or the fields of a scenario`,
+        expected: `one of ${ids.join(", ")}, or the fields of a scenario${suggestion(input, ids)}`,
       });
     }
     return completeScenario(fields);
@@ -59,7 +62,10 @@ function completeScenario(fields: ScenarioInput): Scenario {
     throw new MecgymError("invalidScenario", { path: "scenario", got: fields, expected: "plain JSON data" });
   }
   const problem = findProblem("scenario", copy);
-  if (problem !== undefined) throw new MecgymError("invalidScenario", problem);
+  if (problem !== undefined) {
+    const { path, expected, got } = problem;
+    throw new MecgymError("invalidScenario", { path, expected: expected + valueHint(path, got), got });
+  }
   const scenario = copy as Scenario;
   checkRanges(scenario);
   deepFreeze(scenario);

@@ -3329,10 +3329,21 @@ export const requestSchema = {
           ]
         },
         "scenario": {
-          "description": "Id of a frozen scenario.",
-          "type": "string",
-          "minLength": 1,
-          "maxLength": 128
+          "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema). Or a list of them, 1 to 64 entries, which take turns, record by record.",
+          "type": [
+            "string",
+            "object",
+            "array"
+          ],
+          "minItems": 1,
+          "maxItems": 64,
+          "items": {
+            "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+            "type": [
+              "string",
+              "object"
+            ]
+          }
         },
         "split": {
           "description": "Split that resets without a seed draw from.",
@@ -3413,7 +3424,6 @@ export const requestSchema = {
         "v",
         "op",
         "requestId",
-        "suite",
         "policies"
       ],
       "dependentRequired": {
@@ -3440,10 +3450,23 @@ export const requestSchema = {
           "pattern": "^[0-9a-f]{32}$"
         },
         "suite": {
-          "description": "Id of a suite.",
+          "description": "Id of a suite; absent if there are scenarios.",
           "type": "string",
           "minLength": 1,
           "maxLength": 64
+        },
+        "scenarios": {
+          "description": "Scenarios of one's own to play instead of a suite, 1 to 64 entries.",
+          "type": "array",
+          "minItems": 1,
+          "maxItems": 64,
+          "items": {
+            "description": "A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).",
+            "type": [
+              "string",
+              "object"
+            ]
+          }
         },
         "policies": {
           "description": "Policies that play, 1 to 64 entries.",
@@ -3826,7 +3849,7 @@ export const resultSchema = {
         "1.1",
         "1.2"
       ],
-      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies and failed answers.",
+      "description": "Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies, failed answers and one's own scenarios.",
       "type": "string"
     },
     "suite": {
@@ -3925,6 +3948,10 @@ export const resultSchema = {
               "description": "Content hash.",
               "type": "string",
               "pattern": "^[0-9a-f]{64}$"
+            },
+            "fields": {
+              "description": "Every field of one's own scenario (see the scenario schema); absent if the suite names a frozen one.",
+              "type": "object"
             }
           }
         },

@@ -1170,9 +1170,12 @@ export interface DatasetRequest {
    */
   kind: "sft" | "grpo" | "test";
   /**
-   * Id of a frozen scenario.
+   * A scenario: the id of a frozen one, or a map of its fields (see the scenario schema). Or a list of them, 1 to 64 entries, which take turns, record by record.
+   *
+   * @minItems 1
+   * @maxItems 64
    */
-  scenario?: string;
+  scenario?: string | {} | (string | {})[];
   /**
    * Split that resets without a seed draw from.
    */
@@ -1227,9 +1230,18 @@ export interface EvaluateRequest {
    */
   requestId: string;
   /**
-   * Id of a suite.
+   * Id of a suite; absent if there are scenarios.
    */
-  suite: string;
+  suite?: string;
+  /**
+   * Scenarios of one's own to play instead of a suite, 1 to 64 entries.
+   *
+   * @minItems 1
+   * @maxItems 64
+   *
+   * Items: A scenario: the id of a frozen one, or a map of its fields (see the scenario schema).
+   */
+  scenarios?: (string | {})[];
   /**
    * Policies that play, 1 to 64 entries.
    *
@@ -1430,7 +1442,7 @@ export interface CloseRequest {
  */
 export interface Result {
   /**
-   * Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies and failed answers.
+   * Version of this schema. 1.1 added stability, foresight and the length of episodes; 1.2 added external policies, failed answers and one's own scenarios.
    */
   schemaVersion: "1.0" | "1.1" | "1.2";
   /**
@@ -1497,6 +1509,10 @@ export interface SettingResult {
      * Content hash.
      */
     hash: string;
+    /**
+     * Every field of one's own scenario (see the scenario schema); absent if the suite names a frozen one.
+     */
+    fields?: {};
   };
   /**
    * Length of an episode in slots, 1 or more. Under overload a cost without its length says nothing.

@@ -12,10 +12,11 @@ import {
   type ProbeKey,
   serversOf,
 } from "../../../benchmarks/studies/capacity.js";
-import { resolveScenario, scenarioHash, splits } from "../../../env/index.js";
+import { scenarioHash, splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { PartFiles, prepareFolder, writeWhole } from "../support/output.js";
 import { integer, list, withExample } from "../support/program.js";
+import { readScenario, SCENARIO_HELP } from "../support/scenarios.js";
 import { programId, withWorkers, workersOption } from "../support/workers.js";
 
 /** Tolls of `priced` in the map. No toll is tuned for numbers of users that no suite has. */
@@ -44,7 +45,11 @@ export function capacityCommand(): Command {
   const command = new Command("capacity")
     .description("Find the largest number of users per server at which native policies stay stable.")
     .option("--policies <names>", `policies, separated by commas (default: ${defaultPolicies.join(",")})`, list)
-    .option("--scenario <id>", "scenario of 1,000 slots or more; its number of users is replaced", "paper-long-v1")
+    .option(
+      "--scenario <scenario>",
+      `${SCENARIO_HELP}; of 1,000 slots or more, and its number of users is replaced`,
+      "paper-long-v1",
+    )
     .option(
       "--episodes <n>",
       "episodes for each number of users, the same seeds for all numbers",
@@ -62,18 +67,18 @@ export function capacityCommand(): Command {
 }
 
 async function run(options: CommandOptions): Promise<void> {
-  const { scenario: id, episodes, seed, out } = options;
+  const { episodes, seed, out } = options;
   const names = options.policies ?? defaultPolicies;
-  const scenario = resolveScenario(id);
+  const scenario = readScenario(options.scenario);
   const numServers = serversOf(scenario);
   prepareFolder(out, FILES);
   const store = new PartFiles<ProbeKey, Probe>(out, { id: programId() }, options.resume ?? false);
-  const search = { policies: names, scenario: id, episodes, firstSeed: seed, mostUsers: options.most * numServers };
+  const search = { policies: names, scenario, episodes, firstSeed: seed, mostUsers: options.most * numServers };
   const capacities = await withWorkers("capacity", options.workers, episodes, (runner, onProgress) =>
     findCapacities({ ...search, runner, store, onProgress }),
   );
   const conditions = {
-    ...{ scenario: id, scenarioHash: scenarioHash(scenario), numServers, episodeSlots: scenario.episodeSlots },
+    ...{ scenario: scenario.id, scenarioHash: scenarioHash(scenario), numServers, episodeSlots: scenario.episodeSlots },
     ...{ episodes, firstSeed: seed, mostUsersPerServer: options.most, packageVersion },
   };
   const figures = figuresOf(capacities, numServers);

@@ -7,11 +7,13 @@ import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { describeValue, MecgymError } from "../../../env/errors.js";
+import type { Scenario } from "../../../env/index.js";
 import { parseJson } from "../../../env/json.js";
 import { openRegularFile, readRegularFile } from "../../keys/regular-file.js";
-import { DATASET_MANIFEST } from "../support/dataset-files.js";
+import { DATASET_MANIFEST, scenariosBeside } from "../support/dataset-files.js";
 import { reasonOf, unreadable } from "../support/input.js";
-import { EXIT_CHECK_FAILED, printJson, withExample } from "../support/program.js";
+import { EXIT_CHECK_FAILED, list, printJson, withExample } from "../support/program.js";
+import { readScenarios, SCENARIO_HELP } from "../support/scenarios.js";
 
 /** Damaged records that are shown; all are counted. */
 const MAX_SHOWN = 20;
@@ -29,14 +31,23 @@ export function datasetCheckCommand(): Command {
   const command = new Command("check")
     .description("Check every record: schema, seeds, prompt, decision and figures; and files against their manifest.")
     .argument("<file...>", "files of JSON Lines")
+    .option(
+      "--scenario <list>",
+      `scenarios that the manifest does not have: ${SCENARIO_HELP}; several with commas`,
+      list,
+    )
     .option("--json", "print JSON")
     .action(checkFiles);
   return withExample(command, "dataset check data/sft.jsonl");
 }
 
-async function checkFiles(files: readonly string[], options: { json?: boolean }): Promise<void> {
+async function checkFiles(
+  files: readonly string[],
+  options: { json?: boolean; scenario?: readonly string[] },
+): Promise<void> {
+  const own = readScenarios(options.scenario ?? []);
   const checked: CheckedFile[] = [];
-  for (const file of files) checked.push(await checkFile(file));
+  for (const file of files) checked.push(await checkFile(file, own));
   if (options.json) printJson({ files: checked });
   else for (const one of checked) process.stdout.write(report(one));
   if (checked.some(({ problems }) => problems.length > 0)) process.exitCode = EXIT_CHECK_FAILED;
@@ -47,7 +58,7 @@ function report({ file, records, damaged, foreign, problems }: CheckedFile): str
   return [...problems, `${file}: ${records} records, ${damaged} damaged${unknown}`].map((line) => `${line}\n`).join("");
 }
 
-async function checkFile(file: string): Promise<CheckedFile> {
+async function checkFile(file: string, own: readonly Scenario[]): Promise<CheckedFile> {
   const input = createReadStream(file, { fd: openToCheck(file) });
   const hash = createHash("sha256");
   input.on("data", (chunk) => hash.update(chunk));
@@ -55,7 +66,7 @@ async function checkFile(file: string): Promise<CheckedFile> {
   const problems: string[] = [];
   let [records, damaged, foreign] = [0, 0, 0];
   try {
-    for await (const read of readRecords(file, lines)) {
+    for await (const read of readRecords(file, lines, [...own, ...scenariosBeside(file)])) {
       records++;
       if (!("problem" in read)) {
         if (read.isForeign) foreign++;

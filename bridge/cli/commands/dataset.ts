@@ -13,7 +13,8 @@ import {
 import { policies, whyNoLabels } from "../../../benchmarks/policies/index.js";
 import { perturbationIds, templateIds } from "../../../env/index.js";
 import { writeDatasets } from "../support/dataset-files.js";
-import { integer, withExample } from "../support/program.js";
+import { integer, list, withExample } from "../support/program.js";
+import { isFile, readScenario, SCENARIO_HELP } from "../support/scenarios.js";
 import { workersOption } from "../support/workers.js";
 import { datasetCheckCommand } from "./dataset-check.js";
 
@@ -26,7 +27,7 @@ const descriptions: Readonly<Record<DatasetKind, string>> = {
 };
 
 interface DatasetOptions {
-  readonly scenario: string;
+  readonly scenario: readonly string[];
   readonly count?: number;
   readonly seed?: number;
   readonly split: "train" | "validation";
@@ -72,7 +73,9 @@ function allCommand(): Command {
 
 function withOptions(command: Command): Command {
   return command
-    .option("--scenario <id>", "scenario of the states; one with several numbers of servers mixes them", "paper-v1")
+    .option("--scenario <list>", `${SCENARIO_HELP}; several with commas take turns, record by record`, list, [
+      "paper-v1",
+    ])
     .option("--labels <policy>", `policy whose decisions are the labels: ${labelPolicies.join(", ")}`, "oracle")
     .addOption(new Option("--template <id>", "wording").choices(templateIds).default("en-v1"))
     .addOption(new Option("--perturbation <id>", "disturbance").choices(perturbationIds).default("standard"))
@@ -89,7 +92,9 @@ function withOptions(command: Command): Command {
 }
 
 function planOf(kind: DatasetKind, options: DatasetOptions): DatasetPlan {
-  const { scenario, labels, template, perturbation, system = false } = options;
+  const scenarios = options.scenario.map((one) => (isFile(one) ? readScenario(one) : one));
+  const scenario = scenarios.length === 1 ? scenarios[0] : scenarios;
+  const { labels, template, perturbation, system = false } = options;
   return planDataset({
     ...{ kind, scenario, labels, template, perturbation, system },
     ...(options.form === undefined ? {} : { form: options.form }),

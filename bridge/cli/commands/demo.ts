@@ -43,11 +43,11 @@ async function demo(options: DemoOptions): Promise<void> {
   const python = options.python ?? findPython();
   checkPython(python);
   out.write(`1. Suite ${SUITE}: every native policy answers recorded states and plays episodes.\n\n`);
-  const { result, folder, write } = await playSuite(SUITE, {
+  const suite = findSuite(SUITE);
+  const { result, folder, write } = await playSuite(suite, {
     seed: splits.test.start,
     ...(options.episodes === undefined ? {} : { episodes: options.episodes }),
   });
-  const suite = findSuite(SUITE);
   out.write(`${renderTable(suite, result)}\n\n${suite.notes.map((note) => `- ${note}`).join("\n")}\n\n`);
 
   write();

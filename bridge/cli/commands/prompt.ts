@@ -14,6 +14,7 @@ import {
 } from "../../../env/index.js";
 import { integer, printJson, withExample } from "../support/program.js";
 import { printAgreement, printStats } from "../support/prompt-figures.js";
+import { readScenario, SCENARIO_HELP } from "../support/scenarios.js";
 
 interface PromptCommandOptions {
   readonly seed: number;
@@ -30,7 +31,7 @@ interface PromptCommandOptions {
 export function promptCommand(): Command {
   const command = new Command("prompt")
     .description("Print the prompt of one decision that the oracle reaches; or measure prompts.")
-    .argument("[scenario]", "id of a frozen scenario", "paper-v1")
+    .argument("[scenario]", SCENARIO_HELP, "paper-v1")
     .option("--seed <s>", "episode seed; also seeds the perturbation", integer(0), 0)
     .option("--decision <n>", "which decision of the episode, from 0", integer(0), 0)
     .addOption(
@@ -66,7 +67,7 @@ export function promptCommand(): Command {
 
 /** @throws MecgymError `unknownScenario`, `invalidSeed`, `invalidOption` if the episode has no such decision */
 function stateOf(scenario: string, seed: number, decision: number): ObservationData {
-  const env = makeEnv(scenario);
+  const env = makeEnv(readScenario(scenario, "scenario"));
   const policy = makePolicy("oracle");
   let step = env.reset(seed);
   for (let i = 0; i < decision; i++) {

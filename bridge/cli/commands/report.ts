@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { type ReportedFile, renderPage } from "../../../benchmarks/report/page.js";
-import { findSuite } from "../../../benchmarks/suites/suites.js";
+import { suiteOfResult } from "../../../benchmarks/suites/suites.js";
 import { writeWhole } from "../support/output.js";
 import { readPageAssets } from "../support/page-assets.js";
 import { EXIT_CHECK_FAILED, withExample } from "../support/program.js";
@@ -25,7 +25,7 @@ export function reportCommand(): Command {
     .option("--no-verify", "do not replay the files; the page marks them unverified")
     .addOption(workersOption())
     .action(async (files: string[], { out, verify, workers }: ReportOptions) => {
-      for (const file of files) findSuite(readResult(file).suite);
+      for (const file of files) suiteOfResult(readResult(file));
       const reported: ReportedFile[] = [];
       for (const file of files) {
         const verification = verify ? await verifyFile(file, workers) : undefined;

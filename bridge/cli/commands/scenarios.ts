@@ -2,17 +2,18 @@
 
 import { Command } from "commander";
 import { markdownTable } from "markdown-table";
-import { listScenarios, resolveScenario, type Scenario, scenarioHash } from "../../../env/scenario/scenario.js";
+import { listScenarios, type Scenario, scenarioHash } from "../../../env/scenario/scenario.js";
 import { printJson, withExample } from "../support/program.js";
+import { readScenario, SCENARIO_HELP } from "../support/scenarios.js";
 
 export function scenariosCommand(): Command {
   const command = new Command("scenarios")
     .description("List the frozen scenarios, or show one with every field and its content hash.")
-    .argument("[id]", "scenario to show")
+    .argument("[scenario]", `scenario to show: ${SCENARIO_HELP}`)
     .option("--json", "print JSON")
     .action((id: string | undefined, options: { json?: boolean }) => {
       if (id !== undefined) {
-        printJson(described(resolveScenario(id)));
+        printJson(described(readScenario(id, "scenario")));
         return;
       }
       const scenarios = listScenarios();

@@ -16,16 +16,19 @@ import { readRecords } from "../../../benchmarks/datasets/read-records.js";
 import { type Profile, profiles } from "../../../benchmarks/metrics/profiles.js";
 import { NUM_RESAMPLES } from "../../../benchmarks/metrics/statistics.js";
 import { checkOption } from "../../../env/checks.js";
-import { MecgymError } from "../../../env/index.js";
+import { MecgymError, type Scenario } from "../../../env/index.js";
 import type { DatasetRecord } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
+import { scenariosBeside } from "../support/dataset-files.js";
 import { readText } from "../support/input.js";
 import { prepareFolder, writeWhole } from "../support/output.js";
-import { integer, number, printJson, withExample } from "../support/program.js";
+import { integer, list, number, printJson, withExample } from "../support/program.js";
+import { readScenarios, SCENARIO_HELP } from "../support/scenarios.js";
 
 interface ScoreOptions {
   readonly profile: Profile;
   readonly states?: string;
+  readonly scenario?: readonly string[];
   readonly column?: string;
   readonly weight?: number;
   readonly seed?: number;
@@ -50,6 +53,11 @@ export function scoreCommand(): Command {
         .makeOptionMandatory(),
     )
     .option("--states <file>", "records that were answered (default: those in the files; required for paper)")
+    .option(
+      "--scenario <list>",
+      `paper: your own scenarios of the states, unless the manifest beside them has them: ${SCENARIO_HELP}`,
+      list,
+    )
     .option("--column <name>", "field that holds the answer (default: completion, or model_output)")
     .option("--weight <lambda>", "comllm-release: weight of the future in the reward (default: 0.3)", number(0, 1000))
     .option("--seed <s>", "comllm-release: seed of the future tasks (default: 0)", integer(0))
@@ -99,15 +107,19 @@ async function scorePaper(files: readonly AnswerFile[], options: ScoreOptions): 
     checkOption(options[name] === undefined, `--${name}`, options[name], expected);
   }
   checkOption(states !== undefined, "--states", states, "the data set that was answered, with profile paper");
-  return scorePaperFiles(files, await readDataset(states), column);
+  const own = [...readScenarios(options.scenario ?? []), ...scenariosBeside(states)];
+  return scorePaperFiles(files, await readDataset(states, own), column, own);
 }
 
 /** Reads the records of a data set of `mecgym dataset`, and checks each one completely. */
-async function readDataset(path: string): Promise<{ place: string; record: DatasetRecord }[]> {
+async function readDataset(
+  path: string,
+  own: readonly Scenario[],
+): Promise<{ place: string; record: DatasetRecord }[]> {
   const records: { place: string; record: DatasetRecord }[] = [];
   const lines = readText(path, "file").split(/\r?\n/);
   if (lines.at(-1) === "") lines.pop();
-  for await (const read of readRecords(path, toAsync(lines))) {
+  for await (const read of readRecords(path, toAsync(lines), own)) {
     if ("problem" in read) {
       const { file, line, path: within, expected, got } = read.problem;
       throw new MecgymError("invalidRecord", { path: `${file}:${line}${within}`, got, expected });

@@ -8,7 +8,8 @@ import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, printJson, withExample } from "../support/program.js";
 import { runSteps } from "../support/progress.js";
-import { changeManifest, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
+import { readScenario, SCENARIO_HELP } from "../support/scenarios.js";
+import { changeManifest, checkManifestScenario, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
 
 interface TunePricedOptions {
   readonly scenario: string;
@@ -21,7 +22,7 @@ interface TunePricedOptions {
 export function tunePricedCommand(): Command {
   const command = new Command("priced")
     .description("Find the toll κ of the policy `priced` (the smallest J + κ·N) for one scenario.")
-    .requiredOption("--scenario <id>", "the scenario")
+    .requiredOption("--scenario <scenario>", SCENARIO_HELP)
     .option("--episodes <n>", "episodes for each κ, the same ones for all", integer(2, 65_535), 100)
     .option("--seed <s>", "first episode seed", integer(0), splits.validation.start)
     .option("--manifest <file>", MANIFEST_HELP)
@@ -30,9 +31,12 @@ export function tunePricedCommand(): Command {
   return withExample(command, "tune priced --scenario load-24-users-v1");
 }
 
-async function tune({ scenario, episodes, seed, manifest, json }: TunePricedOptions): Promise<void> {
+async function tune({ scenario: given, episodes, seed, manifest, json }: TunePricedOptions): Promise<void> {
+  const fields = readScenario(given);
+  const scenario = fields.id;
+  checkManifestScenario(manifest, fields);
   if (manifest !== undefined) changeManifest(manifest, () => {});
-  const steps = tunePriced(scenario, episodes, seed);
+  const steps = tunePriced(fields, episodes, seed);
   const { rows, best } = await runSteps("tune priced", steps, MOST_TOLLS * episodes);
   if (manifest !== undefined) {
     changeManifest(manifest, ({ scenarios }) => {
@@ -47,7 +51,10 @@ async function tune({ scenario, episodes, seed, manifest, json }: TunePricedOpti
       tollSlots: best.tollSlots,
       conditions: { scenario, episodes, firstSeed: seed, packageVersion },
     });
-  } else process.stdout.write(`${renderTolls(rows, best)}\n\n${scenario}: κ = ${best.tollSlots} slots\n`);
+  } else
+    process.stdout.write(
+      `${renderTolls(rows, best)}\n\n${scenario}: κ = ${best.tollSlots} slots, policy priced:tollSlots=${best.tollSlots}\n`,
+    );
 }
 
 function renderTolls(rows: readonly TollRow[], best: TollRow): string {

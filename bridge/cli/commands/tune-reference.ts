@@ -8,7 +8,8 @@ import { type ReferenceChoice, tuneReference } from "../../../benchmarks/tuning/
 import { splits } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { integer, list, printJson, withExample } from "../support/program.js";
-import { changeManifest, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
+import { readScenarios, SCENARIO_HELP } from "../support/scenarios.js";
+import { changeManifest, checkManifestScenario, latencyFigure, MANIFEST_HELP } from "../support/tuning-output.js";
 import { withWorkers, workersOption } from "../support/workers.js";
 
 interface TuneReferenceOptions {
@@ -32,8 +33,8 @@ export function tuneReferenceCommand(): Command {
   const command = new Command("reference")
     .description("Choose the best native policy of each scenario; foresight is measured by it.")
     .option(
-      "--scenario <ids>",
-      "scenarios, separated by commas (default: all scenarios with episodic settings in a suite)",
+      "--scenario <list>",
+      `${SCENARIO_HELP}; several with commas (default: all scenarios with episodic settings in a suite)`,
       list,
     )
     .option("--policies <names>", "candidates", list, ["oracle", "lacs", "priced", "adaptive", "rollout"])
@@ -44,7 +45,8 @@ export function tuneReferenceCommand(): Command {
     .option("--json", "print JSON")
     .action(async (options: TuneReferenceOptions) => {
       const { policies: names, episodes, seed, manifest } = options;
-      const scenarios = options.scenario ?? episodicScenarios;
+      const scenarios = readScenarios(options.scenario ?? episodicScenarios);
+      for (const scenario of scenarios) checkManifestScenario(manifest, scenario);
       if (manifest !== undefined) changeManifest(manifest, () => {});
       const choices = await withWorkers(
         "tune reference",
@@ -56,7 +58,7 @@ export function tuneReferenceCommand(): Command {
           for (const scenario of scenarios) {
             const tick = (count: number, policy: string) => {
               done += count;
-              onProgress(done, scenarios.length * names.length * episodes, `${scenario} ${policy}`);
+              onProgress(done, scenarios.length * names.length * episodes, `${scenario.id} ${policy}`);
             };
             const choice = await tuneReference(scenario, names, episodes, seed, runner, tick);
             found.push(choice);

@@ -4,9 +4,10 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { cardOf, type DatasetFile, fileNameOf, manifestOf, readManifest } from "../../../benchmarks/datasets/card.js";
-import { type DatasetPlan, datasetKinds } from "../../../benchmarks/datasets/plan.js";
+import { type DatasetPlan, datasetKinds, scenariosOf } from "../../../benchmarks/datasets/plan.js";
 import type { JobRunner } from "../../../benchmarks/jobs/jobs.js";
 import { orderedRecords, RECORDS_PER_JOB } from "../../../benchmarks/jobs/ordered-records.js";
+import type { Scenario } from "../../../env/index.js";
 import { packageVersion } from "../../composition/package-version.js";
 import { readRegularFile } from "../../keys/regular-file.js";
 import { badPlace, prepareFolder, writeWhole } from "./output.js";
@@ -57,6 +58,14 @@ export async function writeDatasets(
     tidy();
     process.removeListener("exit", tidy);
   }
+}
+
+/** One's own scenarios of the data sets in a file's folder, as its manifest has them. */
+export function scenariosBeside(file: string): Scenario[] {
+  const path = join(dirname(file), DATASET_MANIFEST);
+  if (!existsSync(path)) return [];
+  const listed = readManifest(readRegularFile(path).toString("utf8")) ?? [];
+  return listed.flatMap(({ plan }) => scenariosOf(plan));
 }
 
 /** Files of earlier commands in a folder that are not overwritten. */

@@ -6,7 +6,7 @@ import { renderMarkdown } from "../../../benchmarks/report/markdown.js";
 import { resultFrame, resultPieces } from "../../../benchmarks/result-file.js";
 import { LogRunner } from "../../../benchmarks/runs/joined-runs.js";
 import { runSuite } from "../../../benchmarks/runs/run-suite.js";
-import { countsOf, findSuite, withSettings } from "../../../benchmarks/suites/suites.js";
+import { countsOf, type Suite, withSettings } from "../../../benchmarks/suites/suites.js";
 import { checkSeed } from "../../../env/index.js";
 import type { Result } from "../../../schemas/generated/types.js";
 import { packageVersion } from "../../composition/package-version.js";
@@ -41,11 +41,11 @@ export interface PlayOptions {
  * model is asked first, and each of its answers is kept.
  */
 export async function playSuite(
-  suiteId: string,
+  whole: Suite,
   options: PlayOptions,
   model?: ModelToPlay,
 ): Promise<{ result: Result; folder: string; write: () => void }> {
-  const suite = withSettings(findSuite(suiteId), options.settings, "--settings");
+  const suite = withSettings(whole, options.settings, "--settings");
   const names = options.policies ?? defaultPolicies;
   for (const name of names) {
     findPolicy(name);

@@ -1,7 +1,7 @@
 /** What the tuning commands share: the manifest that they write into, and the figure of a candidate. */
 
 import type { Estimate, Figure } from "../../../benchmarks/figures.js";
-import { MecgymError } from "../../../env/index.js";
+import { listScenarios, MecgymError, type Scenario, scenarioHash } from "../../../env/index.js";
 import { parseJson } from "../../../env/json.js";
 import { readRegularFile } from "../../keys/regular-file.js";
 import { reasonOf } from "./input.js";
@@ -32,6 +32,19 @@ export function changeManifest(path: string, change: (manifest: ManifestFile) =>
   }
   change(manifest);
   writeWhole(path, `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/**
+ * Refuses a manifest for one's own scenario: it has frozen ones only, by id.
+ *
+ * @throws MecgymError `invalidOption`
+ */
+export function checkManifestScenario(path: string | undefined, { id, ...scenario }: Scenario): void {
+  if (path === undefined) return;
+  const frozen = listScenarios().find((one) => one.id === id);
+  if (frozen !== undefined && scenarioHash(frozen) === scenarioHash(scenario)) return;
+  const expected = "no manifest with a scenario of your own: a manifest has frozen scenarios, by id";
+  throw new MecgymError("invalidOption", { path: "--manifest", got: id, expected });
 }
 
 /** The average latency of a candidate; its fields keep the order in which these commands have always printed them. */

@@ -124,7 +124,7 @@ describe("mecgym", { timeout: 600_000 }, () => {
     [["run", "paper-table-2", "--episodes", "few"], /expected an integer from 2/],
     [["run", "paper-table-2", "--episodes", "1.5"], /expected an integer/],
     [["run", "paper-table-2", "--seed", "9007199254740991"], /invalidSeed/],
-    [["run"], /missing required argument/],
+    [["run"], /invalidOption at suite: expected a suite \(.*\) or --scenario/],
     [["scenarios", "paper-v0"], /unknownScenario.*got "paper-v0"/],
     [["serve", "--address", "tcp://0.0.0.0:5555"], /--keys, --allow/],
     [["dance"], /unknown command 'dance'/],

@@ -11,6 +11,7 @@ from typing import Any
 import rfc8785
 
 from ..data.scenarios import ScenarioInfo
+from .nearest import suggestion, value_hint
 from .package_data import FROZEN_SCENARIOS, data_folder
 from .refusals import refusal
 from .schema import complete, find_problem, plain_data
@@ -45,7 +46,8 @@ def resolve_scenario(scenario: str | Mapping[str, Any]) -> dict[str, Any]:
     fields = plain_data(scenario)
     problem = find_problem("scenario", fields)
     if problem is not None:
-        raise refusal("invalidScenario", problem.path, problem.expected, problem.got)
+        expected = problem.expected + value_hint(problem.path, problem.got)
+        raise refusal("invalidScenario", problem.path, expected, problem.got)
     completed = complete("scenario", fields)
     _check_ranges(completed)
     return completed
@@ -82,7 +84,7 @@ def max_users_of(scenario: Mapping[str, Any]) -> int:
 
 def _read_frozen(name: str) -> dict[str, Any]:
     if name not in frozen_ids():
-        expected = f"one of {', '.join(frozen_ids())}, or the fields of a scenario"
+        expected = f"one of {', '.join(frozen_ids())}, or the fields of a scenario{suggestion(name, frozen_ids())}"
         raise refusal("unknownScenario", "scenario", expected, name)
     file = data_folder(FROZEN_SCENARIOS) / f"{name}.json"
     fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .nearest import suggestion
 from .package_data import SCHEMAS, data_folder
 from .refusals import refusal
 
@@ -190,7 +191,7 @@ def _describe(error: Any) -> Problem:
     if keyword == "additionalProperties":
         names = error.schema["properties"]
         extra = next(name for name in value if name not in names)
-        expected = f"one of the fields {', '.join(names)}"
+        expected = f"one of the fields {', '.join(names)}{suggestion(extra, list(names))}"
         return Problem(f"{path}/{extra}", expected, f"the field {json.dumps(extra, ensure_ascii=False)}")
     if keyword == "required":
         missing = next(name for name in bound if name not in value)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..data.scenarios import ScenarioInput, read_scenario
+from ..data.scenarios import Scenarios, read_scenarios
 from ..remote.queries.jobs import run_job
 from .progress import show_progress as progress_of
 
@@ -18,7 +18,7 @@ __all__ = ["make_dataset"]
 def make_dataset(
     kind: str,
     *,
-    scenario: ScenarioInput = "paper-v1",
+    scenario: Scenarios = "paper-v1",
     split: str | None = None,
     count: int | None = None,
     first_seed: int | None = None,
@@ -39,8 +39,9 @@ def make_dataset(
     ----------
     kind : {"sft", "grpo", "test"}
         What the records are for.
-    scenario : str, path or dict
-        What they are drawn from.
+    scenario : str, path or dict, or a list of these
+        What they are drawn from: an id, a ``.json`` file or a map of your own fields. Several take turns, record by
+        record.
     split, count, first_seed, labels, template, perturbation, output_instruction, system, form
         As the options of the command, with its defaults.
     out : str or path, optional
@@ -58,11 +59,12 @@ def make_dataset(
     Raises
     ------
     MecgymError
-        ``invalidSeed`` for training data from test seeds, ``unknownScenario``, ``invalidOption``, ``jobTooLarge``.
+        ``invalidSeed`` for training data from test seeds, ``unknownScenario``, ``invalidScenario``,
+        ``invalidOption``, ``jobTooLarge``.
     """
     fields = {
         "kind": kind,
-        "scenario": read_scenario(scenario),
+        "scenario": read_scenarios(scenario),
         "split": split,
         "count": count,
         "firstSeed": first_seed,

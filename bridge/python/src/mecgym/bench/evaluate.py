@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ..data.scenarios import Scenarios, is_file, read_scenarios
+from ..engine.scenario import frozen_ids
 from ..errors import MecgymError
 from ..remote.protocol.layout import Layout
 from ..remote.queries.jobs import run_job
@@ -29,9 +31,10 @@ ActionLogs = Mapping[str, Sequence[Sequence[int]]]
 
 
 def evaluate(
-    suite: str,
-    policies: Sequence[str],
+    suite: str | Scenarios | None = None,
+    policies: Sequence[str] = (),
     *,
+    scenario: Scenarios | None = None,
     episodes: int | None = None,
     first_seed: int | None = None,
     settings: Sequence[str] | None = None,
@@ -49,10 +52,13 @@ def evaluate(
 
     Parameters
     ----------
-    suite : str
-        Name of a suite, such as ``"paper-table-2"``.
+    suite : str, or a scenario
+        Name of a suite, such as ``"paper-table-2"``; or your own scenario, as `scenario`.
     policies : sequence of str
         Names of native policies.
+    scenario : str, path or dict, or a list of these, optional
+        Plays episodes of these scenarios instead of a suite. The result holds each of them whole; a setting has the
+        id of its scenario.
     episodes : int, optional
         Episodes of each setting; by default the suite's own number.
     first_seed : int, optional
@@ -82,7 +88,7 @@ def evaluate(
     if external and settings is None:
         settings = list(next(iter(external.values())))
     fields: dict[str, Any] = {
-        "suite": suite,
+        **_what_to_play(suite, scenario),
         "policies": list(policies),
         "episodes": episodes,
         "firstSeed": first_seed,
@@ -104,6 +110,17 @@ def evaluate(
         run_job("evaluate", fields, body, partial(progress_of, "evaluate", show_progress), address, keys)
     )
     return result
+
+
+def _what_to_play(suite: Any, scenario: Any) -> dict[str, Any]:
+    """Return the fields of a request that name a suite, or that bring scenarios."""
+    if (suite is None) == (scenario is None):
+        got = "neither" if suite is None else "both"
+        raise MecgymError("invalidOption", path="suite", expected="either a suite or a scenario", got=got)
+    if isinstance(suite, str) and not is_file(suite) and suite not in frozen_ids():
+        return {"suite": suite}
+    scenarios = read_scenarios(suite if scenario is None else scenario)
+    return {"scenarios": scenarios if isinstance(scenarios, list) else [scenarios]}
 
 
 def _pack_logs(

@@ -10,8 +10,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ..data.scenarios import ScenarioInput
+from ..checks import MAX_SEED, check_seed
+from ..data.scenarios import ScenarioInput, read_scenario
 from ..envs.vector import OffloadingVectorEnv
+from ..errors import MecgymError
+from .evaluate import evaluate
 
 __all__ = ["Played", "Policy", "play_seeds", "random_policy"]
 
@@ -49,16 +52,19 @@ class Played:
         return float(-self.returns_slots.sum() / self.num_decisions.sum())
 
 
-def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "paper-v1", **options: Any) -> Played:
+def play_seeds(
+    policy: Policy | str, seeds: Sequence[int], scenario: ScenarioInput = "paper-v1", **options: Any
+) -> Played:
     """Play one episode for each seed.
 
     Parameters
     ----------
-    policy : callable
-        Takes observations, array of float32, shape (n, observation_size), and masks, array of bool, shape
-        (n, max_servers + 1), and returns n actions. It is called with every lane at every step, also with those whose
-        episode has ended; their actions do not count. If it has a method ``reset``, that is called with n before the
-        first step, so that a policy that remembers starts afresh.
+    policy : callable, or str
+        The name of a native policy, which decides as in ``mecgym run``. Or a function that takes observations, array
+        of float32, shape (n, observation_size), and masks, array of bool, shape (n, max_servers + 1), and returns n
+        actions. It is called with every lane at every step, also with those whose episode has ended; their actions do
+        not count. If it has a method ``reset``, that is called with n before the first step, so that a policy that
+        remembers starts afresh.
     seeds : sequence of int
         Seeds of the n episodes. Those of the validation split are 1,000,000 to 1,009,999.
     scenario : str, path or dict
@@ -72,6 +78,11 @@ def play_seeds(policy: Policy, seeds: Sequence[int], scenario: ScenarioInput = "
         ``invalidSeed``, ``invalidAction``, and what making an environment raises.
     """
     num_envs = len(seeds)
+    scenario = read_scenario(scenario)
+    if isinstance(policy, str):
+        policy = _replayed(_native_actions(policy, [check_seed(seed) for seed in seeds], scenario, options))
+    elif not callable(policy):
+        raise MecgymError("invalidOption", path="policy", expected="a function or the name of a policy", got=policy)
     env = OffloadingVectorEnv(num_envs, scenario, autoreset_mode=AutoresetMode.SAME_STEP, **options)
     try:
         observations, _infos = env.reset(seed=seeds)
@@ -114,6 +125,53 @@ def random_policy(seed: int = 0) -> Policy:
     def choose(_observations: NDArray[np.float32], masks: NDArray[np.bool_]) -> NDArray[np.int64]:
         draws = generator.random(masks.shape)
         chosen: NDArray[np.int64] = np.where(masks, draws, -1.0).argmax(axis=1)
+        return chosen
+
+    return choose
+
+
+def _native_actions(
+    name: str, seeds: Sequence[int], scenario: str | dict[str, Any], options: dict[str, Any]
+) -> list[list[int]]:
+    """Return what a native policy does in each episode, played by a server as ``mecgym run`` plays it."""
+    where = {key: options[key] for key in ("address", "keys") if key in options}
+    actions: dict[int, list[int]] = {}
+    for first, count in _runs(sorted(set(seeds))):
+        # a run has two episodes or more
+        start = min(first, MAX_SEED - 1)
+        result = evaluate(
+            scenario=scenario,
+            policies=[name],
+            first_seed=start,
+            episodes=max(count, 2),
+            show_progress=False,
+            **where,
+        )
+        (played,) = result["settings"][0]["policies"]
+        actions.update(zip(range(start, start + max(count, 2)), played["actions"], strict=True))
+    return [actions[seed] for seed in seeds]
+
+
+def _runs(seeds: Sequence[int]) -> list[tuple[int, int]]:
+    """Return first seed and length of each run of consecutive seeds."""
+    runs: list[tuple[int, int]] = []
+    for seed in seeds:
+        if runs and seed == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((seed, 1))
+    return runs
+
+
+def _replayed(actions: Sequence[Sequence[int]]) -> Policy:
+    """Return the policy that takes these actions, one list for each lane; ended lanes run locally."""
+    step = 0
+
+    def choose(observations: NDArray[np.float32], _masks: NDArray[np.bool_]) -> NDArray[Any]:
+        nonlocal step
+        chosen = np.asarray([one[step] if step < len(one) else 0 for one in actions], np.int64)
+        step += 1
+        assert len(chosen) == len(observations)
         return chosen
 
     return choose

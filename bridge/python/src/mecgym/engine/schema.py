@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ..data.plain import plain_data
 from .nearest import suggestion
 from .package_data import SCHEMAS, data_folder
-from .refusals import refusal
 
 if TYPE_CHECKING:
     import jsonschema
@@ -54,31 +52,6 @@ class Problem:
     path: str
     expected: str
     got: Any
-
-
-def plain_data(value: Any, path: str = "scenario") -> Any:
-    """Return data as JSON has it: maps, lists, texts and numbers; whole numbers are integers.
-
-    Raises
-    ------
-    MecgymError
-        ``invalidScenario`` for anything else.
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, Mapping):
-        return {str(name): plain_data(one, path) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_data(one, path) for one in value]
-    if value is None or isinstance(value, (str, bool)):
-        return value
-    if isinstance(value, float):
-        # −0 has no integer
-        is_whole = value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0"
-        return int(value) if is_whole else value
-    if isinstance(value, int):
-        return int(value)
-    raise refusal("invalidScenario", path, "plain JSON data", value)
 
 
 @cache

@@ -51,11 +51,23 @@ class SessionEnv:
     scenario: dict[str, Any]
     scenario_hash: str
     max_servers: int
-    spec: Any
     _session: Backend
     _batch: Batch | None
     #: Arguments that make such an environment again.
     _arguments: dict[str, Any]
+    _spec: Any = None
+
+    @property
+    def spec(self) -> Any:
+        """What `gymnasium.make` made this from; it holds a copy of an own scenario, not a path or the caller's map."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        if spec is not None and "scenario" in spec.kwargs:
+            spec = copy.copy(spec)
+            spec.kwargs = {**spec.kwargs, "scenario": copy.deepcopy(self._arguments["scenario"])}
+        self._spec = spec
 
     @property
     def observation_header(self) -> list[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from ...checks import check_count, check_seed, check_timeout, random_seed
-from ...data.scenarios import ScenarioInput, read_scenario
+from ...data.scenarios import ScenarioInput, read_scenarios
 from ..transport.connection import DEFAULT_TIMEOUT_SECONDS
 from .recovery import Recovery
 
@@ -76,6 +77,10 @@ class SessionOptions:
     backend: str | None = None
     facts: bool = False
 
+    def __post_init__(self) -> None:
+        """Take a copy of the scenario: a map, a file or the working directory may change later."""
+        object.__setattr__(self, "scenario", read_scenarios(self.scenario))
+
     def keywords(self) -> dict[str, Any]:
         """Return the options as keyword arguments, from which an environment can be made again."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
@@ -90,7 +95,7 @@ class SessionOptions:
         """
         several: Sequence[Any] = self.scenario if isinstance(self.scenario, (list, tuple)) else [self.scenario]
         fields: dict[str, Any] = {
-            "scenarios": [read_scenario(one) for one in several],
+            "scenarios": [copy.deepcopy(one) for one in several],
             "history": bool(self.history),
             "split": self.split,
             "seed": random_seed() if self.seed is None else check_seed(self.seed),

@@ -140,21 +140,26 @@ def run(trainer: Any, options: argparse.Namespace, checkpoint: str | None) -> No
     trainer.save_model(str(options.out / "model"))
 
 
+def texts_of(tokenizer: PreTrainedTokenizerBase, prompts: list[Any]) -> tuple[list[str], bool]:
+    """Return prompts as texts, and whether they hold the special tokens already: a chat template writes them."""
+    if all(isinstance(prompt, str) for prompt in prompts):
+        return prompts, False
+    return [tokenizer.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in prompts], True
+
+
 def answer(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: list[Any], max_tokens: int
 ) -> list[str]:
     """Return the most likely answer to each prompt, which is a text or a list of messages."""
     tokenizer.padding_side = "left"
     model.eval()
-    texts = [
-        prompt
-        if isinstance(prompt, str)
-        else tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
-        for prompt in prompts
-    ]
+    texts, has_special_tokens = texts_of(tokenizer, prompts)
     answers: list[str] = []
     for at in tqdm(range(0, len(texts), ANSWERS_AT_ONCE), desc="answers", unit_scale=ANSWERS_AT_ONCE):
-        batch = tokenizer(texts[at : at + ANSWERS_AT_ONCE], return_tensors="pt", padding=True).to(model.device)
+        some = texts[at : at + ANSWERS_AT_ONCE]
+        batch = tokenizer(some, return_tensors="pt", padding=True, add_special_tokens=not has_special_tokens).to(
+            model.device
+        )
         batch.pop("token_type_ids", None)
         with torch.no_grad():
             tokens = model.generate(**batch, do_sample=False, max_new_tokens=max_tokens)

@@ -9,7 +9,7 @@ from .engine.scenario import describe_scenario, frozen_ids
 from .remote.queries.scenarios import ask_scenarios
 from .remote.transport.command import ADDRESS_VARIABLE
 
-__all__ = ["list_scenarios", "scenario_hash"]
+__all__ = ["describe", "list_scenarios", "scenario_hash"]
 
 
 def list_scenarios(*, address: str | None = None, keys: str | os.PathLike[str] | None = None) -> list[ScenarioInfo]:
@@ -46,9 +46,23 @@ def scenario_hash(
     MecgymError
         ``unknownScenario`` or ``invalidScenario``.
     """
-    if _is_elsewhere(address):
-        return ask_scenarios(scenario, address, keys)[0].hash
-    return describe_scenario(read_scenario(scenario)).hash
+    return describe(scenario, address, keys).hash
+
+
+def describe(
+    scenario: ScenarioInput, address: str | None = None, keys: str | os.PathLike[str] | None = None
+) -> ScenarioInfo:
+    """Return what there is to know of a scenario; only the server at an address may know ids that are not frozen here.
+
+    Raises
+    ------
+    MecgymError
+        ``unknownScenario`` or ``invalidScenario``.
+    """
+    read = read_scenario(scenario)
+    if _is_elsewhere(address) and isinstance(read, str) and read not in frozen_ids():
+        return ask_scenarios(read, address, keys)[0]
+    return describe_scenario(read)
 
 
 def _is_elsewhere(address: str | None) -> bool:

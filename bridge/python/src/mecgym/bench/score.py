@@ -8,14 +8,17 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ..catalogue import describe
 from ..data.look_ahead import look_ahead_fields
-from ..data.scenarios import ScenarioInput, read_scenario
+from ..data.plain import without_nulls
+from ..data.scenarios import ScenarioInfo, ScenarioInput, read_scenario
 from ..data.scores import Scores
+from ..errors import MecgymError
 from ..remote.queries.scoring import score_states
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
 from ..remote.transport.endpoints import connect
 
-__all__ = ["score"]
+__all__ = ["check_records", "score"]
 
 
 def score(
@@ -57,16 +60,52 @@ def score(
     Raises
     ------
     MecgymError
-        ``invalidRecord`` if a state lacks a field; or what the server refuses. Nothing is scored then.
+        ``invalidRecord`` if a state lacks a field, or is one of another scenario; or what the server refuses.
+        Nothing is scored then.
     ServerError
         There is no server, or it does not answer.
     """
+    read = read_scenario(scenario)
+    records = [without_nulls(record) for record in states]
+    check_records(records, describe(read, address, keys))
     return score_states(
         lambda: connect(address, keys, timeout_seconds=timeout_seconds),
-        states,
+        records,
         answers,
         state_of_answer=state_of_answer,
-        scenario=read_scenario(scenario),
+        scenario=read,
         options=look_ahead_fields(num_samples, weight, size_factor, mode, rates),
         timeout_seconds=timeout_seconds,
     )
+
+
+#: Numbers of a state that its scenario fixes, by their names there.
+CONSTANTS = {
+    "densityGcyclesPerMbit": "densityGcyclesPerMbit",
+    "slotSeconds": "slotSeconds",
+    "deadlineSlots": "deadlineSlots",
+    "penaltySlots": "deadlinePenaltySlots",
+    "localCpuGHz": "localCpuGHz",
+}
+
+
+def check_records(records: Sequence[Mapping[str, Any]], info: ScenarioInfo) -> None:
+    """Check that records are of a scenario: by their hashes, and by the numbers of their states that it fixes.
+
+    Raises
+    ------
+    MecgymError
+        ``invalidRecord``.
+    """
+    for i, record in enumerate(records):
+        found = record.get("scenarioHash", info.hash)
+        if found != info.hash:
+            expected = f"{info.hash}, the content hash of scenario {info.id}; pass the scenario of the records"
+            raise MecgymError("invalidRecord", path=f"states/{i}/scenarioHash", expected=expected, got=found)
+        state = record.get("state")
+        if not isinstance(state, Mapping):
+            continue
+        for name, field in CONSTANTS.items():
+            if state.get(name, info.scenario[field]) != info.scenario[field]:
+                expected = f"{info.scenario[field]}, as scenario {info.id} has it"
+                raise MecgymError("invalidRecord", path=f"states/{i}/state/{name}", expected=expected, got=state[name])

@@ -46,6 +46,8 @@ def without_nulls(value: Any) -> Any:
     """
     if isinstance(value, Mapping):
         return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return [without_nulls(one) for one in value]
     return value

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..backend import SessionOptions, TextKeywords, open_backend, words_of
 from ..data.batch import Batch
 from ..data.scenarios import ScenarioInput
+from ..errors import MecgymError
 from ..render.renderer import Renderer
 from .exclusive import exclusive
 from .single import SingleEnv
@@ -111,7 +112,8 @@ class OffloadingTextEnv(SingleEnv[str]):
         Parameters
         ----------
         action : int or str
-            As in `OffloadingEnv.step`, or an answer to the last prompt.
+            As in `OffloadingEnv.step`, or an answer to the last prompt; one that is longer than the server reads
+            (1 MiB) has no decision.
 
         Returns
         -------
@@ -123,14 +125,19 @@ class OffloadingTextEnv(SingleEnv[str]):
         Raises
         ------
         MecgymError
-            As in `OffloadingEnv.step`; ``completionTooLong``. The episode goes on.
+            As in `OffloadingEnv.step`; the episode goes on.
         """
         if not isinstance(action, str):
             return super().step(action)
         if not self._is_running:
             raise self._session.without_reset("step")
         num_servers = int(self._current().arrays["numServers"][0])
-        found, failure = words_of(self._session).read_answer(action, num_servers)
+        try:
+            found, failure = words_of(self._session).read_answer(action, num_servers)
+        except MecgymError as error:
+            if error.code != "completionTooLong":
+                raise
+            found, failure = None, "noDecision"  # a server reads no answer that long
         observation, reward, terminated, truncated, info = super().step(UNREADABLE if found is None else found)
         return observation, reward, terminated, truncated, {**info, "parse_failure": failure, "parsed_action": found}
 

@@ -16,9 +16,10 @@ import numpy as np
 from minari.data_collector import EpisodeBuffer
 from numpy.typing import NDArray
 
+from ..catalogue import describe
 from ..checks import check_count, check_seed
 from ..data.batch import FLAG_TRUNCATED, Batch
-from ..data.scenarios import ScenarioInput
+from ..data.scenarios import ScenarioInput, read_scenario
 from ..envs.lanes import Lanes
 from ..errors import MecgymError
 
@@ -142,8 +143,10 @@ def create_dataset(
     MecgymError
         As in `record_episodes`; ``invalidOption`` if the data set exists.
     """
+    scenario = read_scenario(scenario)
     if dataset_id in minari.list_local_datasets():
         raise MecgymError("invalidOption", path="dataset_id", expected="a data set that does not exist", got=dataset_id)
+    played = describe(scenario).id
     buffers = record_episodes(policy, episodes, scenario=scenario, first_seed=first_seed, history=history)
     env = gymnasium.make("mecgym:mecgym/Offloading-v0", scenario=scenario, history=history)
     try:
@@ -152,7 +155,7 @@ def create_dataset(
             buffers,
             env=env,
             algorithm_name=policy,
-            description=f"{episodes} episodes of {scenario}, from seed {first_seed} on, played by mecgym's {policy}.",
+            description=f"{episodes} episodes of {played}, from seed {first_seed} on, played by mecgym's {policy}.",
             data_format="arrow",
             requirements=["mecgym"],
         )
@@ -164,15 +167,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write a data set for each policy; return the exit code, 2 for bad input, with one line of explanation."""
     parser = argparse.ArgumentParser(prog="python -m mecgym.minari", description="Write Minari data sets.")
     parser.add_argument("policies", nargs="+", help="native policies, such as oracle and rollout")
-    parser.add_argument("--scenario", default="paper-v1")
+    parser.add_argument("--scenario", default="paper-v1", help="id of a scenario, or a .json file of your own")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0, help="seed of the first episode")
     parser.add_argument("--history", action="store_true", help="observations with the workload history")
     parser.add_argument("--namespace", default="mecgym", help="what the data sets' ids begin with")
     options = parser.parse_args(arguments)
     for policy in options.policies:
-        name = f"{options.namespace}/{options.scenario}/{policy}-v0"
         try:
+            name = f"{options.namespace}/{describe(options.scenario).id}/{policy}-v0"
             dataset = create_dataset(
                 name,
                 policy,

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..backend import words_of
 from ..envs.numeric import OffloadingEnv
-from ..errors import MecgymError
+from ..errors import MecgymError, needs_reset
 
 __all__ = ["OffloadingTurns", "environment_factory"]
 
@@ -49,7 +49,15 @@ class OffloadingTurns:
 
         The one-step oracle decides the slots before it. It is the first slot with tasks from `slot` on; columns of the
         data with these names say which. The text goes to the end of the prompt.
+
+        Raises
+        ------
+        MecgymError
+            ``invalidSeed`` without a seed: the members of one group would decide about different tasks.
         """
+        if episodeSeed is None:
+            expected = "the column episodeSeed of the data, so that all members of a group decide about the same tasks"
+            raise MecgymError("invalidSeed", path="episodeSeed", expected=expected)
         _observation, self._info = self._env.reset(seed=episodeSeed)
         while self._info["slot"] < slot:
             action = int(self._env.look_ahead().cost_slots.argmin())
@@ -81,6 +89,8 @@ class OffloadingTurns:
 
     def get_reward(self) -> float:
         """Return minus the mean cost of the slot's tasks, slots; undecided ones cost as the costliest action."""
+        if self._slot < 0:
+            raise needs_reset("get_reward")
         while not self._is_over:
             self._step(NO_SUCH_ACTION)
         return self._reward_slots / self._num_decided

@@ -43,7 +43,8 @@ def test_texts_are_read_and_charged(records: list[dict[str, Any]]) -> None:
 
 
 def test_answers_of_a_group_face_the_same_futures(records: list[dict[str, Any]]) -> None:
-    scores = score(records[:2], ["Server 1"] * 6, state_of_answer=[0, 1, 0, 1, 0, 1], num_samples=5, rates="resampled")
+    options: dict[str, Any] = {"num_samples": 5, "rates": "resampled", "scenario": "paper-3-to-11-servers-v1"}
+    scores = score(records[:2], ["Server 1"] * 6, state_of_answer=[0, 1, 0, 1, 0, 1], **options)
     assert len(set(scores.reward.tolist())) == 2
 
 
@@ -86,7 +87,7 @@ def test_what_is_not_a_record_is_refused(spoil: Any, code: str, records: list[di
     record = {**records[0], "state": {name: _copy(value) for name, value in records[0]["state"].items()}}
     spoil(record)
     with pytest.raises(MecgymError) as caught:
-        score([record], ["Local"])
+        score([record], ["Local"], scenario="paper-3-to-11-servers-v1")
     assert caught.value.code == code
 
 

@@ -1,4 +1,4 @@
-/** Aggregates over scenarios and training seeds: interquartile mean, performance profile, probability of improvement. */
+/** Aggregates over tasks and training runs: interquartile mean, performance profile, probability of improvement. */
 
 import { createStream, streamName } from "../../env/index.js";
 import type { Estimate } from "../figures.js";

@@ -1,4 +1,4 @@
-/** The raw answers of a model as JSON Lines: each is written as soon as it comes, so that it is never asked for again. */
+/** The raw answers of a model as JSON Lines: each is written as soon as it comes, and never asked for again. */
 
 import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from "node:fs";
 import { MecgymError } from "../../env/index.js";

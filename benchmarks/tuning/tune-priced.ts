@@ -30,7 +30,8 @@ export interface TollRow {
  * Finds the κ with the smallest average latency; ties go to the smaller κ.
  *
  * @returns a row for each κ that was tried, in increasing order; yields after each episode
- * @throws MecgymError `unknownScenario`, `invalidScenario`; `invalidSeed` unless all seeds are training seeds or all are validation seeds
+ * @throws MecgymError `unknownScenario`, `invalidScenario`; `invalidSeed` unless all seeds are training seeds or all
+ *   are validation seeds
  */
 export function* tunePriced(
   given: string | ScenarioInput,

@@ -33,8 +33,8 @@ const SLOTS_PER_JOB = 1000;
 /**
  * Plays every candidate on the same validation seeds.
  *
- * @throws MecgymError `unknownScenario`, `invalidScenario`, `unknownPolicy`, `invalidSeed` unless all seeds are validation seeds,
- *   `invalidOption` for a candidate that sees the future
+ * @throws MecgymError `unknownScenario`, `invalidScenario`, `unknownPolicy`, `invalidSeed` unless all seeds are
+ *   validation seeds, `invalidOption` for a candidate that sees the future
  */
 export async function tuneReference(
   given: string | ScenarioInput,

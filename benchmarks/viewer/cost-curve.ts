@@ -38,18 +38,20 @@ export function drawCosts(curves: readonly Curve[], width = CURVE_WIDTH): string
     ((BOTTOM - TOP) * Math.log(Math.max(slots, MIN_COST_SLOTS) / MIN_COST_SLOTS)) / Math.log(top / MIN_COST_SLOTS);
   const words = curves.map(({ name, track }) => `${name} ${costText(track)}`).join(", ");
   return [
-    `<svg class="costs" viewBox="0 0 ${width} ${HEIGHT}" role="img" aria-label="Mean cost so far: ${escapeText(words)}">`,
+    `<svg class="costs" viewBox="0 0 ${width} ${HEIGHT}" role="img"`,
+    ` aria-label="Mean cost so far: ${escapeText(words)}">`,
     ...ticks(top).map(
       (tick) =>
         `<line class="rule" x1="${LEFT}" x2="${right}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}"/>` +
         `<text class="faint" x="${LEFT - 8}" y="${(y(tick) + 5).toFixed(1)}" text-anchor="end">${tick}</text>`,
     ),
-    `<line class="deadline" x1="${LEFT}" x2="${right}" y1="${y(deadlineSlots).toFixed(1)}" y2="${y(deadlineSlots).toFixed(1)}"/>`,
+    `<path class="deadline" fill="none" d="M${LEFT} ${y(deadlineSlots).toFixed(1)}H${right}"/>`,
     `<text class="faint" x="${right}" y="${(y(deadlineSlots) - 6).toFixed(1)}" text-anchor="end">deadline</text>`,
     ...[0, 0.25, 0.5, 0.75, 1].map((share) => {
       const slot = Math.round(share * episodeSlots);
       const anchor = share === 0 ? "start" : share === 1 ? "end" : "middle";
-      return `<text class="faint" x="${x(slot).toFixed(1)}" y="${BOTTOM + 22}" text-anchor="${anchor}">${slot === 0 ? "slot 0" : slot}</text>`;
+      const place = `x="${x(slot).toFixed(1)}" y="${BOTTOM + 22}" text-anchor="${anchor}"`;
+      return `<text class="faint" ${place}>${slot === 0 ? "slot 0" : slot}</text>`;
     }),
     ...curves.map(({ kind }, i) => {
       const path = lines[i].map(({ slot, costSlots }) => `${x(slot).toFixed(1)} ${y(costSlots).toFixed(1)}`).join("L");

@@ -41,7 +41,8 @@ export function drawScene(scene: Scene, options: PictureOptions): string {
     height: rowHeight - Math.min(6, rowHeight / 5),
   }));
   return [
-    `<svg class="scene" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escapeText(describe(scene, options))}">`,
+    `<svg class="scene" viewBox="0 0 ${WIDTH} ${height}" role="img"`,
+    ` aria-label="${escapeText(describe(scene, options))}">`,
     ...links(scene, rows, height),
     device(scene, height, best === 0),
     ...rows.map((row) => serverRow(scene, row, full, best === row.action)),
@@ -78,7 +79,9 @@ function links(scene: Scene, rows: readonly Row[], height: number): string[] {
       const middle = (x0 + SERVERS_LEFT) / 2;
       const width = (1 + (5 * server.rateMbps) / fastest).toFixed(1);
       const kind = action === taken ? lastClass(scene) : "link";
-      return `<path class="${kind}" fill="none" stroke-width="${width}" d="M${x0} ${y0}C${middle} ${y0} ${middle} ${y.toFixed(1)} ${SERVERS_LEFT} ${y.toFixed(1)}"/>`;
+      const end = y.toFixed(1);
+      const curve = `M${x0} ${y0}C${middle} ${y0} ${middle} ${end} ${SERVERS_LEFT} ${end}`;
+      return `<path class="${kind}" fill="none" stroke-width="${width}" d="${curve}"/>`;
     });
 }
 
@@ -92,7 +95,7 @@ function device(scene: Scene, height: number, isBest: boolean): string {
   const isTaken = scene.last?.action === 0;
   const radius = Math.min(40, 15 * Math.sqrt(scene.sizeMbit));
   return [
-    card(0.5, top, LEFT_WIDTH - 0.5, 224, isTaken ? lastClass(scene) : ""),
+    card(0.5, top, LEFT_WIDTH - 1, 224, isTaken ? lastClass(scene) : ""),
     text(12, top + 24, `User ${scene.userIndex + 1}`, "strong"),
     `<circle class="task" cx="${centre}" cy="${top + 82}" r="${radius.toFixed(1)}"/>`,
     text(centre, top + 87, scene.sizeMbit.toFixed(2), "strong on-task", "middle"),
@@ -137,7 +140,8 @@ function serverRow(scene: Scene, { server, action, top, height }: Row, full: num
 }
 
 function card(x: number, y: number, width: number, height: number, kind: string): string {
-  return `<rect class="card ${kind}" x="${x}" y="${y.toFixed(1)}" width="${width - x > 0 && x < 1 ? width - x : width}" height="${height.toFixed(1)}" rx="6"/>`;
+  const size = `width="${width}" height="${height.toFixed(1)}"`;
+  return `<rect class="card ${kind}" x="${x}" y="${y.toFixed(1)}" ${size} rx="6"/>`;
 }
 
 /** What an action would cost now; the cheapest is marked. */

@@ -7,8 +7,8 @@ import type { Lanes } from "./lanes.js";
 import type { BatchSettings } from "./options.js";
 
 /**
- * Checks one action for each lane, in their order. The core checks all of them as well, and faster; this finds the words
- * for what it refuses, and refuses what is no integer.
+ * Checks one action for each lane, in their order. The core checks all of them as well, and faster; this finds the
+ * words for what it refuses, and refuses what is no integer.
  *
  * @throws MecgymError `needsReset`, `invalidAction`
  */

@@ -3,8 +3,8 @@
 import { describeValue } from "../errors.js";
 
 /**
- * A hint to append to what was expected at `path`; empty if there is nothing to suggest. `engine/nearest.py` is the same
- * rule.
+ * A hint to append to what was expected at `path`; empty if there is nothing to suggest. `engine/nearest.py` is the
+ * same rule.
  */
 export function valueHint(path: string, got: unknown): string {
   if (path === "/hash") return " (leave hash out: it follows from the other fields)";

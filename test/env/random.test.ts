@@ -1,6 +1,6 @@
 /**
- * The names and the statistics of the streams and of the draws of the futures. That the core has the same bits is tested
- * next to the core.
+ * The names and the statistics of the streams and of the draws of the futures. That the core has the same bits is
+ * tested next to the core.
  */
 
 import seedrandom from "seedrandom";

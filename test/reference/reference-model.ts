@@ -439,7 +439,7 @@ export class ReferenceEpisode {
     this.#pending = [...this.#drawTasksOf(userIndex, rateMbps, numFurther), ...this.#drawTasksFrom(userIndex + 1)];
   }
 
-  /** J, and ρ for tasks lost on time, over the decisions of slots before `endSlot`; `choose` takes all but the first. */
+  /** J, and ρ for tasks lost on time, over the decisions of slots before `endSlot`; `choose` takes all but one. */
   playOn(first: number, endSlot: number, choose: (episode: ReferenceEpisode) => number): number {
     let sum = 0;
     const paidOnTime = () => this.#lost().filter((task) => !task.hasPaid).length;

@@ -53,7 +53,8 @@ async function tune({ scenario: given, episodes, seed, manifest, json }: TunePri
     });
   } else
     process.stdout.write(
-      `${renderTolls(rows, best)}\n\n${scenario}: κ = ${best.tollSlots} slots, policy priced:tollSlots=${best.tollSlots}\n`,
+      `${renderTolls(rows, best)}\n\n` +
+        `${scenario}: κ = ${best.tollSlots} slots, policy priced:tollSlots=${best.tollSlots}\n`,
     );
 }
 

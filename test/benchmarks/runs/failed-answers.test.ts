@@ -14,7 +14,7 @@ const episodes = 3;
 const frame = { firstSeed, episodes, packageVersion: "0", runtime: { node: "", platform: "", arch: "" } };
 const suite = { ...findSuite("paper-table-2"), settings: findSuite("paper-table-2").settings.slice(1) };
 
-/** Plays a bad policy: server 9 at every 7th decision, no readable answer at every 11th, else the device or server 1. */
+/** Plays a bad policy: server 9 at every 7th decision, no readable answer at every 11th, else 0 or 1. */
 function playBadly(): { logs: number[][]; failures: FailedAnswer[]; invalid: number } {
   const env = new BatchEnv({ scenarios: ["paper-v1"], numLanes: 1, invalidActions: "costliest" });
   const logs: number[][] = [];

@@ -1,6 +1,6 @@
 /**
- * The core's base policies against the policies that they are: the same sums as if the policy were asked, and as in the slow
- * model.
+ * The core's base policies against the policies that they are: the same sums as if the policy were asked, and as in the
+ * slow model.
  */
 
 import fc from "fast-check";

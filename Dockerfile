@@ -5,7 +5,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json index.ts ./
-COPY scripts/mecgym.mjs scripts/entries.mjs scripts/
+COPY scripts/mecgym.mjs scripts/build.mjs scripts/entries.mjs scripts/
 COPY schemas schemas
 COPY env env
 COPY benchmarks benchmarks

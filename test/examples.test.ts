@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { resolveScenario } from "../env/index.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -26,6 +27,12 @@ function run(command: string, ...args: string[]): string {
 }
 
 describe("the README quotes", () => {
+  it("docs/examples/campus.json, and a scenario of its fields", () => {
+    const text = read("docs/examples/campus.json");
+    expect(readme).toContain(`\`\`\`json\n${text}\`\`\`\n`);
+    expect(resolveScenario(JSON.parse(text)).id).toBe("campus");
+  });
+
   it.each([
     ["first-steps.ts", "ts"],
     ["first_steps.py", "python"],

@@ -70,6 +70,26 @@ describe("parts of a run", () => {
     expect(counting.played.random).toBeGreaterThan(0);
   });
 
+  it("are played again if their policy had other weights", async () => {
+    const names = { ...options, policies: ["adaptive"], episodes: 2 };
+    const part = await runSuite(suite, names);
+    const joined = async (parts: [string, Result][]) => {
+      const counting = new CountingRunner();
+      const result = await runSuite(suite, { ...names, runner: new LogRunner(counting, frame, parts) });
+      expect(JSON.stringify(result)).toBe(JSON.stringify(part));
+      return counting.played.adaptive;
+    };
+    expect(await joined([["same", part]])).toBeUndefined();
+    const other = structuredClone(part);
+    for (const { policies } of other.settings) {
+      const [{ policy, actions }] = policies;
+      Object.assign(policy.parameters as object, { [Object.keys(policy.parameters as object)[0]]: 99 });
+      // what a policy of other weights did
+      for (const log of actions) log.fill(0);
+    }
+    expect(await joined([["other", other]])).toBe(4);
+  });
+
   it("with a decision that cannot be taken are refused", async () => {
     const parts = await playParts([4, 5]);
     parts[1][1].settings[1].policies[1].actions[2][7] = 60;

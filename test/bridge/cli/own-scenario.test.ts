@@ -41,6 +41,22 @@ describe("one's own scenario", { timeout: 600_000 }, () => {
     expect(readFileSync(join(folder, "joined", "result.json"), "utf8")).toBe(readFileSync(result, "utf8"));
   });
 
+  it("is run, verified and made data of as the README says", async () => {
+    const readme = readFileSync(join(import.meta.dirname, "../../../README.md"), "utf8");
+    const section = readme.slice(readme.indexOf("## Your own scenario"), readme.indexOf("## Where to find things"));
+    const commands = [...section.matchAll(/^npm run -s mecgym -- (.*)$/gm)].map(([, args]) => args.split(" "));
+    expect(commands.map(([name]) => name)).toEqual(["run", "verify", "dataset"]);
+    const result = join(folder, "readme", "result.json");
+    const [play, verify, dataset] = commands;
+    // fewer episodes than there, and another folder; the rest as it is written
+    const shorter = play.map((word, i) => (play[i - 1] === "--episodes" ? "2" : word));
+    expect((await run(...shorter, ...into("readme"))).stdout).toMatch(/campus +\| rollout/);
+    const verified = await run(...verify.map((word) => (word === "results/own/result.json" ? result : word)));
+    expect(verified.stdout).toContain("verified, own");
+    const data = dataset.map((word) => (word === "data" ? join(folder, "readme-data") : word));
+    expect((await run(...data)).code).toBe(0);
+  });
+
   it("is tuned for, shown and put into words", async () => {
     const tuned = await run("tune", "priced", "--scenario", file, "--episodes", "2");
     expect(tuned.stdout).toMatch(/campus: κ = [\d.]+ slots, policy priced:tollSlots=[\d.]+\n$/);

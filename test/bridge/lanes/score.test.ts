@@ -116,6 +116,29 @@ describe.each(places)("lanes in %s", (place) => {
       expect([...arrayOf(answer.result.layout, answer, "action")]).toEqual([...actions]);
     });
 
+    it.each(["densityGcyclesPerMbit", "slotSeconds", "deadlineSlots", "penaltySlots", "localCpuGHz"] as const)(
+      "refuses a state in JSON whose %s is not the scenario's",
+      async (name) => {
+        const [{ episodeSeed, state }] = states;
+        const other = { episodeSeed, state: { ...state, [name]: 2 * state[name] } };
+        const { layout, body } = described({
+          ...texts("state", [JSON.stringify(other)]),
+          actions: { values: Int32Array.of(0) },
+        });
+        const { error } = await ask(dispatcher(), request(layout), body);
+        expect(error).toMatchObject({ code: "invalidRecord", path: `states/0/state/${name}` });
+        expect(error?.expected).toBe(`${state[name]}, as scenario paper-v1 has it`);
+      },
+    );
+
+    it("takes a field of a state that is null for one that is absent", async () => {
+      const nulls = states.map((one) => JSON.stringify({ ...one, state: { ...one.state, isAvailable: null } }));
+      const { layout, body } = described({ ...texts("state", nulls), actions: { values: actions.slice(0, 4) } });
+      const answer = await granted(dispatcher(), request(layout), body);
+      const expected = score("paper-v1", states, actions.slice(0, 4), undefined);
+      expect([...arrayOf(answer.result.layout, answer, "costSlots")]).toEqual([...expected.costSlots]);
+    });
+
     it("of completions parses them first, and charges the costliest action for one that cannot be read", async () => {
       const completions = ["Server 3", "Run it locally.", "", "Server 2 or Server 3", "<think>Server 1", "no idea"];
       const { layout, body } = described({

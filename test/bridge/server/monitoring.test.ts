@@ -33,9 +33,9 @@ describe("stats", () => {
   it("count the messages of the socket", async () => {
     const { server } = await busyServer();
     const { transport } = server.stats();
-    expect(transport).toMatchObject({ messagesIn: 8, messagesOut: 8, undelivered: 0, clientsAccepted: 0 });
+    expect(transport).toMatchObject({ messagesIn: 9, messagesOut: 9, undelivered: 0, clientsAccepted: 0 });
     expect(transport?.bytesOut).toBeGreaterThan(transport?.bytesIn as number);
-    expect(await connect(server.address).stats()).toMatchObject({ sessions: 1, transport: { messagesIn: 9 } });
+    expect(await connect(server.address).stats()).toMatchObject({ sessions: 1, transport: { messagesIn: 10 } });
   });
 });
 
@@ -101,7 +101,7 @@ describe("metrics", () => {
       "mecgym_lane_steps_total 15",
       'mecgym_requests_total{op="step"} 5',
       'mecgym_errors_total{code="unknownScenario"} 1',
-      'mecgym_messages_total{way="in"} 8',
+      'mecgym_messages_total{way="in"} 9',
     ]) {
       expect(lines).toContain(line);
     }

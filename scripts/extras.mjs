@@ -35,6 +35,8 @@ const extras = {
   openenv: { libraries: "OpenEnv", environment: "openenv", oldest: [3, 11], downloadMB: 100 },
   verifiers: { libraries: "verifiers and OpenEnv", environment: "verifiers", oldest: [3, 11], downloadMB: 140 },
   wheel: { libraries: "pip and Node from PyPI", environment: "wheel", oldest: [3, 10], downloadMB: 80 },
+  // the machine brings Go, without which the tests are skipped
+  embedding: { libraries: "pytest, for the host in Go", environment: "wheel", oldest: [3, 10], downloadMB: 5 },
   gymnasium: {
     libraries: "the oldest Gymnasium and MoviePy",
     environment: "gymnasium",

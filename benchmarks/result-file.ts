@@ -1,7 +1,7 @@
 /** The format of `result.json` and of the parts of a run that is not finished: all that writes or reads them. */
 
 import { createHash } from "node:crypto";
-import { MecgymError } from "../env/index.js";
+import { coreSha256, MecgymError } from "../env/index.js";
 import { parseJson } from "../env/json.js";
 import { resultSchema } from "../schemas/generated/schemas.js";
 import type { PolicyResult, Result } from "../schemas/generated/types.js";
@@ -24,6 +24,7 @@ export function resultFrame(
     suite: suiteId,
     profile: "paper",
     packageVersion,
+    coreSha256,
     runtime,
     resamples: NUM_RESAMPLES,
   };

@@ -33,6 +33,7 @@ export { readReleaseInput, readReleasePrompt } from "./comllm-release/reader.js"
 export { type ReleaseOptions, type ReleaseScore, scoreRelease } from "./comllm-release/score.js";
 export { type ReleaseServer, type ReleaseState, releaseStateOf } from "./comllm-release/state.js";
 export { FLAG_INVALID_ACTION, FLAG_LATE, FLAG_RESET, FLAG_TRUNCATED } from "./core/flags.js";
+export { coreSha256 } from "./core/generated/core-module.js";
 export { TrajectoryDigest } from "./digest.js";
 export { type ErrorCode, MecgymError } from "./errors.js";
 export { type ParseFailure, type ParseResult, parseCompletion } from "./language/parser/parser.js";

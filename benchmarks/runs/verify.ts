@@ -1,6 +1,6 @@
 /** Verifies a result: replays its action logs, computes every figure again, and compares to the last bit. */
 
-import { MecgymError } from "../../env/index.js";
+import { coreSha256, MecgymError } from "../../env/index.js";
 import type { PolicyResult, Result } from "../../schemas/generated/types.js";
 import { InlineRunner } from "../jobs/job-queue.js";
 import type { JobRunner } from "../jobs/jobs.js";
@@ -14,6 +14,8 @@ export interface VerifyReport {
   readonly suite: string;
   /** A line for each log that was replayed. */
   readonly checked: readonly string[];
+  /** Set if the result was made with another core than this one: the figures agree all the same, or they do not. */
+  readonly note?: string;
   /** In the order of the file; empty for a verified result. */
   readonly problems: readonly Difference[];
 }
@@ -65,7 +67,13 @@ export async function verifyResult(result: Result, options: VerifyOptions = {}):
       ),
     ),
     problems: found,
+    ...noteOf(result),
   };
+}
+
+function noteOf({ coreSha256: made }: Result): Pick<VerifyReport, "note"> {
+  if (made === undefined || made === coreSha256) return {};
+  return { note: `made with the core ${made.slice(0, 12)}, replayed with ${coreSha256.slice(0, 12)}` };
 }
 
 function entrantOf({ policy: { name, answers }, actions, failures }: PolicyResult): Entrant {

@@ -1,5 +1,6 @@
 /** Routes requests to their handlers: message in, messages out, without a socket. */
 
+import { coreSha256 } from "../../env/index.js";
 import { listScenarios, resolveScenario, type ScenarioInput, scenarioHash } from "../../env/scenario/scenario.js";
 import type { Done } from "../lanes/answer.js";
 import type { PolicyProvider } from "../lanes/policy-provider.js";
@@ -206,6 +207,7 @@ export class Dispatcher {
     return {
       protocolVersion: PROTOCOL_VERSION,
       packageVersion: this.#options.packageVersion,
+      coreSha256,
       instance: this.instance,
       capabilities: wanted === undefined ? all : all.filter((name) => wanted.includes(name)),
       limits: { maxHeaderBytes: MAX_HEADER_BYTES, maxHeaderDepth: MAX_HEADER_DEPTH, ...this.#limits },

@@ -751,6 +751,11 @@ export const replySchema = {
           "description": "Version of the package.",
           "type": "string"
         },
+        "coreSha256": {
+          "description": "SHA-256 of the WebAssembly module that holds the physics, 64 hexadecimal digits; absent in replies of earlier servers.",
+          "type": "string",
+          "pattern": "^[0-9a-f]{64}$"
+        },
         "instance": {
           "description": "Id of the server's run.",
           "type": "string",
@@ -3866,6 +3871,11 @@ export const resultSchema = {
     "packageVersion": {
       "description": "Version of mecgym.",
       "type": "string"
+    },
+    "coreSha256": {
+      "description": "SHA-256 of the WebAssembly module that holds the physics, 64 hexadecimal digits; absent in results of earlier versions.",
+      "type": "string",
+      "pattern": "^[0-9a-f]{64}$"
     },
     "runtime": {
       "description": "The platform of the run.",

@@ -1458,6 +1458,10 @@ export interface Result {
    */
   packageVersion: string;
   /**
+   * SHA-256 of the WebAssembly module that holds the physics, 64 hexadecimal digits; absent in results of earlier versions.
+   */
+  coreSha256?: string;
+  /**
    * The platform of the run.
    */
   runtime: {

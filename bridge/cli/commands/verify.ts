@@ -33,9 +33,10 @@ export function verifyCommand(): Command {
   return withExample(command, "verify results/paper-table-2/result.json");
 }
 
-function verdict({ suite, checked, problems }: VerifyReport): string {
+function verdict({ suite, checked, problems, note }: VerifyReport): string {
   const [first, ...others] = problems;
-  if (first === undefined) return `verified, ${suite}, ${checked.length} action logs replayed`;
+  const known = note === undefined ? "" : ` (${note})`;
+  if (first === undefined) return `verified, ${suite}, ${checked.length} action logs replayed${known}`;
   const more = others.length === 0 ? "" : `; ${others.length} more, shown by --json`;
-  return `not verified: at ${first.path} the file has ${describeValue(first.got)}, the replay ${first.expected}${more}`;
+  return `not verified: at ${first.path} the file has ${describeValue(first.got)}, the replay ${first.expected}${more}${known}`;
 }

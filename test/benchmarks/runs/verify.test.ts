@@ -44,6 +44,15 @@ describe("verifyResult", { timeout: 300_000 }, () => {
     });
   });
 
+  it("says if the result was made with another core", async () => {
+    const { coreSha256, ...older } = result;
+    expect(coreSha256).toMatch(/^[0-9a-f]{64}$/);
+    expect((await verifyResult(older)).note).toBeUndefined();
+    const { note, problems } = await verifyResult({ ...result, coreSha256: "0".repeat(64) });
+    expect(problems).toEqual([]);
+    expect(note).toBe(`made with the core 000000000000, replayed with ${coreSha256?.slice(0, 12)}`);
+  });
+
   it("verifies fixed sizes, servers that leave, and foresight", async () => {
     const sizes = findSuite("paper-table-3");
     expect((await verifyResult(written(await play(sizes, ["lacs"])))).problems).toEqual([]);

@@ -1,5 +1,7 @@
 /** The operations of a dispatcher, with its lanes in the calling thread or in others: results, numbers and refusals. */
 
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { DispatcherOptions } from "../../../bridge/server/dispatcher.js";
 import { defaultLimits } from "../../../bridge/server/limits.js";
@@ -26,6 +28,8 @@ describe.each(places)("a dispatcher with its lanes in %s", (place) => {
       const dispatcher = makeDispatcher({ packageVersion: "1.2.3" });
       const { result } = await ask(dispatcher, { op: "hello", requestId: newId() });
       expect(result).toMatchObject({ protocolVersion: "1.2", packageVersion: "1.2.3", instance: dispatcher.instance });
+      const core = readFileSync(new URL("../../../env/core/generated/core.wasm", import.meta.url));
+      expect(result).toHaveProperty("coreSha256", createHash("sha256").update(core).digest("hex"));
       expect(result.limits).toMatchObject(defaultLimits);
     });
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import mecgym
+from mecgym import OffloadingEnv
+from mecgym.envs.transforms import TokenTransform
 from mecgym.wrappers import ScaledObservation, ServerTokens
 
 FACTS = ["usersLeft", "slot", "decisionIndex", "meanSizeMbit"]
@@ -27,6 +29,7 @@ CERTAIN: dict[str, Any] = {
 def test_facts_by_hand() -> None:
     env = gymnasium.make("mecgym/Offloading-v0", scenario=CERTAIN, facts=True, backend="engine")
     own = env.unwrapped
+    assert isinstance(own, OffloadingEnv)
     assert (own.observation_facts, own.observation_server_facts) == (FACTS, SERVER_FACTS)
     observation, _info = env.reset(seed=5)
     assert observation.shape == env.observation_space.shape == (6 + 2 * 4 + 4 + 2 * 2,)
@@ -91,6 +94,7 @@ def test_restored_and_copied_lanes_have_their_facts() -> None:
 def test_wrappers_put_facts_into_rows() -> None:
     env = gymnasium.make("mecgym/Offloading-v0", scenario=CERTAIN, facts=True, history=True, backend="engine")
     tokens = ServerTokens(env)
+    assert isinstance(tokens.transform, TokenTransform)
     assert tokens.transform.fields[-7:] == [*FACTS, *SERVER_FACTS, "isDevice"]
     tokens.reset(seed=5)
     rows = tokens.step(2)[0]

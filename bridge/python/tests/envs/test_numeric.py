@@ -512,7 +512,7 @@ def test_numpy_seeds_seed_the_generator() -> None:
     for make in (OffloadingEnv, lambda: OffloadingVectorEnv(2)):
         drawn = []
         for seed in (7, np.int64(7)):
-            env = make()  # type: ignore[operator]
+            env = make()
             env.reset(seed=seed)
             drawn.append(env.np_random.random())
         assert drawn[0] == drawn[1]

@@ -33,7 +33,8 @@ def test_decisions_and_prices(policy: ModuleType, golden: dict[str, Any]) -> Non
     options: dict[str, Any] = {"facts": True, "autoreset": "disabled", "seed": 0, "backend": "engine"}
     with mecgym.Lanes(1, golden["scenario"], **options) as lanes:
         learned = policy.LearnedPrice(WEIGHTS, lanes.scenarios[0]["scenario"])
-        batch, has_ended, actions = lanes.reset(seed=[golden["seed"]]), False, []
+        actions: list[int] = []
+        batch, has_ended = lanes.reset(seed=[golden["seed"]]), False
         while not has_ended:
             prices = learned.prices(batch.arrays["observation"], lanes.max_servers)
             if len(actions) < len(golden["prices"]):

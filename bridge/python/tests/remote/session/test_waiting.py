@@ -187,7 +187,7 @@ def test_nobody_at_an_address_is_said_at_once(kind: str, tmp_path: Path, monkeyp
     for call in (
         lambda: OffloadingEnv(SMALL, timeout_seconds=TIMEOUT_SECONDS),
         lambda: Lanes(2, SMALL, address=address, timeout_seconds=TIMEOUT_SECONDS),
-        lambda: score(states(1), [1]),
+        lambda: score(states(1), np.array([1])),
     ):
         with pytest.raises(MecgymError, match=f"nothing answers at {address}") as caught:
             call()
@@ -222,7 +222,7 @@ def test_long_lists_of_answers_and_snapshots_go_in_several_requests(narrow_serve
     whole, parts = score(records, answers), score(records, answers, address=address)
     of = np.arange(600) % 200
     grouped, grouped_parts = (
-        score(records, [i % 2 for i in range(600)], state_of_answer=of, **where) for where in ({}, {"address": address})
+        score(records, np.arange(600) % 2, state_of_answer=of, address=where) for where in (None, address)
     )
     for one, other in ((whole, parts), (grouped, grouped_parts)):
         for name in one.__dataclass_fields__:

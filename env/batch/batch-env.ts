@@ -39,7 +39,10 @@ export class BatchEnv {
   readonly autoreset: AutoresetMode;
   /** The lanes, for views of them. */
   readonly lanes: Lanes;
-  /** Lanes whose episode ended in the last step: the first `numFinal` entries of the arrays below. */
+  /**
+   * Lanes whose episode ended in the last step: the first `numFinal` entries of the arrays below. A reset, a restore
+   * and a fork leave none.
+   */
   numFinal = 0;
   readonly finalLane: Int32Array;
   /** The slots of their final observations. */
@@ -342,6 +345,7 @@ export class BatchEnv {
     this.#checkSnapshot(lane, snapshot);
     this.#expect(this.#core.restore(lane, snapshot));
     this.#show();
+    this.numFinal = 0;
   }
 
   /** @throws MecgymError `invalidSnapshot` */
@@ -416,6 +420,7 @@ export class BatchEnv {
     this.checkFork(from, to);
     this.#expect(this.#core.call(() => this.#core.calls.fork(from, to)));
     this.#show();
+    this.numFinal = 0;
   }
 
   /** @throws MecgymError `needsReset`, or `invalidOption` unless both lanes exist and play the same scenario */

@@ -37,6 +37,6 @@ function verdict({ suite, checked, problems, note }: VerifyReport): string {
   const [first, ...others] = problems;
   const known = note === undefined ? "" : ` (${note})`;
   if (first === undefined) return `verified, ${suite}, ${checked.length} action logs replayed${known}`;
-  const more = others.length === 0 ? "" : `; ${others.length} more, shown by --json`;
-  return `not verified: at ${first.path} the file has ${describeValue(first.got)}, the replay ${first.expected}${more}${known}`;
+  const more = `${others.length === 0 ? "" : `; ${others.length} more, shown by --json`}${known}`;
+  return `not verified: at ${first.path} the file has ${describeValue(first.got)}, the replay ${first.expected}${more}`;
 }

@@ -219,3 +219,18 @@ describe("autoreset", () => {
     expect(new Set(disabled.flat().map(({ stats }) => stats[0])).size).toBe(9);
   });
 });
+
+describe("a change of lanes between two steps", () => {
+  it.each([
+    ["reset", (batch: BatchEnv) => batch.reset(undefined, [1, 0])],
+    ["restore", (batch: BatchEnv) => batch.restore(1, batch.snapshot(1))],
+    ["restoreAll", (batch: BatchEnv) => batch.restoreAll(batch.snapshotAll())],
+    ["fork", (batch: BatchEnv) => batch.fork(0, 1)],
+  ])("leaves no episodes that have ended in the step before: %s", (_name, change) => {
+    const batch = new BatchEnv({ scenarios: [{ episodeSlots: 3 }], numLanes: 2, autoreset: "same-step" });
+    batch.reset([1_000_001, 1_000_002]);
+    while (batch.numFinal === 0) batch.step([0, 0]);
+    change(batch);
+    expect(batch.numFinal).toBe(0);
+  });
+});

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mecgym
@@ -87,6 +87,10 @@ def spoiled_scenarios(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=1500)
+@example({"numServers": [0, 0]})
+@example({"numServers": [1, 1]})
+@example({"numServers": [4, 2, 3, 2, 4, 2]})
+@example({"numServers": [True, True]})
 @given(spoiled_scenarios())
 def test_wrong_scenarios_are_refused_alike(scenario: dict[str, Any]) -> None:
     try:

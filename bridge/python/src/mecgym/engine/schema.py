@@ -37,8 +37,8 @@ KEYWORD_ORDER = (
     "oneOf",
     "maxItems",
     "minItems",
-    "uniqueItems",
     "items",
+    "uniqueItems",
     "required",
     "additionalProperties",
     "properties",
@@ -196,13 +196,19 @@ def _expected(keyword: str, bound: Any, value: Any) -> str:
             pattern = bound.removesuffix(r"\Z") + "$" if bound.endswith(r"\Z") else bound
             return f'to match pattern "{pattern}"'
         case "uniqueItems":
-            later, earlier = _equal_items(value)
-            return f"to NOT have duplicate items (items ## {earlier} and {later} are identical)"
+            first, second = _equal_items(value)
+            return f"to NOT have duplicate items (items ## {first} and {second} are identical)"
         case _:
             return f"to match {keyword}"
 
 
 def _equal_items(items: Sequence[Any]) -> tuple[int, int]:
-    """Return the indices of two equal items, those that Ajv finds first."""
-    pairs = ((i, j) for i in range(len(items) - 1, 0, -1) for j in range(i - 1, -1, -1))
-    return next((i, j) for i, j in pairs if items[i] == items[j])
+    """Return the indices of two equal items in the order of Ajv, which looks at plain values from the last one on."""
+    if not any(isinstance(item, (dict, list)) for item in items):
+        seen: dict[Any, int] = {}
+        for i in range(len(items) - 1, -1, -1):
+            if items[i] in seen:
+                return seen[items[i]], i
+            seen[items[i]] = i
+    pairs = ((j, i) for i in range(len(items) - 1, 0, -1) for j in range(i - 1, -1, -1))
+    return next((j, i) for j, i in pairs if items[i] == items[j])

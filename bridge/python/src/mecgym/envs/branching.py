@@ -111,7 +111,7 @@ class SessionEnv:
         session = self._session.fork()
         other = type(self).__new__(type(self))
         # nobody writes to batches, so both may keep the last one
-        shared = ("_session", "_batch", "_arguments", "spec")
+        shared = ("_session", "_batch", "_arguments", "_spec")
         own = {name: value for name, value in self.__dict__.items() if name not in shared}
         other.__dict__.update(copy.deepcopy(own))
         other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
@@ -130,7 +130,7 @@ class SessionEnv:
 
         One that a server plays needs a reset, since its state is the server's.
         """
-        made = (type(self), self._arguments, self.__dict__.get("spec"))
+        made = (type(self), self._arguments, self.__dict__.get("_spec"))
         if not self._session.keeps_state or self._batch is None:
             return _make_again, made
         return _make_again, (*made, self.snapshot())

@@ -29,7 +29,8 @@ for group in range(2):
 while True:
     env.reset()
     for i in range(5):
-        env.step(i % 4)
+        if env.step(i % 4)[3]:
+            break
         env.look_ahead()
         for group in range(2):
             lanes.receive(group)

@@ -190,11 +190,10 @@ def test_look_aheads_are_sent_along_while_they_are_used(address: str) -> None:
 
 def test_nobody_at_the_address() -> None:
     start = time.monotonic()
-    with pytest.raises(DeadlineExceeded) as caught:
-        OffloadingEnv(address="ipc:///tmp/mecgym-nobody-is-here", timeout_seconds=0.3)
-    assert time.monotonic() - start < 8
-    assert "`hello`" in str(caught.value)
-    assert "0.3 s" in str(caught.value)
+    with pytest.raises(MecgymError, match=r"nothing answers at ipc:///tmp/mecgym-nobody-is-here") as caught:
+        OffloadingEnv(address="ipc:///tmp/mecgym-nobody-is-here", timeout_seconds=60)
+    assert caught.value.code == "serverNotFound"
+    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "tcp://", "http://127.0.0.1:1", "ipc://" + "x" * 300])

@@ -24,6 +24,7 @@ from ..data.scenarios import ScenarioInfo, Scenarios
 from ..data.scores import Scores
 from ..engine.scenario import frozen_ids
 from ..errors import MecgymError, ServerError, ServerNotFound
+from ..remote.transport.command import ADDRESS_VARIABLE
 from ..remote.transport.connection import DEFAULT_TIMEOUT_SECONDS
 from .turns import OffloadingTurns, environment_factory
 
@@ -133,9 +134,10 @@ class _ScoredReward:
         records = self._records_of(columns, len(texts))
         try:
             scores = _score_batch(records, texts, self._options)
-        except ServerNotFound:
-            raise
         except ServerError as error:
+            # a server at an address may come back; without an address there is none to start
+            if isinstance(error, ServerNotFound) and not _has_address(self._options):
+                raise
             self._failures += 1
             if self._failures >= self._max_failures:
                 raise
@@ -373,3 +375,7 @@ def _means_of(scores: Scores) -> dict[str, float]:
         "unavailable_actions": scores.is_invalid > 0,
     }
     return {name: float(np.asarray(values, np.float64).mean()) for name, values in means.items()}
+
+
+def _has_address(options: Mapping[str, Any]) -> bool:
+    return bool(options.get("address") or os.environ.get(ADDRESS_VARIABLE))

@@ -193,6 +193,7 @@ def _column(values: Any, num_envs: int) -> Sequence[Any]:
 
 def _lane_of(look_ahead: LookAhead, lane: int) -> LookAhead:
     """Return the look-ahead of one lane, without the actions that do not exist."""
-    exists = ~np.isnan(look_ahead.cost_slots[lane])
+    # an absent server costs infinity too, but it has an impact
+    exists = np.isfinite(look_ahead.impact_slots[lane])
     arrays = (look_ahead.latency_slots, look_ahead.cost_slots, look_ahead.impact_slots, look_ahead.reward)
     return LookAhead(*(array[lane][exists] for array in arrays))
